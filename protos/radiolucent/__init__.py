@@ -1,0 +1,1 @@
+"""Protocol buffers, laid out as their package says."""
