@@ -1,0 +1,152 @@
+"""The contract of an explanation method."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+
+    from .observed import ObservedModel
+
+API_VERSION = 1
+"""Version of this contract. A plugin made for another is refused."""
+
+
+class Need(Enum):
+    """What a method needs of a network's TorchScript copy."""
+
+    FORWARD = "forward"
+    GRADIENT = "gradient"
+    MODULES = "modules"
+
+
+class Completeness(Enum):
+    """Whether an attribution sums to the change of the output from the baseline to the image."""
+
+    EXACT = "exact"
+    IN_EXPECTATION = "in_expectation"
+    NONE = "none"
+
+
+class Parameters(BaseModel):
+    """Base of a method's parameters: frozen, and unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """What a method says of one target so far.
+
+    Attributes
+    ----------
+    target
+        Index of the explained output.
+    values
+        Float32 tensor [C, H, W] on the CPU, in the network's input space.
+    fraction
+        Share of the method's work that went into it, in [0, 1].
+    final
+        Whether the method is done with this target. A partial attribution estimates the final one.
+    convergence_delta
+        Sum of the values minus the change of the output from the baseline to the image, in units of the output.
+        None where it has no meaning: the method is not complete, or a partial map is not itself a quadrature.
+    """
+
+    target: int
+    values: torch.Tensor
+    fraction: float
+    final: bool
+    convergence_delta: float | None = None
+
+
+class Job(Protocol):
+    """How a running method reports, and learns that it was cancelled."""
+
+    def progress(self, done: int, total: int) -> None:
+        """Report work done, in forward passes or their equivalent (0 <= done <= total)."""
+
+    def check(self) -> None:
+        """Raise `Cancelled` if the job was cancelled. Every forward pass of the model calls it."""
+
+
+class Method(ABC, Generic[P]):
+    """An explanation method.
+
+    A subclass sets the class variables and implements `explain` and `cost`. One instance serves many jobs, one at a
+    time: keep no state between calls, and leave no hook behind on the model.
+    """
+
+    name: ClassVar[str]
+    """Identifier in snake case, after Captum's name where it has the method."""
+    title: ClassVar[str]
+    """Name for people."""
+    description: ClassVar[str]
+    """What the map shows, in a sentence or two."""
+    reference: ClassVar[str]
+    """The paper behind it."""
+    parameters: ClassVar[type[Parameters]]
+    """The model of its parameters; its JSON Schema is what clients see."""
+    needs: ClassVar[frozenset[Need]]
+    """What it needs of a network."""
+    signed: ClassVar[bool]
+    """Whether negative values speak against the target."""
+    completeness: ClassVar[Completeness]
+    """Whether its attributions are complete."""
+
+    @abstractmethod
+    def explain(
+        self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: P, job: Job
+    ) -> Iterator[Attribution]:
+        """Attribute outputs of a model to the pixels of an image.
+
+        Parameters
+        ----------
+        model
+            The network; calling it with [N, C, H, W] gives the explained outputs [N, L] and reports the pass.
+        image
+            Float32 tensor [1, C, H, W] in the network's input space.
+        targets
+            Indices of the outputs to explain; at least one, without repetition.
+        params
+            Validated parameters.
+        job
+            For progress and cancellation.
+
+        Yields
+        ------
+        Attribution
+            Partial ones as it likes, and exactly one final one per target.
+
+        Raises
+        ------
+        NotApplicable
+            If the method cannot be applied to this network.
+        Cancelled
+            Passed on from `job.check` or the model.
+        """
+
+    @abstractmethod
+    def cost(self, params: P, shape: Sequence[int], targets: int) -> int:
+        """Return the work for one image, in forward passes or their equivalent (a backward pass counts two).
+
+        Parameters
+        ----------
+        params
+            Validated parameters.
+        shape
+            Shape [C, H, W] of the network's input.
+        targets
+            Number of targets.
+        """
