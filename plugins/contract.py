@@ -36,6 +36,22 @@ class Completeness(Enum):
     NONE = "none"
 
 
+class Output(Enum):
+    """The number of a network that is explained."""
+
+    LOGIT = "logit"
+    PROBABILITY = "probability"
+
+
+class Channels(Enum):
+    """What the channels of an attribution are to each other; decides how they become one heatmap."""
+
+    SHARES = "shares"
+    """Each has its share: a signed heatmap is their sum, an unsigned one their largest magnitude."""
+    REPEATED = "repeated"
+    """A place is judged in all channels at once, and each repeats the verdict: the heatmap is any of them."""
+
+
 class Parameters(BaseModel):
     """Base of a method's parameters: frozen, and unknown names are refused."""
 
@@ -104,6 +120,8 @@ class Method(ABC, Generic[P]):
     """Whether negative values speak against the target."""
     completeness: ClassVar[Completeness]
     """Whether its attributions are complete."""
+    channels: ClassVar[Channels] = Channels.SHARES
+    """What the channels of its attributions are to each other."""
 
     @abstractmethod
     def explain(

@@ -1,0 +1,231 @@
+"""What goes to an explanation worker, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...handlers.card import InputSpec
+from ...handlers.geometry import Affine
+from ...plugins.contract import Output
+
+__all__ = [
+    "FailureReason",
+    "ItemTask",
+    "ModelRef",
+    "Output",
+    "WorkerDone",
+    "WorkerEvent",
+    "WorkerFailure",
+    "WorkerInput",
+    "WorkerMap",
+    "WorkerProgress",
+]
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """One version of one network, as a worker finds it.
+
+    Parameters
+    ----------
+    name : str
+        The network.
+    version : int
+        Its version.
+    path : Path
+        Its TorchScript copy, ``model.pt``; the same on every machine of the cluster.
+    sha256 : str
+        Checksum of that file, verified before it is loaded.
+    input : InputSpec
+        What the network expects to see.
+    """
+
+    name: str
+    version: int
+    path: Path
+    sha256: str
+    input: InputSpec
+
+
+@dataclass(frozen=True)
+class ItemTask:
+    """One method on one network for some labels of one X-ray.
+
+    Parameters
+    ----------
+    job_id : str
+        The job. All of its tasks are about the same image.
+    item_id : str
+        Unique among the job's tasks.
+    image : bytes
+        The encoded X-ray, accepted by the decoder before. Never part of the representation.
+    model : ModelRef
+        The network.
+    method : str
+        Name of the method.
+    parameters : mapping
+        Its parameters as JSON values, validated before.
+    targets : tuple of int
+        Indices of the outputs to explain, at least one, without repetition.
+    output : Output
+        Whether the logit or the probability is explained.
+    partial : bool
+        Whether maps that are still being computed are wanted.
+    want_input : bool
+        Whether the tensor that the network saw is wanted.
+    want_attribution : bool
+        Whether final attributions are wanted before they are reduced to one plane.
+    """
+
+    job_id: str
+    item_id: str
+    image: bytes = field(repr=False)
+    model: ModelRef
+    method: str
+    parameters: Mapping[str, Any]
+    targets: tuple[int, ...]
+    output: Output = Output.LOGIT
+    partial: bool = False
+    want_input: bool = False
+    want_attribution: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class WorkerInput:
+    """The tensor that the network sees. The first event of a task that wants it.
+
+    Parameters
+    ----------
+    tensor : ndarray of float32, shape [channels, height, width]
+        After scaling and normalisation.
+    affine : Affine
+        From its pixels to those of the X-ray.
+    """
+
+    tensor: FloatArray = field(repr=False)
+    affine: Affine
+
+
+@dataclass(frozen=True)
+class WorkerProgress:
+    """Work done.
+
+    Parameters
+    ----------
+    done, total : int
+        Forward passes or their equivalent, 0 <= done <= total.
+    """
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, eq=False)
+class WorkerMap:
+    """A map of one target, partial or final.
+
+    Parameters
+    ----------
+    target : int
+        Index of the explained output.
+    heatmap : ndarray of float32, shape [height, width]
+        The attribution, reduced to one plane.
+    values : ndarray of float32, shape [channels, height, width], optional
+        The attribution; only where it is final and wanted.
+    affine : Affine
+        From the map's pixels to those of the X-ray.
+    final : bool
+        Whether the map is done.
+    fraction : float
+        Share of the work that went into it, in [0, 1].
+    convergence_delta : float, optional
+        See :class:`~radiolucent.plugins.contract.Attribution`.
+    output_value : float
+        The explained output on this X-ray.
+    elapsed_s : float
+        Seconds since the worker began with the task.
+    """
+
+    target: int
+    heatmap: FloatArray = field(repr=False)
+    values: FloatArray | None = field(repr=False)
+    affine: Affine
+    final: bool
+    fraction: float
+    convergence_delta: float | None
+    output_value: float
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class WorkerDone:
+    """Every target has its final map. The last event of a task that went well.
+
+    Parameters
+    ----------
+    forward_passes : int
+        Samples that went forward through the network.
+    elapsed_s : float
+        Seconds that the worker spent on the task.
+    """
+
+    forward_passes: int
+    elapsed_s: float
+
+
+class FailureReason(Enum):
+    """Why targets have no final map; named as in the protocol."""
+
+    METHOD = "method"
+    """The method raised an error, or the network's copy could not be loaded."""
+    NOT_APPLICABLE = "not_applicable"
+    """The method cannot be applied to this network or with these parameters."""
+    WORKER = "worker"
+    """The worker died or hung, twice."""
+    CANCELLED = "cancelled"
+    """The job was stopped."""
+    DEADLINE = "deadline"
+    """The deadline passed."""
+    INVALID_RESULT = "invalid_result"
+    """The method returned something other than it declares."""
+
+
+@dataclass(frozen=True)
+class WorkerFailure:
+    """Some targets will have no final map. The last event of a task that did not go well.
+
+    Parameters
+    ----------
+    reason : FailureReason
+        What kind of failure.
+    message : str
+        In words, for the caller; without anything of the patient or of the machine.
+    missing : tuple of int
+        The targets without a final map.
+    error_id : str, optional
+        Under which the server's log has the details; where there are any.
+    forward_passes : int
+        Samples that went forward through the network.
+    elapsed_s : float
+        Seconds that workers spent on the task.
+    """
+
+    reason: FailureReason
+    message: str
+    missing: Sequence[int]
+    error_id: str | None = None
+    forward_passes: int = 0
+    elapsed_s: float = 0.0
+
+
+WorkerEvent = WorkerInput | WorkerProgress | WorkerMap | WorkerDone | WorkerFailure
+"""Progress may be dropped when there is much of it, and so may partial maps; everything else arrives, in order."""
