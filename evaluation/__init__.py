@@ -1,0 +1,1 @@
+"""Scores, reports, and how well explanations point."""
