@@ -4,6 +4,7 @@ Needs neither torch nor gRPC, except :mod:`radiolucent.handlers.torchscript`.
 """
 
 from .card import INTENDED_USE, InputSpec, Label, ModelCard, load_card, save_card
+from .decode import decode, inspect
 from .errors import CardError, HandlersError, ImageError, ImageProblem, RepositoryError
 from .geometry import Affine, Fit, fit
 from .image import ImageHeader, XRay
@@ -26,7 +27,9 @@ __all__ = [
     "RepositoryError",
     "Vote",
     "XRay",
+    "decode",
     "fit",
+    "inspect",
     "load_card",
     "preprocess",
     "probabilities",
