@@ -53,9 +53,12 @@ class Channels(Enum):
 
 
 class Parameters(BaseModel):
-    """Base of a method's parameters: frozen, and unknown names are refused."""
+    """Base of a method's parameters: frozen; unknown names, NaN and infinity are refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Every parameter has a default, and a description that says its unit and range.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 P = TypeVar("P", bound=Parameters)
@@ -132,7 +135,9 @@ class Method(ABC, Generic[P]):
         Parameters
         ----------
         model
-            The network; calling it with [N, C, H, W] gives the explained outputs [N, L] and reports the pass.
+            The network; calling it with [N, C, H, W] gives the explained outputs [N, L]. Each call is counted, and
+            raises `Cancelled` where the job was. Its `spec` says how inputs are normalised, so that a method can
+            state a baseline as a brightness: `spec.black`, or ``(brightness - spec.mean) / spec.std``.
         image
             Float32 tensor [1, C, H, W] in the network's input space.
         targets
@@ -150,7 +155,7 @@ class Method(ABC, Generic[P]):
         Raises
         ------
         NotApplicable
-            If the method cannot be applied to this network.
+            If the method cannot be applied to this network or with these parameters.
         Cancelled
             Passed on from `job.check` or the model.
         """
@@ -167,4 +172,9 @@ class Method(ABC, Generic[P]):
             Shape [C, H, W] of the network's input.
         targets
             Number of targets.
+
+        Raises
+        ------
+        NotApplicable
+            If these parameters do not fit this shape.
         """

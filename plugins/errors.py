@@ -1,5 +1,19 @@
 """What can go wrong with an explanation method."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = [
+    "Cancelled",
+    "InvalidParameters",
+    "InvalidResult",
+    "NotApplicable",
+    "PluginsError",
+    "RegistrationError",
+    "UnknownMethod",
+]
+
 
 class PluginsError(Exception):
     """Base of the errors of this package."""
@@ -10,7 +24,7 @@ class Cancelled(PluginsError):
 
 
 class NotApplicable(PluginsError):
-    """The method cannot be applied to this network or with these parameters; the text says why."""
+    """The method cannot be applied to this network or with these parameters; the text says why, and is shown."""
 
 
 class InvalidResult(PluginsError):
@@ -19,3 +33,55 @@ class InvalidResult(PluginsError):
 
 class RegistrationError(PluginsError):
     """A method cannot be registered; the text says why."""
+
+
+class UnknownMethod(PluginsError):
+    """No method has this name.
+
+    Parameters
+    ----------
+    name : str
+        The name asked for.
+    known : iterable of str
+        The names there are.
+    """
+
+    name: str
+    known: tuple[str, ...]
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(sorted(known))
+        super().__init__(name, self.known)
+
+    def __str__(self) -> str:
+        return f"unknown method {self.name!r}; there are: {', '.join(self.known)}"
+
+
+class InvalidParameters(PluginsError):
+    """Parameters that a method does not take.
+
+    Parameters
+    ----------
+    method : str
+        The method.
+    problems : iterable of (str, str)
+        The parameter, and what is wrong with it.
+    known : iterable of str
+        The parameters that there are.
+    """
+
+    method: str
+    problems: tuple[tuple[str, str], ...]
+    known: tuple[str, ...]
+
+    def __init__(self, method: str, problems: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
+        self.method = method
+        self.problems = tuple(problems)
+        self.known = tuple(sorted(known))
+        super().__init__(method, self.problems, self.known)
+
+    def __str__(self) -> str:
+        text = "; ".join(f"{name}: {problem}" if name else problem for name, problem in self.problems)
+        there = f"its parameters are: {', '.join(self.known)}" if self.known else "it has no parameters"
+        return f"method {self.method!r}: {text}; {there}"

@@ -1,0 +1,60 @@
+"""Explanation methods: their contract, the hook that brings them, and those that are built in."""
+
+from .contract import (
+    API_VERSION,
+    Attribution,
+    Channels,
+    Completeness,
+    Job,
+    Method,
+    Need,
+    Output,
+    Parameters,
+)
+from .errors import (
+    Cancelled,
+    InvalidParameters,
+    InvalidResult,
+    NotApplicable,
+    PluginsError,
+    RegistrationError,
+    UnknownMethod,
+)
+from .heatmap import heatmap
+from .hookspec import hookimpl
+from .observed import ObservedModel
+from .order import low_discrepancy_order, stages
+from .registry import BrokenPlugin, Origin, Registry, load_registry
+from .results import checked
+from .validation import parameters_schema, validate_parameters
+
+__all__ = [
+    "API_VERSION",
+    "Attribution",
+    "BrokenPlugin",
+    "Cancelled",
+    "Channels",
+    "Completeness",
+    "InvalidParameters",
+    "InvalidResult",
+    "Job",
+    "Method",
+    "Need",
+    "NotApplicable",
+    "ObservedModel",
+    "Origin",
+    "Output",
+    "Parameters",
+    "PluginsError",
+    "RegistrationError",
+    "Registry",
+    "UnknownMethod",
+    "checked",
+    "heatmap",
+    "hookimpl",
+    "load_registry",
+    "low_discrepancy_order",
+    "parameters_schema",
+    "stages",
+    "validate_parameters",
+]

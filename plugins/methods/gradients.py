@@ -1,0 +1,40 @@
+"""Gradients of a network's outputs with respect to its input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from ..observed import ObservedModel
+
+__all__ = ["gradients"]
+
+
+def gradients(model: ObservedModel, batch: torch.Tensor, targets: Sequence[int]) -> Iterator[torch.Tensor]:
+    """Differentiate several outputs, sharing one forward pass.
+
+    Parameters
+    ----------
+    model : ObservedModel
+        The network.
+    batch : torch.Tensor
+        [N, C, H, W].
+    targets : sequence of int
+        Outputs to differentiate.
+
+    Yields
+    ------
+    torch.Tensor
+        Per target, in their order: [N, C, H, W].
+    """
+    # The samples of a batch do not see each other, so the gradient of their sum is each one's own.
+    with torch.enable_grad():
+        points = batch.detach().clone().requires_grad_()
+        outputs = model(points)
+    last = len(targets) - 1
+    for position, target in enumerate(targets):
+        with torch.enable_grad():
+            chosen = outputs[:, target].sum()
+        (gradient,) = torch.autograd.grad(chosen, points, retain_graph=position < last)
+        yield gradient

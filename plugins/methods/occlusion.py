@@ -1,0 +1,150 @@
+"""Occlusion: what hiding a part of the image takes from an output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import torch
+from pydantic import Field, field_validator, model_validator
+from typing_extensions import Self
+
+from ..contract import Attribution, Channels, Completeness, Job, Method, Need, Parameters
+from ..errors import NotApplicable
+from ..observed import ObservedModel
+from ..order import low_discrepancy_order, stages
+from .baselines import Baseline
+from .windows import Windows
+
+__all__ = ["Occlusion", "OcclusionParameters"]
+
+
+class OcclusionParameters(Parameters):
+    """What is hidden, and behind what.
+
+    Lengths below 1 are fractions of the shorter side of the network's input, others whole pixels of it.
+    """
+
+    window: float = Field(
+        default=0.125,
+        gt=0,
+        description="Side of the window: below 1 a fraction of the side of the network's input, else pixels of it.",
+    )
+    stride: float | None = Field(
+        default=None,
+        gt=0,
+        description="From one window to the next: below 1 a fraction of the side of the network's input, else pixels "
+        "of it; at most the window. Absent: half of the window.",
+    )
+    baseline: Baseline = Field(
+        default=Baseline.BLACK,
+        description="What the window shows: black, mid_grey, or mean, the explained image's mean brightness.",
+    )
+    batch_size: int = Field(
+        default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
+    )
+
+    @field_validator("window", "stride")
+    @classmethod
+    def _pixels_are_whole(cls, length: float | None) -> float | None:
+        if length is not None and length >= 1 and length != int(length):
+            raise ValueError("must be below 1 (a fraction of the side) or a whole number (pixels)")
+        return length
+
+    @model_validator(mode="after")
+    def _stride_fits(self) -> Self:
+        comparable = self.stride is not None and (self.stride < 1) == (self.window < 1)
+        if comparable and self.stride is not None and self.stride > self.window:
+            raise ValueError("stride must not be above window, or pixels between the windows are never hidden")
+        return self
+
+    def windows(self, shape: Sequence[int]) -> Windows:
+        """Place the windows on an input.
+
+        Parameters
+        ----------
+        shape : sequence of int
+            [C, H, W].
+
+        Raises
+        ------
+        NotApplicable
+            If the window does not fit into the input, or the stride not into the window.
+        """
+        height, width = int(shape[-2]), int(shape[-1])
+        shorter = min(height, width)
+        side = _pixels(self.window, shorter)
+        stride = max(1, side // 2) if self.stride is None else _pixels(self.stride, shorter)
+        if side > shorter:
+            raise NotApplicable(f"window of {side} pixels does not fit into the network's {height} x {width} pixels")
+        if stride > side:
+            raise NotApplicable(f"stride of {stride} pixels is above the window of {side} pixels")
+        return Windows(height, width, side, stride)
+
+
+def _pixels(length: float, side: int) -> int:
+    return int(length) if length >= 1 else max(1, round(length * side))
+
+
+class Occlusion(Method[OcclusionParameters]):
+    """The mean drop of an output over the windows that cover a pixel.
+
+    The windows are visited in a low-discrepancy order. A partial map takes the effects of those not tried yet from
+    their neighbours, and so estimates the final one.
+    """
+
+    name = "occlusion"
+    title = "Occlusion"
+    description = (
+        "How much the output drops when a window over the place is hidden, in units of the output: the mean over the "
+        "windows that cover a pixel. Negative where hiding raises the output."
+    )
+    reference = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks. ECCV 2014. arXiv:1311.2901"
+    parameters = OcclusionParameters
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.FORWARD})
+    signed = True
+    completeness = Completeness.NONE
+    channels = Channels.REPEATED
+
+    def explain(
+        self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: OcclusionParameters, job: Job
+    ) -> Iterator[Attribution]:
+        """Yield partial maps with a growing part of the windows, then the whole; targets share every forward pass."""
+        windows = params.windows(image.shape[1:])
+        total = self.cost(params, image.shape[1:], len(targets))
+        baseline = params.baseline.like(image, model.spec)
+        order = low_discrepancy_order(*windows.grid)
+        chosen = list(targets)
+        with torch.no_grad():
+            whole = model(image)[:, chosen].double()
+        job.progress(1, total)
+
+        effects = torch.zeros(len(targets), *windows.grid, dtype=torch.float64)
+        known = torch.zeros(windows.grid, dtype=torch.bool)
+        for part, due in stages(len(order), params.batch_size):
+            cells = order[part]
+            batch = image.repeat(len(cells), 1, 1, 1)
+            for sample, (row, column) in zip(batch, cells.tolist(), strict=True):
+                rows, columns = windows.box(row, column)
+                sample[:, rows, columns] = baseline[0, :, rows, columns]
+            with torch.no_grad():
+                drops = whole - model(batch)[:, chosen].double()
+            effects[:, cells[:, 0], cells[:, 1]] = drops.T
+            known[cells[:, 0], cells[:, 1]] = True
+            job.progress(1 + part.stop, total)
+            if due:
+                estimate = windows.average(windows.complete(effects, known))
+                yield from _attributions(targets, estimate, image, (1 + part.stop) / total, final=False)
+        yield from _attributions(targets, windows.average(effects), image, 1.0, final=True)
+
+    def cost(self, params: OcclusionParameters, shape: Sequence[int], targets: int) -> int:
+        """Return the number of windows, and one for the image itself; targets cost nothing."""
+        rows, columns = params.windows(shape).grid
+        return 1 + rows * columns
+
+
+def _attributions(
+    targets: Sequence[int], maps: torch.Tensor, image: torch.Tensor, fraction: float, *, final: bool
+) -> Iterator[Attribution]:
+    for target, plane in zip(targets, maps.float(), strict=True):
+        yield Attribution(target, plane.expand(image.shape[1:]).clone(), fraction, final)

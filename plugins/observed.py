@@ -1,0 +1,91 @@
+"""A network as a method sees it: countable, and stopped at its next forward pass."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from .contract import Job, Output
+
+if TYPE_CHECKING:
+    from ..handlers.card import InputSpec
+
+__all__ = ["ObservedModel"]
+
+
+class ObservedModel(torch.nn.Module):
+    """A network whose every forward pass can be cancelled and is counted.
+
+    It is a module, so that Captum takes it as a module and as a forward function alike. Captum has no way to stop a
+    running attribution; raising from the forward pass is one, and leaves no hook behind.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The TorchScript copy: [N, C, H, W] to logits [N, L].
+    job : Job
+        Asked before every forward pass.
+    spec : InputSpec
+        What the network expects to see; says for instance what black is.
+    output : Output
+        Whether a call gives logits or probabilities.
+    image : torch.Tensor, optional
+        The explained image, [1, C, H, W]; its output is remembered when it goes by.
+
+    Attributes
+    ----------
+    spec : InputSpec
+        As given.
+    output : Output
+        As given.
+    forward_passes : int
+        Samples that went forward so far.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        job: Job,
+        *,
+        spec: InputSpec,
+        output: Output = Output.LOGIT,
+        image: torch.Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.spec = spec
+        self.output = output
+        self.forward_passes = 0
+        self._job = job
+        self._image = image
+        self._outputs: torch.Tensor | None = None
+        self.eval()
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return the explained outputs [N, L] of a batch [N, C, H, W], with gradients where grad mode is on.
+
+        Raises
+        ------
+        Cancelled
+            If the job was cancelled.
+        """
+        self._job.check()
+        outputs: torch.Tensor = self.network(batch)
+        self.forward_passes += len(batch)
+        if self.output is Output.PROBABILITY:
+            outputs = torch.sigmoid(outputs)
+        # Methods begin with the image itself nearly always; remembering it saves a pass before the first map.
+        if self._outputs is None and self._image is not None and torch.equal(batch[:1].detach(), self._image):
+            self._outputs = outputs[0].detach().clone()
+        return outputs
+
+    def value(self, target: int) -> float:
+        """Return the explained output of the explained image, from memory where the image went by already."""
+        if self._outputs is None:
+            if self._image is None:
+                raise ValueError("this model was not told which image is explained")
+            with torch.no_grad():
+                self(self._image)
+        assert self._outputs is not None  # noqa: S101 - the forward pass above set it
+        return float(self._outputs[target])

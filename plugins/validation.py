@@ -1,0 +1,93 @@
+"""Whether a method can be registered, and whether parameters fit it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from .contract import Channels, Completeness, Method, Need, Parameters
+from .errors import InvalidParameters, RegistrationError
+
+__all__ = ["check_method", "parameters_schema", "validate_parameters"]
+
+_SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def parameters_schema(method: Method[Any]) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of a method's parameters."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **method.parameters.model_json_schema()}
+
+
+def validate_parameters(method: Method[Any], values: Mapping[str, Any]) -> Parameters:
+    """Read a method's parameters from JSON values; what is absent takes its default.
+
+    Raises
+    ------
+    InvalidParameters
+        If one does not exist or has a wrong value.
+    """
+    try:
+        return method.parameters.model_validate(dict(values))
+    except ValidationError as error:
+        problems = [
+            (".".join(str(part) for part in problem["loc"]), problem["msg"])
+            for problem in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise InvalidParameters(method.name, problems, method.parameters.model_fields) from None
+
+
+def check_method(method: object) -> None:
+    """Check that something is a method that can be served.
+
+    Raises
+    ------
+    RegistrationError
+        If it is not; the text names what to mend.
+    """
+    if isinstance(method, type) and issubclass(method, Method):
+        raise RegistrationError(f"register an instance, not the class: register({method.__name__}())")
+    if not isinstance(method, Method):
+        raise RegistrationError(f"{type(method).__name__} is not a subclass of radiolucent.plugins.Method")
+    kind = type(method).__name__
+    for name, types in _DECLARATIONS.items():
+        value = getattr(method, name, None)
+        if not isinstance(value, types):
+            raise RegistrationError(f"{kind}.{name} must be set, to {types.__name__}, not {value!r}")
+        if isinstance(value, str) and not value.strip():
+            raise RegistrationError(f"{kind}.{name} must not be empty")
+    if not _SNAKE_CASE.fullmatch(method.name):
+        raise RegistrationError(f"{kind}.name must be in snake case, not {method.name!r}")
+    if not method.needs or not all(isinstance(need, Need) for need in method.needs):
+        raise RegistrationError(f"{kind}.needs must name at least one Need, not {method.needs!r}")
+    if not isinstance(method.parameters, type) or not issubclass(method.parameters, Parameters):
+        raise RegistrationError(f"{kind}.parameters must be a subclass of Parameters, not {method.parameters!r}")
+    _check_parameters(kind, method)
+
+
+def _check_parameters(kind: str, method: Method[Any]) -> None:
+    for name, field in method.parameters.model_fields.items():
+        if field.is_required():
+            raise RegistrationError(f"{kind}: parameter {name!r} needs a default")
+        if not (field.description or "").strip():
+            raise RegistrationError(f"{kind}: parameter {name!r} needs a description, with its unit and range")
+    try:
+        parameters_schema(method)
+        method.parameters().model_dump_json()
+    except Exception as error:  # pydantic has many ways to refuse a schema
+        raise RegistrationError(f"{kind}: its parameters have no JSON Schema: {error}") from error
+
+
+_DECLARATIONS: dict[str, type] = {
+    "name": str,
+    "title": str,
+    "description": str,
+    "reference": str,
+    "parameters": type,
+    "needs": frozenset,
+    "signed": bool,
+    "completeness": Completeness,
+    "channels": Channels,
+}
