@@ -213,6 +213,8 @@ class WorkerFailure:
         The targets without a final map.
     error_id : str, optional
         Under which the server's log has the details; where there are any.
+    details : str, optional
+        For that log: the error's type and where it was raised, but not its words, which may quote the image.
     forward_passes : int
         Samples that went forward through the network.
     elapsed_s : float
@@ -223,6 +225,7 @@ class WorkerFailure:
     message: str
     missing: Sequence[int]
     error_id: str | None = None
+    details: str | None = field(default=None, repr=False)
     forward_passes: int = 0
     elapsed_s: float = 0.0
 
