@@ -1,0 +1,252 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import grpc
+
+from ..protos import (
+    classification_pb2_grpc,
+    explanation_pb2,
+    explanation_pb2_grpc,
+    model_pb2,
+    model_pb2_grpc,
+    server_pb2,
+    server_pb2_grpc,
+)
+from . import convert, requests
+from .channel import OPTIONS, Certificates, caller_metadata, channel_credentials
+from .course import Course
+from .errors import from_rpc_error
+from .events import ExplainedOutput
+from .requests import XRayFile
+from .results import (
+    Classification,
+    InstanceReference,
+    Job,
+    MethodCatalogue,
+    ModelCatalogue,
+    ModelDetails,
+    ServerInfo,
+)
+from .stream import ExplanationStream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Client"]
+
+A = TypeVar("A")
+
+
+class Client:
+    """A connection to a radiolucent server. Use it in a ``with`` block; it may be shared between threads.
+
+    Every method raises :class:`~radiolucent.client.RadiolucentError`, in one of its kinds, where the server says no.
+
+    Parameters
+    ----------
+    address : str
+        ``"host:port"``.
+    credentials : grpc.ChannelCredentials, optional
+        For TLS with anything that gRPC can do.
+    root_certificates : bytes or path, optional
+        For TLS where the server's certificate is to be checked against these (PEM).
+    caller_key : str, optional
+        A secret of yours. Jobs are visible to clients with the key that started them alone; give the same key again
+        to reach them from another process. Default: ``RADIOLUCENT_CALLER_KEY``, else one of this process.
+    timeout : float
+        How long a call may take unless the call says otherwise, in seconds. Explanations are not limited by it.
+
+    Examples
+    --------
+    >>> with Client("localhost:50051") as client:  # doctest: +SKIP
+    ...     print(client.classify("chest.png").majority)
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        root_certificates: Certificates | None = None,
+        caller_key: str | None = None,
+        timeout: float = 60.0,
+    ) -> None:
+        self.address = address
+        self._timeout = timeout
+        self._metadata = caller_metadata(caller_key)
+        secure = channel_credentials(credentials, root_certificates)
+        self._channel = (
+            grpc.insecure_channel(address, options=OPTIONS)
+            if secure is None
+            else grpc.secure_channel(address, secure, options=OPTIONS)
+        )
+        self._classification = classification_pb2_grpc.ClassificationServiceStub(self._channel)
+        self._explanation = explanation_pb2_grpc.ExplanationServiceStub(self._channel)
+        self._model = model_pb2_grpc.ModelServiceStub(self._channel)
+        self._server = server_pb2_grpc.ServerServiceStub(self._channel)
+
+    def close(self) -> None:
+        """Close the connection; streams that are open break."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def classify(
+        self, xray: XRayFile, *, instance: InstanceReference | None = None, timeout: float | None = None
+    ) -> Classification:
+        """Classify one frontal chest X-ray.
+
+        Parameters
+        ----------
+        xray : bytes or path
+            An encoded DICOM, PNG or JPEG file.
+        instance : InstanceReference, optional
+            Echoed in the result.
+        timeout : float, optional
+            In seconds.
+
+        Returns
+        -------
+        Classification
+            The votes.
+        """
+        request = requests.classify(requests.read(xray), instance)
+        return convert.classification(self._ask(self._classification.Classify, request, timeout).classification)
+
+    def explain(
+        self,
+        xray: XRayFile,
+        methods: Sequence[str] | Mapping[str, Mapping[str, Any]] | str,
+        *,
+        models: Sequence[str] = (),
+        targets: str | Sequence[str] = "predicted",
+        output: ExplainedOutput | str = ExplainedOutput.LOGIT,
+        partial: bool = False,
+        attributions: bool = False,
+        inputs: bool = False,
+        instance: InstanceReference | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+        reconnect: bool = False,
+    ) -> ExplanationStream:
+        """Classify one X-ray and explain it.
+
+        Parameters
+        ----------
+        xray : bytes or path
+            An encoded DICOM, PNG or JPEG file.
+        methods : str, sequence of str, or mapping
+            Method names, or their parameters by name: ``{"occlusion": {"window": 50}}``.
+        models : sequence of str
+            Networks to explain; empty: every one that votes.
+        targets : "predicted", "all", a label, or a sequence of labels
+            What to explain.
+        output : "logit" or "probability"
+            The number that is explained.
+        partial : bool
+            Also send maps that are still being computed.
+        attributions : bool
+            Also send attributions before they are reduced to one plane.
+        inputs : bool
+            Also send the tensor that each network saw.
+        instance : InstanceReference, optional
+            Echoed in the result.
+        request_id : str, optional
+            A UUID of yours; the same request with the same id joins the job it started. Default: a new one.
+        timeout : float, optional
+            Seconds for everything together; the job ends with them. Default: no limit.
+        reconnect : bool
+            False: a lost client cancels the job. True: the job outlives a broken stream, which is opened again;
+            leaving the stream on purpose still stops the job, unless ``detach`` is called. A process that is
+            killed hard leaves its job running to the end.
+
+        Returns
+        -------
+        ExplanationStream
+            The events as they come. Use it in a ``with`` block.
+        """
+        request = requests.explain(
+            requests.read(xray),
+            methods=methods,
+            models=models,
+            targets=targets,
+            output=output,
+            partial=partial,
+            attributions=attributions,
+            inputs=inputs,
+            keep=reconnect,
+            instance=instance,
+            request_id=request_id,
+        )
+        return self._stream(Course(explain=request, timeout=timeout, reconnect=reconnect))
+
+    def watch(
+        self, job_id: str, *, after_sequence: int = 0, timeout: float | None = None, reconnect: bool = True
+    ) -> ExplanationStream:
+        """Watch a job from where you were.
+
+        Parameters
+        ----------
+        job_id : str
+            The job, which must have been started with this client's caller key.
+        after_sequence : int
+            Only later events are sent; 0 sends all.
+        timeout : float, optional
+            In seconds. Default: no limit.
+        reconnect : bool
+            Whether a broken stream is opened again.
+
+        Returns
+        -------
+        ExplanationStream
+            The events; leaving it leaves the job alone.
+        """
+        return self._stream(Course(job_id=job_id, after_sequence=after_sequence, timeout=timeout, reconnect=reconnect))
+
+    def get_job(self, job_id: str, *, timeout: float | None = None) -> Job:
+        """Return the state of a job."""
+        request = explanation_pb2.GetJobRequest(job_id=job_id)
+        return convert.job(self._ask(self._explanation.GetJob, request, timeout).job)
+
+    def cancel_job(self, job_id: str, *, timeout: float | None = None) -> Job:
+        """Stop a job, and return its state; what it delivered stays."""
+        request = explanation_pb2.CancelJobRequest(job_id=job_id)
+        return convert.job(self._ask(self._explanation.CancelJob, request, timeout).job)
+
+    def list_methods(self, *, timeout: float | None = None) -> MethodCatalogue:
+        """Return the explanation methods and the plugins that could not be loaded."""
+        request = explanation_pb2.ListMethodsRequest()
+        return convert.method_catalogue(self._ask(self._explanation.ListMethods, request, timeout))
+
+    def list_models(self, *, timeout: float | None = None) -> ModelCatalogue:
+        """Return the networks, the serving model set and what was refused."""
+        return convert.model_catalogue(self._ask(self._model.ListModels, model_pb2.ListModelsRequest(), timeout))
+
+    def get_model(self, name: str, version: int = 0, *, timeout: float | None = None) -> ModelDetails:
+        """Return one network with its model card; version 0 is the one being served."""
+        request = model_pb2.GetModelRequest(name=name, version=version)
+        return convert.model_details(self._ask(self._model.GetModel, request, timeout))
+
+    def server_info(self, *, timeout: float | None = None) -> ServerInfo:
+        """Return the server's versions and limits."""
+        return convert.server_info(self._ask(self._server.GetServerInfo, server_pb2.GetServerInfoRequest(), timeout))
+
+    def _stream(self, course: Course) -> ExplanationStream:
+        return ExplanationStream(self._explanation, self._metadata, course)
+
+    def _ask(self, call: Callable[..., A], request: Any, timeout: float | None) -> A:  # noqa: ANN401  - any message
+        try:
+            return call(request, timeout=self._timeout if timeout is None else timeout, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from error

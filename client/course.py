@@ -1,0 +1,168 @@
+"""Where a stream of events is, and how it goes on when it breaks: the logic that both clients share, without a wire.
+
+The rules, in one place:
+
+- ``reconnect=False`` (the default): the job ends with its stream. A lost or closed client cancels it.
+- ``reconnect=True``: the job outlives its stream (``keep_after_disconnect``). A broken stream is opened again with a
+  bounded number of attempts: by the same request before its first event (the request id makes that safe), by
+  WatchJob after. Since the server no longer cancels when a client goes, a client that leaves on purpose
+  (``close``, the end of a ``with`` block, Ctrl-C) asks it to. A client that is killed hard cannot: its job runs to
+  its end.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from tenacity import retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
+
+from ..protos import explanation_pb2
+from .convert_events import event as convert_event
+from .errors import Cancelled, DeadlineExceeded, JobLost, NotFound, RadiolucentError, Unavailable, from_rpc_error
+from .events import Event, Summary
+
+__all__ = ["CANCEL_TIMEOUT_S", "Course", "Opening"]
+
+CANCEL_TIMEOUT_S = 5.0
+"""How long leaving a job may take, in seconds."""
+
+_ATTEMPTS = 8
+_FIRST_WAIT_S = 0.2
+_LONGEST_WAIT_S = 5.0
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The call that (re)opens a stream.
+
+    Parameters
+    ----------
+    request : ExplainRequest or WatchJobRequest
+        What to send, to the call of that name.
+    timeout : float, optional
+        Seconds that are left; None where there is no deadline.
+    """
+
+    request: explanation_pb2.ExplainRequest | explanation_pb2.WatchJobRequest
+    timeout: float | None
+
+
+class Course:
+    """A stream's position.
+
+    Parameters
+    ----------
+    explain : ExplainRequest, optional
+        The request that starts the job; None where a known job is watched.
+    job_id : str
+        The job that is watched; empty while unknown.
+    after_sequence : int
+        Events up to this one are known already.
+    timeout : float, optional
+        Seconds from now that the whole stream may take, broken streams included.
+    reconnect : bool
+        Whether a broken stream is opened again.
+    """
+
+    def __init__(
+        self,
+        *,
+        explain: explanation_pb2.ExplainRequest | None = None,
+        job_id: str = "",
+        after_sequence: int = 0,
+        timeout: float | None = None,
+        reconnect: bool = False,
+    ) -> None:
+        self.explain = explain
+        self.job_id = job_id
+        self.request_id = explain.request_id if explain is not None else ""
+        self.last_sequence = after_sequence
+        self.reconnect = reconnect
+        self.finished = False
+        """Whether the job's last event has come."""
+        self.left = False
+        """Whether the caller has left the stream on purpose."""
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._broken = False
+
+    def retry_policy(self) -> dict[str, Any]:
+        """Return the arguments of tenacity's ``Retrying``; each event that arrives starts the count again."""
+        return {
+            "retry": retry_if_exception_type(Unavailable),
+            "stop": stop_after_attempt(_ATTEMPTS if self.reconnect else 1),
+            "wait": wait_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S) + wait_random(0, _FIRST_WAIT_S),
+            "reraise": True,
+        }
+
+    def opening(self) -> Opening:
+        """Say which call opens the stream where it stands.
+
+        Returns
+        -------
+        Opening
+            Explain until the job is known, WatchJob from there on.
+
+        Raises
+        ------
+        DeadlineExceeded
+            No time is left.
+        """
+        timeout = None if self._deadline is None else self._deadline - time.monotonic()
+        if timeout is not None and timeout <= 0:
+            raise DeadlineExceeded("the time given has passed")
+        if self.explain is not None and not self.job_id:
+            return Opening(self.explain, timeout)
+        return Opening(explanation_pb2.WatchJobRequest(job_id=self.job_id, after_sequence=self.last_sequence), timeout)
+
+    def accept(self, message: explanation_pb2.JobEvent) -> Event | None:
+        """Take an event in.
+
+        Parameters
+        ----------
+        message : JobEvent
+            As it came.
+
+        Returns
+        -------
+        Event or None
+            None for heartbeats, and for what was seen before the stream broke.
+        """
+        self.job_id = message.job_id or self.job_id
+        self.request_id = message.request_id or self.request_id
+        if message.sequence <= self.last_sequence:
+            return None
+        event = convert_event(message)
+        self.last_sequence = message.sequence
+        self.finished = isinstance(event, Summary)
+        return event
+
+    def broke(self, error: grpc.RpcError | None) -> RadiolucentError:
+        """Say what a broken stream means.
+
+        Parameters
+        ----------
+        error : grpc.RpcError, optional
+            What broke it; None where it just ended, though the job's last event had not come.
+
+        Returns
+        -------
+        RadiolucentError
+            The error to raise; an :class:`Unavailable` is worth another attempt.
+        """
+        broken_before, self._broken = self._broken, True
+        if error is None:
+            return Unavailable("the server ended the stream before the job's end")
+        said = from_rpc_error(error)
+        if isinstance(said, Cancelled) and not self.left:
+            return Unavailable(f"the server broke the stream off: {said}")
+        if isinstance(said, NotFound) and broken_before and self.job_id:
+            return JobLost(f"the stream broke, and the server no longer has the job: {said}")
+        return said
+
+    @property
+    def must_cancel(self) -> bool:
+        """Whether leaving now has to stop the job in so many words, because the server would not by itself."""
+        return self.explain is not None and self.explain.keep_after_disconnect and not self.finished

@@ -1,0 +1,374 @@
+"""What happens in a job, event by event, and all of it together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from .results import Affine, Classification, Completeness, JobState, ModelVersion, Sign
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Classified",
+    "Event",
+    "ExplainedOutput",
+    "Explanation",
+    "Failure",
+    "FailureReason",
+    "Heatmap",
+    "Item",
+    "ItemSummary",
+    "ModelInput",
+    "Progress",
+    "Summary",
+    "Target",
+    "TargetReason",
+]
+
+
+class TargetReason(str, Enum):
+    """Why a label is explained."""
+
+    UNSPECIFIED = "unspecified"
+    ASKED = "asked"
+    """The caller named it or asked for all."""
+    PREDICTED = "predicted"
+    """The majority voted for it."""
+    TOP = "top"
+    """The majority voted for nothing; this label has the highest mean probability."""
+
+
+class FailureReason(str, Enum):
+    """What kind of failure."""
+
+    UNSPECIFIED = "unspecified"
+    METHOD = "method"
+    NOT_APPLICABLE = "not_applicable"
+    WORKER = "worker"
+    CANCELLED = "cancelled"
+    DEADLINE = "deadline"
+    INVALID_RESULT = "invalid_result"
+
+
+class ExplainedOutput(str, Enum):
+    """The number of a network that is explained."""
+
+    UNSPECIFIED = "unspecified"
+    LOGIT = "logit"
+    PROBABILITY = "probability"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A label to explain, and why."""
+
+    label: str
+    reason: TargetReason
+
+
+@dataclass(frozen=True)
+class Item:
+    """One method on one network, for one or more labels."""
+
+    model: ModelVersion
+    method: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ItemSummary:
+    """What became of an item.
+
+    Parameters
+    ----------
+    item : Item
+        The item.
+    delivered : tuple of str
+        The labels whose final map was delivered.
+    elapsed_s, waited_s : float
+        How long it ran, and how long it waited for a worker, in seconds.
+    forward_passes : int
+        Number of samples that went forward through the network.
+    failure : FailureReason, optional
+        Why labels are missing; None where none is.
+    """
+
+    item: Item
+    delivered: tuple[str, ...]
+    elapsed_s: float
+    waited_s: float
+    forward_passes: int
+    failure: FailureReason | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Event:
+    """Something that happened in a job.
+
+    Parameters
+    ----------
+    job_id, request_id : str
+        The server's identifier of the job and the caller's of the request.
+    sequence : int
+        1 for the job's first event, one more for each that follows.
+    time : datetime
+        When it happened, by the server's clock.
+    """
+
+    job_id: str
+    request_id: str
+    sequence: int
+    time: datetime
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Classified(Event):
+    """The networks' votes, the labels that will be explained and the items that will be worked on, in their order."""
+
+    classification: Classification
+    targets: tuple[Target, ...]
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Progress(Event):
+    """How far an item is.
+
+    Parameters
+    ----------
+    item : Item
+        The item.
+    done, total : int
+        Work done and all of its work, in forward passes or their equivalent.
+    job_fraction : float
+        Share of the whole job that is done, in [0, 1].
+    """
+
+    item: Item
+    done: int
+    total: int
+    job_fraction: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Heatmap(Event):
+    """The attribution of one label on one network, reduced to one plane.
+
+    Parameters
+    ----------
+    model : ModelVersion
+        The network and the version of its weights.
+    method, label : str
+        What was computed, and of which label.
+    parameters : dict
+        What the method ran with, defaults included.
+    output : ExplainedOutput
+        The output that is explained.
+    output_value : float
+        Its value on this X-ray: a logit, or a probability in [0, 1].
+    final : bool
+        Whether the map is done; a partial one estimates it.
+    fraction : float
+        Share of the item's work that went into it, in [0, 1].
+    sign : Sign
+        Whether values have a sign.
+    completeness : Completeness
+        Whether the attribution sums to the change of the output.
+    convergence_delta : float, optional
+        Sum of the attribution minus the change of the output, in units of the output.
+    values : ndarray of float32, shape (height, width)
+        The map, on the pixels of the network's input. Read-only.
+    attribution : ndarray of float32, shape (channels, height, width), optional
+        Before it was reduced; present where asked for and the map is final. Read-only.
+    affine : Affine
+        From the map's pixels to the original image's.
+    elapsed_s : float
+        Wall-clock time spent on the item so far, in seconds.
+    intended_use : str
+        To be shown wherever the map is.
+    """
+
+    model: ModelVersion
+    method: str
+    parameters: dict[str, Any]
+    label: str
+    output: ExplainedOutput
+    output_value: float
+    final: bool
+    fraction: float
+    sign: Sign
+    completeness: Completeness
+    convergence_delta: float | None
+    values: NDArray[np.float32] = field(repr=False)
+    attribution: NDArray[np.float32] | None = field(repr=False)
+    affine: Affine
+    elapsed_s: float
+    intended_use: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Failure(Event):
+    """An item that gave no final map for some labels.
+
+    Parameters
+    ----------
+    item : Item
+        The item, with the labels that are missing.
+    reason : FailureReason
+        What kind of failure.
+    message : str
+        In words; an internal error has an id to look up in the server's log.
+    """
+
+    item: Item
+    reason: FailureReason
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelInput(Event):
+    """The tensor that a network saw, after scaling and normalisation.
+
+    Parameters
+    ----------
+    model : ModelVersion
+        The network.
+    values : ndarray of float32, shape (channels, height, width)
+        The tensor. Read-only.
+    affine : Affine
+        From its pixels to the original image's.
+    """
+
+    model: ModelVersion
+    values: NDArray[np.float32] = field(repr=False)
+    affine: Affine
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Summary(Event):
+    """What ran, what it cost, what is missing. The last event of a job.
+
+    Parameters
+    ----------
+    state : JobState
+        How the job ended.
+    items : tuple of ItemSummary
+        What became of every item.
+    elapsed_s, classification_elapsed_s : float
+        Wall-clock time of the whole job and of its classification, in seconds.
+    intended_use : str
+        To be shown with the results.
+    """
+
+    state: JobState
+    items: tuple[ItemSummary, ...]
+    elapsed_s: float
+    classification_elapsed_s: float
+    intended_use: str
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """All that a job gave: its events, sorted.
+
+    Parameters
+    ----------
+    job_id, request_id : str
+        The server's identifier of the job and the caller's of the request.
+    classification : Classification, optional
+        The votes; None where the job did not come so far, or the stream was joined later.
+    targets : tuple of Target
+        The labels explained.
+    items : tuple of Item
+        What was to be worked on.
+    heatmaps : tuple of Heatmap
+        The final maps, in the order in which they came.
+    inputs : tuple of ModelInput
+        What each network saw, where asked for.
+    failures : tuple of Failure
+        What is missing, and why.
+    summary : Summary, optional
+        How it ended; None where it was left before.
+    """
+
+    job_id: str
+    request_id: str
+    classification: Classification | None = None
+    targets: tuple[Target, ...] = ()
+    items: tuple[Item, ...] = ()
+    heatmaps: tuple[Heatmap, ...] = ()
+    inputs: tuple[ModelInput, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    summary: Summary | None = None
+
+    @classmethod
+    def of(cls, events: list[Event], *, job_id: str = "", request_id: str = "") -> Explanation:
+        """Sort a job's events.
+
+        Parameters
+        ----------
+        events : list of Event
+            In their order; partial maps are left out.
+        job_id, request_id : str
+            The identifiers, for a job that has no event yet.
+
+        Returns
+        -------
+        Explanation
+            The same, by kind.
+        """
+        classified = next((event for event in events if isinstance(event, Classified)), None)
+        return cls(
+            job_id=events[0].job_id if events else job_id,
+            request_id=events[0].request_id if events else request_id,
+            classification=classified.classification if classified else None,
+            targets=classified.targets if classified else (),
+            items=classified.items if classified else (),
+            heatmaps=tuple(event for event in events if isinstance(event, Heatmap) and event.final),
+            inputs=tuple(event for event in events if isinstance(event, ModelInput)),
+            failures=tuple(event for event in events if isinstance(event, Failure)),
+            summary=next((event for event in events if isinstance(event, Summary)), None),
+        )
+
+    def heatmap(self, model: str, label: str, method: str) -> Heatmap:
+        """Return one final map.
+
+        Parameters
+        ----------
+        model, label, method : str
+            What to look for.
+
+        Returns
+        -------
+        Heatmap
+            The map.
+
+        Raises
+        ------
+        KeyError
+            There is no such map; :attr:`failures` may say why.
+        """
+        for heatmap in self.heatmaps:
+            if (heatmap.model.name, heatmap.label, heatmap.method) == (model, label, method):
+                return heatmap
+        raise KeyError((model, label, method))
+
+    def model_input(self, model: str) -> ModelInput | None:
+        """Return what a network saw, or None where it was not asked for.
+
+        Parameters
+        ----------
+        model : str
+            The network's name.
+
+        Returns
+        -------
+        ModelInput or None
+            Its input.
+        """
+        return next((seen for seen in self.inputs if seen.model.name == model), None)

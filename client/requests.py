@@ -1,0 +1,139 @@
+"""From a caller's arguments to the contract's requests."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Union
+
+from google.protobuf import json_format
+from google.protobuf.struct_pb2 import Struct
+
+from ..protos import classification_pb2, explanation_pb2, image_pb2
+from .errors import InvalidRequest, Violation
+from .events import ExplainedOutput
+from .results import InstanceReference
+
+__all__ = ["MAX_SEND_BYTES", "XRayFile", "classify", "explain", "read"]
+
+XRayFile = Union[bytes, str, "os.PathLike[str]"]
+"""An X-ray: the bytes of a DICOM, PNG or JPEG file, or the path of one."""
+
+MAX_SEND_BYTES = 40 * 1024 * 1024
+"""Largest request that is sent at all. The server's own limit (32 MiB unless set otherwise) is in its ServerInfo."""
+
+_OUTPUTS = {
+    ExplainedOutput.LOGIT: explanation_pb2.EXPLAINED_OUTPUT_LOGIT,
+    ExplainedOutput.PROBABILITY: explanation_pb2.EXPLAINED_OUTPUT_PROBABILITY,
+}
+
+
+def read(xray: XRayFile) -> bytes:
+    """Read an X-ray.
+
+    Parameters
+    ----------
+    xray : bytes, str or path
+        The encoded file or its path.
+
+    Returns
+    -------
+    bytes
+        The encoded file.
+
+    Raises
+    ------
+    InvalidRequest
+        The file is larger than can be sent; it is not read then.
+    OSError
+        The file cannot be read.
+    """
+    if isinstance(xray, bytes):
+        size, encoded = len(xray), xray
+    else:
+        path = Path(xray)
+        size = path.stat().st_size
+        encoded = b"" if size > MAX_SEND_BYTES else path.read_bytes()
+    if size > MAX_SEND_BYTES:
+        message = f"the file has {size} bytes, more than the {MAX_SEND_BYTES} that can be sent"
+        raise InvalidRequest(message, (Violation("xray.file", message),))
+    return encoded
+
+
+def _xray(encoded: bytes, instance: InstanceReference | None) -> image_pb2.XRay:
+    xray = image_pb2.XRay(file=encoded)
+    if instance is not None:
+        xray.instance.study_instance_uid = instance.study_instance_uid
+        xray.instance.series_instance_uid = instance.series_instance_uid
+        xray.instance.sop_instance_uid = instance.sop_instance_uid
+        xray.instance.frame_number = instance.frame_number
+    return xray
+
+
+def classify(encoded: bytes, instance: InstanceReference | None) -> classification_pb2.ClassifyRequest:
+    """Ask for a classification."""
+    return classification_pb2.ClassifyRequest(xray=_xray(encoded, instance))
+
+
+def _call(name: str, parameters: Mapping[str, Any]) -> explanation_pb2.MethodCall:
+    struct = Struct()
+    try:
+        json_format.ParseDict(dict(parameters), struct)
+    except (json_format.ParseError, TypeError, ValueError) as error:
+        message = f"the parameters of {name} are not JSON values: {error}"
+        raise InvalidRequest(message, (Violation("methods.parameters", message),)) from error
+    return explanation_pb2.MethodCall(name=name, parameters=struct)
+
+
+def _targets(targets: str | Sequence[str]) -> explanation_pb2.TargetSelection:
+    if targets == "predicted":
+        return explanation_pb2.TargetSelection(predicted=explanation_pb2.Predicted())
+    if targets == "all":
+        return explanation_pb2.TargetSelection(all=explanation_pb2.AllLabels())
+    names = [targets] if isinstance(targets, str) else list(targets)
+    return explanation_pb2.TargetSelection(labels=explanation_pb2.NamedLabels(names=names))
+
+
+def explain(
+    encoded: bytes,
+    *,
+    methods: Sequence[str] | Mapping[str, Mapping[str, Any]] | str,
+    models: Sequence[str],
+    targets: str | Sequence[str],
+    output: ExplainedOutput | str,
+    partial: bool,
+    attributions: bool,
+    inputs: bool,
+    keep: bool,
+    instance: InstanceReference | None,
+    request_id: str | None,
+) -> explanation_pb2.ExplainRequest:
+    """Ask for an explanation; the arguments are those of :meth:`radiolucent.client.Client.explain`.
+
+    Raises
+    ------
+    InvalidRequest
+        An argument that no server could understand.
+    """
+    if isinstance(methods, str):
+        methods = [methods]
+    calls = methods.items() if isinstance(methods, Mapping) else [(name, {}) for name in methods]
+    try:
+        wanted = _OUTPUTS[ExplainedOutput(output)]
+    except (KeyError, ValueError):
+        message = f"output is {output!r}; there are 'logit' and 'probability'"
+        raise InvalidRequest(message, (Violation("output", message),)) from None
+    return explanation_pb2.ExplainRequest(
+        request_id=request_id or str(uuid.uuid4()),
+        xray=_xray(encoded, instance),
+        methods=[_call(name, parameters) for name, parameters in calls],
+        models=[models] if isinstance(models, str) else list(models),
+        targets=_targets(targets),
+        output=wanted,
+        partial_heatmaps=partial,
+        keep_after_disconnect=keep,
+        attributions=attributions,
+        inputs=inputs,
+    )
