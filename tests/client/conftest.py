@@ -1,4 +1,5 @@
 """A server that speaks the contract over a real channel and does what a test tells it to."""
+# ruff: noqa: ANN001, ANN201, ANN401 - the servicer is typed by its contract
 
 from __future__ import annotations
 
@@ -110,7 +111,7 @@ class FakeServer(
 
     # Classification and the lists.
 
-    def Classify(self, request, context):  # noqa: ANN001, ANN201, N802
+    def Classify(self, request, context):
         self._note(context)
         self.classified.append(request.xray.file)
         if self.gone:
@@ -126,7 +127,7 @@ class FakeServer(
             answer.instance.CopyFrom(request.xray.instance)
         return classification_pb2.ClassifyResponse(classification=answer)
 
-    def ListModels(self, request, context):  # noqa: ANN001, ANN201, N802
+    def ListModels(self, request, context):
         self._note(context)
         return model_pb2.ListModelsResponse(
             models=[self._model(name) for name in MODELS],
@@ -135,17 +136,17 @@ class FakeServer(
             intended_use=INTENDED_USE,
         )
 
-    def GetModel(self, request, context):  # noqa: ANN001, ANN201, N802
+    def GetModel(self, request, context):
         if request.name not in MODELS:
             refuse(context, code_pb2.NOT_FOUND, f"there is no {request.name}; there are {', '.join(MODELS)}")
         return model_pb2.GetModelResponse(model=self._model(request.name), card_json=json.dumps({"name": request.name}))
 
-    def GetServerInfo(self, request, context):  # noqa: ANN001, ANN201, N802
+    def GetServerInfo(self, request, context):
         info = server_pb2.GetServerInfoResponse(version="0.1.0", max_upload_bytes=2**25, intended_use=INTENDED_USE)
         info.heartbeat_interval.FromMilliseconds(2500)
         return info
 
-    def ListMethods(self, request, context):  # noqa: ANN001, ANN201, N802
+    def ListMethods(self, request, context):
         return explanation_pb2.ListMethodsResponse(
             methods=[
                 explanation_pb2.Method(
@@ -167,7 +168,7 @@ class FakeServer(
 
     # Jobs.
 
-    def Explain(self, request, context):  # noqa: ANN001, ANN201, N802
+    def Explain(self, request, context):
         self._note(context)
         self._check(request.xray, context)
         self.requests.append(request)
@@ -185,7 +186,7 @@ class FakeServer(
         for event in self._play(request, 0, context):
             yield explanation_pb2.ExplainResponse(event=event)
 
-    def WatchJob(self, request, context):  # noqa: ANN001, ANN201, N802
+    def WatchJob(self, request, context):
         self._note(context)
         self.watches.append(request)
         if self.forgets or not self.requests:
@@ -193,12 +194,12 @@ class FakeServer(
         for event in self._play(self.requests[0], request.after_sequence, context):
             yield explanation_pb2.WatchJobResponse(event=event)
 
-    def GetJob(self, request, context):  # noqa: ANN001, ANN201, N802
+    def GetJob(self, request, context):
         if request.job_id != "job-1":
             refuse(context, code_pb2.NOT_FOUND, "there is no such job for this caller")
         return explanation_pb2.GetJobResponse(job=self._job(explanation_pb2.JOB_STATE_RUNNING))
 
-    def CancelJob(self, request, context):  # noqa: ANN001, ANN201, N802
+    def CancelJob(self, request, context):
         self.cancelled.append(request.job_id)
         return explanation_pb2.CancelJobResponse(job=self._job(explanation_pb2.JOB_STATE_CANCELLED))
 

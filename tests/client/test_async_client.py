@@ -1,4 +1,5 @@
 """The asynchronous client does what the synchronous one does."""
+# ruff: noqa: ANN001 - fixtures are typed where they are made
 
 from __future__ import annotations
 
@@ -29,7 +30,7 @@ def _public(kind: type) -> dict[str, inspect.Signature | None]:
     }
 
 
-def test_both_clients_have_the_same_methods_and_arguments():
+def test_both_clients_have_the_same_methods_and_arguments() -> None:
     ours, theirs = _public(Client), _public(AsyncClient)
     assert ours.keys() == theirs.keys()
     for name, signature in ours.items():
@@ -37,11 +38,11 @@ def test_both_clients_have_the_same_methods_and_arguments():
     assert inspect.signature(Client).parameters == inspect.signature(AsyncClient).parameters
 
 
-def test_both_streams_have_the_same_methods():
+def test_both_streams_have_the_same_methods() -> None:
     assert _public(ExplanationStream).keys() == _public(AsyncExplanationStream).keys()
 
 
-async def test_calls_give_what_the_synchronous_client_gives(fake, xray):
+async def test_calls_give_what_the_synchronous_client_gives(fake, xray) -> None:
     async with AsyncClient(fake.address) as client:
         theirs = (
             await client.classify(xray),
@@ -68,7 +69,7 @@ async def test_calls_give_what_the_synchronous_client_gives(fake, xray):
     assert theirs == await asyncio.to_thread(synchronous)
 
 
-async def test_a_stream_gives_a_result(fake, xray):
+async def test_a_stream_gives_a_result(fake, xray) -> None:
     async with AsyncClient(fake.address) as client, client.explain(xray, ["occlusion"], inputs=True) as stream:
         result = await stream.result()
     assert len(result.heatmaps) == 2
@@ -76,7 +77,7 @@ async def test_a_stream_gives_a_result(fake, xray):
     assert result.summary.state is JobState.DONE
 
 
-async def test_bad_input_names_the_field(fake):
+async def test_bad_input_names_the_field(fake) -> None:
     async with AsyncClient(fake.address) as client:
         with pytest.raises(InvalidRequest) as caught:
             await client.classify(b"a letter")
@@ -85,7 +86,7 @@ async def test_bad_input_names_the_field(fake):
             await client.explain(b"a letter", ["occlusion"]).result()
 
 
-async def test_reconnecting_goes_on_after_the_last_event(fake, xray):
+async def test_reconnecting_goes_on_after_the_last_event(fake, xray) -> None:
     fake.breaks = [(0, grpc.StatusCode.UNAVAILABLE), (3, grpc.StatusCode.UNAVAILABLE), (4, None)]
     async with AsyncClient(fake.address) as client:
         events = [event async for event in client.explain(xray, ["occlusion", "saliency"], reconnect=True)]
@@ -94,21 +95,21 @@ async def test_reconnecting_goes_on_after_the_last_event(fake, xray):
     assert [watch.after_sequence for watch in fake.watches] == [3, 4]
 
 
-async def test_without_reconnect_a_broken_stream_raises(fake, xray):
+async def test_without_reconnect_a_broken_stream_raises(fake, xray) -> None:
     fake.breaks = [(3, grpc.StatusCode.UNAVAILABLE)]
     async with AsyncClient(fake.address) as client:
         with pytest.raises(Unavailable):
             await client.explain(xray, ["occlusion"]).result()
 
 
-async def test_a_job_that_the_server_forgot_is_lost(fake, xray):
+async def test_a_job_that_the_server_forgot_is_lost(fake, xray) -> None:
     fake.breaks, fake.forgets = [(3, grpc.StatusCode.UNAVAILABLE)], True
     async with AsyncClient(fake.address) as client:
         with pytest.raises(JobLost):
             await client.explain(xray, ["occlusion"], reconnect=True).result()
 
 
-async def test_cancelling_the_task_stops_a_kept_job(fake, xray):
+async def test_cancelling_the_task_stops_a_kept_job(fake, xray) -> None:
     fake.hold_after = 2
     async with AsyncClient(fake.address) as client:
         task = asyncio.create_task(client.explain(xray, ["occlusion"], reconnect=True).result())
@@ -121,7 +122,7 @@ async def test_cancelling_the_task_stops_a_kept_job(fake, xray):
     assert fake.cancelled == ["job-1"]
 
 
-async def test_leaving_a_stream_ends_its_call(fake, xray):
+async def test_leaving_a_stream_ends_its_call(fake, xray) -> None:
     fake.hold_after = 2
     async with AsyncClient(fake.address) as client, client.explain(xray, ["occlusion"]) as stream:
         await anext(stream)
@@ -129,7 +130,7 @@ async def test_leaving_a_stream_ends_its_call(fake, xray):
     assert fake.cancelled == []
 
 
-async def test_closing_from_another_task_ends_the_iteration(fake, xray):
+async def test_closing_from_another_task_ends_the_iteration(fake, xray) -> None:
     fake.hold_after = 2
     async with AsyncClient(fake.address) as client:
         stream = client.explain(xray, ["occlusion"])
@@ -140,7 +141,7 @@ async def test_closing_from_another_task_ends_the_iteration(fake, xray):
         assert (await task).summary is None
 
 
-async def test_cancelling_brings_the_summary(fake, xray):
+async def test_cancelling_brings_the_summary(fake, xray) -> None:
     fake.hold_after = 2
     async with AsyncClient(fake.address) as client:
         stream = client.explain(xray, ["occlusion"])
@@ -149,14 +150,14 @@ async def test_cancelling_brings_the_summary(fake, xray):
         assert (await stream.result()).summary.state is JobState.CANCELLED
 
 
-async def test_a_deadline_holds_for_the_whole_stream(fake, xray):
+async def test_a_deadline_holds_for_the_whole_stream(fake, xray) -> None:
     fake.hold_after = 2
     async with AsyncClient(fake.address) as client:
         with pytest.raises(DeadlineExceeded):
             await client.explain(xray, ["occlusion"], timeout=0.3, reconnect=True).result()
 
 
-async def test_detaching_leaves_a_kept_job_running_for_another_client(fake, xray):
+async def test_detaching_leaves_a_kept_job_running_for_another_client(fake, xray) -> None:
     fake.hold_after = 2
     async with AsyncClient(fake.address) as client:
         async with client.explain(xray, ["occlusion"], reconnect=True) as stream:

@@ -1,4 +1,5 @@
 """The synchronous client against a server that speaks the contract."""
+# ruff: noqa: ANN001 - fixtures are typed where they are made
 
 from __future__ import annotations
 
@@ -35,7 +36,7 @@ def client(fake):
         yield client
 
 
-def test_a_classification_has_the_votes_of_every_network(client, xray):
+def test_a_classification_has_the_votes_of_every_network(client, xray) -> None:
     instance = InstanceReference("1.2", "1.2.3", "1.2.3.4", 1)
     answer = client.classify(xray, instance=instance)
     assert answer.majority == ("Pneumonia", "Viral Pneumonia")
@@ -46,7 +47,7 @@ def test_a_classification_has_the_votes_of_every_network(client, xray):
     assert client.classify(xray.read_bytes()).instance is None
 
 
-def test_bad_input_names_the_field(client):
+def test_bad_input_names_the_field(client) -> None:
     with pytest.raises(InvalidRequest, match="neither PNG") as caught:
         client.classify(b"a letter")
     assert [(one.field, one.description) for one in caught.value.violations] == [
@@ -54,7 +55,7 @@ def test_bad_input_names_the_field(client):
     ]
 
 
-def test_a_file_too_large_to_send_is_refused_without_being_read(client, fake, tmp_path):
+def test_a_file_too_large_to_send_is_refused_without_being_read(client, fake, tmp_path) -> None:
     path = tmp_path / "huge.dcm"
     with path.open("wb") as file:
         file.truncate(5 * 2**30)
@@ -63,24 +64,24 @@ def test_a_file_too_large_to_send_is_refused_without_being_read(client, fake, tm
     assert fake.classified == []
 
 
-def test_a_full_queue_says_when_to_come_back(client, fake, xray):
+def test_a_full_queue_says_when_to_come_back(client, fake, xray) -> None:
     fake.busy_times = 1
     with pytest.raises(Busy) as caught:
         client.classify(xray)
     assert caught.value.retry_after_s == pytest.approx(0.02)
 
 
-def test_nobody_at_the_address_is_unavailable():
+def test_nobody_at_the_address_is_unavailable() -> None:
     with Client("127.0.0.1:1") as client, pytest.raises(Unavailable):
         client.server_info()
 
 
-def test_an_unknown_model_is_not_found_and_the_error_lists_those_there_are(client):
+def test_an_unknown_model_is_not_found_and_the_error_lists_those_there_are(client) -> None:
     with pytest.raises(NotFound, match="net_a, net_b"):
         client.get_model("net_z")
 
 
-def test_lists_are_typed(client):
+def test_lists_are_typed(client) -> None:
     models = client.list_models()
     assert models.models[0].abilities == ("forward", "gradient")
     assert models.models[0].labels[1].implies == "Pneumonia"
@@ -98,7 +99,7 @@ def test_lists_are_typed(client):
     assert client.get_job("job-1").state is JobState.RUNNING
 
 
-def test_a_stream_yields_events_in_order_without_heartbeats(client, xray):
+def test_a_stream_yields_events_in_order_without_heartbeats(client, xray) -> None:
     with client.explain(xray, {"occlusion": {"window": 50, "fraction": 0.5}}, partial=True, inputs=True) as stream:
         events = list(stream)
     assert [type(event) for event in events] == [
@@ -127,7 +128,7 @@ def test_a_stream_yields_events_in_order_without_heartbeats(client, xray):
     assert heatmap.affine.point_to_original(48.0, 3.0) == (256.0, 0.0)
 
 
-def test_a_result_sorts_the_events(client, xray):
+def test_a_result_sorts_the_events(client, xray) -> None:
     result = client.explain(xray, ["occlusion", "broken_method"], attributions=True, targets="No Finding").result()
     assert [(one.model.name, one.method) for one in result.heatmaps] == [("net_a", "occlusion"), ("net_b", "occlusion")]
     assert result.heatmap("net_b", "No Finding", "occlusion").attribution.shape == (1, 96, 96)
@@ -137,7 +138,7 @@ def test_a_result_sorts_the_events(client, xray):
         result.heatmap("net_b", "No Finding", "broken_method")
 
 
-def test_requests_say_what_was_asked(client, fake, xray):
+def test_requests_say_what_was_asked(client, fake, xray) -> None:
     client.explain(
         xray, "occlusion", models=["net_b"], targets=["No Finding"], output="probability", request_id="r-1"
     ).result()
@@ -152,7 +153,7 @@ def test_requests_say_what_was_asked(client, fake, xray):
     assert not any(request.keep_after_disconnect for request in fake.requests)
 
 
-def test_an_unknown_output_is_refused_before_anything_is_sent(client, fake, xray):
+def test_an_unknown_output_is_refused_before_anything_is_sent(client, fake, xray) -> None:
     with pytest.raises(InvalidRequest, match="'logit' and 'probability'"):
         client.explain(xray, ["occlusion"], output="softmax")
     with pytest.raises(InvalidRequest, match="parameters of occlusion"):
@@ -160,7 +161,7 @@ def test_an_unknown_output_is_refused_before_anything_is_sent(client, fake, xray
     assert fake.requests == []
 
 
-def test_without_reconnect_a_broken_stream_raises(client, fake, xray):
+def test_without_reconnect_a_broken_stream_raises(client, fake, xray) -> None:
     fake.breaks = [(3, grpc.StatusCode.UNAVAILABLE)]
     stream = client.explain(xray, ["occlusion"])
     seen = []
@@ -172,7 +173,7 @@ def test_without_reconnect_a_broken_stream_raises(client, fake, xray):
 
 
 @pytest.mark.parametrize("status", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, None])
-def test_reconnecting_goes_on_after_the_last_event(client, fake, xray, status):
+def test_reconnecting_goes_on_after_the_last_event(client, fake, xray, status) -> None:
     fake.breaks = [(3, status), (4, status)]
     events = list(client.explain(xray, ["occlusion", "saliency"], reconnect=True))
     assert [event.sequence for event in events] == list(range(1, len(events) + 1))
@@ -181,7 +182,7 @@ def test_reconnecting_goes_on_after_the_last_event(client, fake, xray, status):
     assert fake.requests[0].keep_after_disconnect
 
 
-def test_a_stream_that_breaks_before_its_first_event_sends_the_same_request_again(client, fake, xray):
+def test_a_stream_that_breaks_before_its_first_event_sends_the_same_request_again(client, fake, xray) -> None:
     fake.breaks = [(0, grpc.StatusCode.UNAVAILABLE)]
     events = list(client.explain(xray, ["occlusion"], reconnect=True))
     assert isinstance(events[-1], Summary)
@@ -190,26 +191,26 @@ def test_a_stream_that_breaks_before_its_first_event_sends_the_same_request_agai
     assert fake.watches == []
 
 
-def test_a_job_that_the_server_forgot_is_lost(client, fake, xray):
+def test_a_job_that_the_server_forgot_is_lost(client, fake, xray) -> None:
     fake.breaks, fake.forgets = [(3, grpc.StatusCode.UNAVAILABLE)], True
     with pytest.raises(JobLost):
         list(client.explain(xray, ["occlusion"], reconnect=True))
 
 
-def test_watching_an_unknown_job_is_not_found_rather_than_lost(client):
+def test_watching_an_unknown_job_is_not_found_rather_than_lost(client) -> None:
     with pytest.raises(NotFound) as caught:
         list(client.watch("job-9"))
     assert not isinstance(caught.value, JobLost)
 
 
-def test_watching_starts_after_the_given_event_and_leaving_does_not_stop_the_job(client, fake, xray):
+def test_watching_starts_after_the_given_event_and_leaving_does_not_stop_the_job(client, fake, xray) -> None:
     client.explain(xray, ["occlusion"]).result()
     with client.watch("job-1", after_sequence=2) as stream:
         assert next(stream).sequence == 3
     assert fake.cancelled == []
 
 
-def test_leaving_a_stream_ends_its_call(client, fake, xray):
+def test_leaving_a_stream_ends_its_call(client, fake, xray) -> None:
     fake.hold_after = 2
     with client.explain(xray, ["occlusion"]) as stream:
         next(stream)
@@ -218,21 +219,21 @@ def test_leaving_a_stream_ends_its_call(client, fake, xray):
     assert list(stream) == []
 
 
-def test_leaving_a_kept_job_stops_it(client, fake, xray):
+def test_leaving_a_kept_job_stops_it(client, fake, xray) -> None:
     fake.hold_after = 2
     with client.explain(xray, ["occlusion"], reconnect=True) as stream:
         next(stream)
     assert fake.cancelled == ["job-1"]
 
 
-def test_leaving_a_kept_job_before_its_first_event_stops_it_too(client, fake, xray):
+def test_leaving_a_kept_job_before_its_first_event_stops_it_too(client, fake, xray) -> None:
     with client.explain(xray, ["occlusion"], reconnect=True):
         pass
     assert fake.cancelled == ["job-1"]
     assert len({request.request_id for request in fake.requests}) == 1
 
 
-def test_detaching_leaves_a_kept_job_running(client, fake, xray):
+def test_detaching_leaves_a_kept_job_running(client, fake, xray) -> None:
     fake.hold_after = 2
     with client.explain(xray, ["occlusion"], reconnect=True) as stream:
         next(stream)
@@ -240,7 +241,7 @@ def test_detaching_leaves_a_kept_job_running(client, fake, xray):
     assert fake.cancelled == []
 
 
-def test_ctrl_c_while_waiting_stops_a_kept_job(client, fake, xray, monkeypatch):
+def test_ctrl_c_while_waiting_stops_a_kept_job(client, fake, xray, monkeypatch) -> None:
     fake.hold_after = 2
     stream = client.explain(xray, ["occlusion"], reconnect=True)
     next(stream)
@@ -254,7 +255,7 @@ def test_ctrl_c_while_waiting_stops_a_kept_job(client, fake, xray, monkeypatch):
     assert fake.cancelled == ["job-1"]
 
 
-def test_cancelling_brings_the_summary(client, fake, xray):
+def test_cancelling_brings_the_summary(client, fake, xray) -> None:
     fake.hold_after = 2
     stream = client.explain(xray, ["occlusion"])
     next(stream)
@@ -264,20 +265,20 @@ def test_cancelling_brings_the_summary(client, fake, xray):
     assert last.state is JobState.CANCELLED
 
 
-def test_closing_from_another_thread_ends_the_iteration(client, fake, xray):
+def test_closing_from_another_thread_ends_the_iteration(client, fake, xray) -> None:
     fake.hold_after = 2
     stream = client.explain(xray, ["occlusion"])
     threading.Timer(0.2, stream.close).start()
     assert [event.sequence for event in stream] == [1, 2]
 
 
-def test_a_deadline_holds_for_the_whole_stream(client, fake, xray):
+def test_a_deadline_holds_for_the_whole_stream(client, fake, xray) -> None:
     fake.hold_after = 2
     with pytest.raises(DeadlineExceeded):
         client.explain(xray, ["occlusion"], timeout=0.3, reconnect=True).result()
 
 
-def test_the_caller_key_is_one_per_process_or_what_was_given(fake, xray: Path, monkeypatch):
+def test_the_caller_key_is_one_per_process_or_what_was_given(fake, xray: Path, monkeypatch) -> None:
     for key in (None, None, "a key of sixteen or more"):
         with Client(fake.address, caller_key=key) as client:
             client.classify(xray)
@@ -290,7 +291,7 @@ def test_the_caller_key_is_one_per_process_or_what_was_given(fake, xray: Path, m
         Client(fake.address, caller_key="short")
 
 
-def test_a_server_without_the_call_is_unsupported(xray):
+def test_a_server_without_the_call_is_unsupported(xray) -> None:
     from concurrent import futures
 
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))

@@ -38,7 +38,7 @@ def _run(code: str) -> str:
     return done.stdout
 
 
-def test_all_of_the_client_imports_without_the_server_side():
+def test_all_of_the_client_imports_without_the_server_side() -> None:
     _run(
         "import pkgutil, importlib, radiolucent.client as c\n"
         "for module in pkgutil.walk_packages(c.__path__, c.__name__ + '.'):\n"
@@ -46,10 +46,10 @@ def test_all_of_the_client_imports_without_the_server_side():
     )
 
 
-def test_everything_that_is_exported_exists():
+def test_everything_that_is_exported_exists() -> None:
     _run("import radiolucent.client as c\nassert all(hasattr(c, name) for name in c.__all__)\n")
 
 
-def test_importing_the_client_loads_nothing_slow():
+def test_importing_the_client_loads_nothing_slow() -> None:
     modules = _run("import sys, radiolucent.client\nprint('\\n'.join(sys.modules))").split()
     assert not {"matplotlib", "pyarrow", "PIL", "typer", "rich"} & set(modules)
