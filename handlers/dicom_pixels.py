@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels import apply_color_lut, get_decoder
+from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import (
     JPEG2000TransferSyntaxes,
     JPEGExtended12Bit,
@@ -17,24 +18,17 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from . import jpeg
+from . import gdcm_process, jpeg
 from .dicom import DicomFile, quiet
 from .errors import ImageError, ImageProblem
 from .limits import FAULTS
 from .luminance import luminance
 from .tone import brightness, read_tone
 
-try:
-    import gdcm
-except ImportError:  # Pillow and pydicom decode what they can
-    pass
-else:
-    # GDCM writes what it dislikes about a file straight to standard error.
-    gdcm.Trace.WarningOff()
-    gdcm.Trace.ErrorOff()
-
 __all__ = ["decode_dicom"]
 
+_IN_PROCESS = ("pillow", "pydicom", "pyjpegls", "pylibjpeg")
+"""Decoders that fail with an exception. pydicom's own first choice is GDCM, which damaged streams crash."""
 _MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 
 
@@ -72,8 +66,7 @@ def _decode(file: DicomFile) -> NDArray[np.float32]:
         raise NotImplementedError
     if decoder.is_encapsulated:
         _check_stream(file)
-    stored, properties = decoder.as_array(dataset, index=0, raw=False)
-    interpretation = str(properties["photometric_interpretation"])
+    stored, interpretation = _stored(decoder, dataset)
     if stored.shape[:2] != (file.header.height, file.header.width):
         raise ImageError(ImageProblem.CORRUPT, "the DICOM object's pixels are not as many as it says")
     if interpretation in _MONOCHROME and stored.ndim == 2:
@@ -84,6 +77,18 @@ def _decode(file: DicomFile) -> NDArray[np.float32]:
     if interpretation == "RGB" and stored.ndim == 3 and stored.dtype.kind == "u":
         return luminance(stored, 2 ** int(dataset.BitsStored) - 1)
     raise NotImplementedError
+
+
+def _stored(decoder: Decoder, dataset: Dataset) -> tuple[NDArray[Any], str]:
+    """Unpack the stored values; returns them with the photometric interpretation that they have now."""
+    plugin = ""
+    if decoder.is_encapsulated:
+        safe = [name for name in _IN_PROCESS if name in decoder.available_plugins]
+        if not safe:
+            return gdcm_process.decode(dataset)
+        plugin = safe[0]
+    stored, properties = decoder.as_array(dataset, index=0, raw=False, decoding_plugin=plugin)
+    return stored, str(properties["photometric_interpretation"])
 
 
 def _grey(stored: NDArray[Any], dataset: Dataset, *, inverted: bool) -> NDArray[np.float32]:
@@ -125,21 +130,21 @@ def _check_stream(file: DicomFile) -> None:
     syntax = file.dataset.file_meta.TransferSyntaxUID
     stream = get_frame(file.dataset.PixelData, 0, number_of_frames=1)
     height, width = file.header.height, file.header.width
-    size: tuple[int, int] | None
+    samples = int(file.dataset.SamplesPerPixel)
+    size: tuple[int, ...] | None
     if syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
-        frame = jpeg.frame_size(stream)
-        if frame is not None and syntax == JPEGExtended12Bit and frame[2] != 8:
+        size = jpeg.frame_size(stream)
+        if size is not None and syntax == JPEGExtended12Bit and size[2] != 8:
             raise NotImplementedError  # neither Pillow nor GDCM gets these right
-        size = frame and frame[:2]
     elif syntax in JPEG2000TransferSyntaxes:
         size = _jpeg2000_size(stream)
     elif syntax == RLELossless:
         # A run of one byte takes two, and nothing else makes the stream longer than the pixels.
-        samples = int(file.dataset.SamplesPerPixel) * int(file.dataset.BitsAllocated) // 8
-        size = (height, width) if len(stream) <= 2 * height * width * samples + 1024 else None
+        longest = 2 * height * width * samples * int(file.dataset.BitsAllocated) // 8 + 1024
+        size = (height, width) if len(stream) <= longest else None
     else:
         raise NotImplementedError
-    if size != (height, width):
+    if size is None or size[:2] != (height, width):
         raise ImageError(ImageProblem.CORRUPT, "the DICOM object's pixels are not as many as it says")
 
 

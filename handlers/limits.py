@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
+
 from .errors import ImageError, ImageProblem
 
 __all__ = ["FAULTS", "MAX_PIXELS", "check_size"]
@@ -22,6 +25,8 @@ FAULTS: tuple[type[Exception], ...] = (
     SyntaxError,  # Pillow's word for a broken file
     TypeError,
     ValueError,
+    struct.error,
+    zlib.error,
 )
 """What decoders are known to raise on damaged files. Their messages may quote the file, so none is passed on."""
 
