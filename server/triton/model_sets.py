@@ -1,0 +1,300 @@
+"""Which model set the embedded Triton serves: the newest that is sound, changed without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from ...handlers.card import ModelCard
+from ...handlers.errors import HandlersError
+from ...handlers.repository import ENSEMBLE, PREPROCESS, VOTE, LoadedSet, Repository, load_set, read_set, verify
+from ...handlers.repository.checksum import sha256
+from ...handlers.repository.triton_models import Member
+from .client import TritonClient
+from .errors import ModelNotLoaded, NoModelSet, SetRefused, TritonFailed, TritonTimeout, TritonUnavailable
+from .last_good import FILE_NAME, read_last_good, write_last_good
+from .status import Refused, ServingStatus
+from .view import ModelView, served_name
+
+_LOG = logging.getLogger(__name__)
+_DRAIN_SECONDS = 60.0
+_PROBE_SECONDS = 60.0
+_DEATHS_ALLOWED = 2
+Fingerprint = tuple[tuple[str, int, int], ...]
+
+
+class ModelSetLoader:
+    """Loads model sets into the embedded Triton.
+
+    Parameters
+    ----------
+    repository
+        Where sets are published.
+    view
+        The folder that Triton sees.
+    client
+        Connection to that Triton.
+    state_file
+        Where to remember the set that serves; by default a file in the root of the repository.
+    """
+
+    def __init__(
+        self, repository: Repository, view: ModelView, client: TritonClient, state_file: Path | None = None
+    ) -> None:
+        self._repository = repository
+        self._view = view
+        self._client = client
+        self._state_file = state_file or repository.root / FILE_NAME
+        self._lock = asyncio.Lock()
+        self._current: LoadedSet | None = None
+        self._networks: dict[str, ModelCard] = {}
+        self._names: set[str] = set()
+        self._refused: dict[tuple[str, int], tuple[Fingerprint, str]] = {}
+        self._deaths: Counter[tuple[str, int]] = Counter()
+
+    def status(self, *, available: bool) -> ServingStatus:
+        """Return what is served and what is refused."""
+        refused = tuple(Refused(name, version, why) for (name, version), (_, why) in sorted(self._refused.items()))
+        return ServingStatus(available, self._current, dict(self._networks), refused)
+
+    async def restore(self) -> None:
+        """Load everything into a Triton that has just started and has nothing loaded.
+
+        The set that served before it died comes first; at the first start the newest sound one, and if that cannot be
+        loaded, the one that served last.
+
+        Raises
+        ------
+        NoModelSet
+            If neither a set nor a single network can be served.
+        TritonUnavailable
+            If Triton died meanwhile.
+        """
+        async with self._lock:
+            previous, self._current = self._current, None
+            self._networks, self._names = {}, set()
+            for version in self._candidates(previous):
+                if await self._try_set(version):
+                    break
+            await self._take_networks()
+        if self._current is None and not self._networks:
+            raise NoModelSet(self._why_nothing())
+
+    async def refresh(self) -> bool:
+        """Look for newer sets and networks, and load them.
+
+        Returns
+        -------
+        bool
+            Whether something new is served.
+
+        Raises
+        ------
+        TritonUnavailable
+            If Triton died meanwhile.
+        """
+        async with self._lock:
+            before = (self._current, dict(self._networks))
+            serving = self._current.model_set.version if self._current else 0
+            for version in reversed(self._repository.set_versions()):
+                if version <= serving or await self._try_set(version):
+                    break
+            await self._take_networks()
+            return before != (self._current, self._networks)
+
+    async def unload_all(self) -> None:
+        """Let running requests end, then unload everything: Triton then stops at once instead of in seconds."""
+        async with self._lock:
+            if self._current is not None:
+                await self._client.unload(ENSEMBLE)
+                await self._until_ensemble_is_only(None)
+            await asyncio.gather(*(self._client.unload(name) for name in self._names))
+            self._current, self._networks, self._names = None, {}, set()
+
+    def _candidates(self, previous: LoadedSet | None) -> Iterable[int]:
+        """Yield set versions, best first."""
+        versions = list(reversed(self._repository.set_versions()))
+        first = [previous.model_set.version] if previous else versions[:1]
+        good = read_last_good(self._state_file)
+        return dict.fromkeys([*first, *([good] if good in versions else []), *versions])
+
+    async def _try_set(self, version: int) -> bool:
+        """Load a set unless it is refused already and unchanged since; remember a refusal."""
+        key = (ENSEMBLE, version)
+        fingerprint = await asyncio.to_thread(self._fingerprint_of_set, version)
+        if key in self._refused and self._refused[key][0] == fingerprint:
+            return False
+        try:
+            await self._load_set(version)
+        except SetRefused as error:
+            self._refuse(key, fingerprint, error.reason)
+            return False
+        except TritonUnavailable:
+            self._count_death(key, fingerprint)
+            raise
+        self._refused = {k: v for k, v in self._refused.items() if k[0] != ENSEMBLE or k[1] > version}
+        return True
+
+    async def _load_set(self, version: int) -> None:
+        loaded = await asyncio.to_thread(self._checked_set, version)
+        names = set(self._view.place_set(loaded))
+        fresh = names - self._names
+        old = self._current
+        try:
+            await self._load_together(fresh)
+            await asyncio.gather(
+                *(self._probe(card) for card in loaded.cards.values() if served_name(card.name, card.version) in fresh)
+            )
+            self._view.point_ensemble(loaded)
+            await self._client.load(ENSEMBLE)
+        except (ModelNotLoaded, TritonFailed, TritonTimeout) as error:
+            if old is not None:
+                self._view.point_ensemble(old)
+            await self._drop(fresh)
+            raise SetRefused(f"model set {version}", f"Triton could not load it: {error}") from error
+        # From here on the new set answers. Requests that the old one still works on need its models to the end.
+        self._current = loaded
+        self._names |= names
+        await asyncio.to_thread(write_last_good, self._state_file, version)
+        _LOG.info("model set %d is served", version)
+        await self._until_ensemble_is_only(version)
+        singles = {served_name(card.name, card.version) for card in self._networks.values()}
+        await self._drop(self._names - names - singles)
+
+    def _checked_set(self, version: int) -> LoadedSet:
+        problems = verify(self._repository, version)
+        if problems:
+            raise SetRefused(f"model set {version}", "; ".join(problems))
+        return load_set(self._repository, version, check=False)
+
+    async def _load_together(self, names: Iterable[str]) -> None:
+        """Load models at the same time; when all have ended, raise the worst failure: that Triton is gone."""
+        answers = await asyncio.gather(*(self._client.load(name) for name in names), return_exceptions=True)
+        failures = [answer for answer in answers if isinstance(answer, BaseException)]
+        if failures:
+            raise max(failures, key=lambda failure: isinstance(failure, TritonUnavailable))
+
+    async def _probe(self, card: ModelCard) -> None:
+        """Ask a network that was just loaded for its version: answers are only as true as what its graph says."""
+        image = np.zeros((1, card.input.channels, card.input.size, card.input.size), dtype=np.float32)
+        name = served_name(card.name, card.version)
+        answer = await self._client.infer_network(
+            name, image, _PROBE_SECONDS, input_name=Member.of(card).input_name, queue=False
+        )
+        if answer.version != card.version:
+            raise ModelNotLoaded(card.name, f"version {card.version} says that it is version {answer.version}")
+        if answer.logits.shape != (1, len(card.labels)) or not np.isfinite(answer.logits).all():
+            raise ModelNotLoaded(card.name, f"does not answer one finite logit for each of {len(card.labels)} labels")
+
+    async def _until_ensemble_is_only(self, version: int | None) -> None:
+        """Wait until no request runs in another version of the ensemble."""
+        deadline = asyncio.get_running_loop().time() + _DRAIN_SECONDS
+        while asyncio.get_running_loop().time() < deadline:
+            states = [state for state in await self._client.index() if state.name == ENSEMBLE]
+            if not any(state.version != version and state.state in ("READY", "UNLOADING") for state in states):
+                return
+            await asyncio.sleep(0.02)
+        _LOG.warning("requests of an earlier model set still run after %g s; its models are unloaded", _DRAIN_SECONDS)
+
+    async def _drop(self, names: set[str]) -> None:
+        for name in names:
+            with suppress(ModelNotLoaded):  # it may never have been
+                await self._client.unload(name)
+        self._view.remove(names)
+        self._names -= names
+
+    async def _take_networks(self) -> None:
+        """Load the newest version of every network that is in no model set, such as imported ones."""
+        wanted: dict[str, int] = await asyncio.to_thread(self._single_networks)
+        members = dict(self._current.model_set.members) if self._current else {}
+        for name in self._networks.keys() - wanted.keys():  # it joined a set
+            card = self._networks.pop(name)
+            if members.get(name) != card.version:
+                await self._drop({served_name(name, card.version)})
+        for name, version in wanted.items():
+            served = self._networks.get(name)
+            if served is None or served.version < version:
+                await self._try_network(name, version)
+
+    async def _try_network(self, name: str, version: int) -> None:
+        key = (name, version)
+        fingerprint = await asyncio.to_thread(_fingerprint, self._repository.version_dir(name, version).glob("*"))
+        if key in self._refused and self._refused[key][0] == fingerprint:
+            return
+        try:
+            card = await asyncio.to_thread(self._checked_card, name, version)
+            served = self._view.place_network(card)
+            await self._client.load(served)
+            await self._probe(card)
+        except (HandlersError, SetRefused, ModelNotLoaded, TritonFailed, TritonTimeout) as error:
+            self._refuse(key, fingerprint, error.reason if isinstance(error, SetRefused) else str(error))
+            await self._drop({served_name(name, version)} - self._names)
+            return
+        except TritonUnavailable:
+            self._count_death(key, fingerprint)
+            raise
+        old = self._networks.get(name)
+        self._networks[name] = card
+        self._names.add(served)
+        self._refused = {k: v for k, v in self._refused.items() if k[0] != name or k[1] > version}
+        _LOG.info("%s %d is served", name, version)
+        if old is not None:
+            await self._drop({served_name(name, old.version)})
+
+    def _checked_card(self, name: str, version: int) -> ModelCard:
+        card = self._repository.card(name, version)
+        for file, checksum in card.files.items():
+            if sha256(self._repository.version_dir(name, version) / file) != checksum:
+                raise SetRefused(f"{name} {version}", f"{file} is not the file that was published (checksum differs)")
+        return card
+
+    def _single_networks(self) -> dict[str, int]:
+        """Return the newest version of each network that no published set has."""
+        members = {ENSEMBLE, PREPROCESS, VOTE}
+        for version in self._repository.set_versions():
+            with suppress(HandlersError):
+                members |= read_set(self._repository, version).members.keys()
+        return {
+            name: max(versions)
+            for name in self._repository.members()
+            if name not in members and (versions := self._repository.versions(name))
+        }
+
+    def _refuse(self, key: tuple[str, int], fingerprint: Fingerprint, reason: str) -> None:
+        self._refused[key] = (fingerprint, reason)
+        _LOG.error("%s version %d is not served: %s", *key, reason)
+
+    def _count_death(self, key: tuple[str, int], fingerprint: Fingerprint) -> None:
+        """Triton went away while it loaded this; the second time that is no accident."""
+        self._deaths[key] += 1
+        if self._deaths[key] >= _DEATHS_ALLOWED:
+            self._refuse(key, fingerprint, "Triton stopped working while it loaded it")
+
+    def _fingerprint_of_set(self, version: int) -> Fingerprint:
+        """Return what the set's files look like from outside: a refused set is read again only when they change."""
+        files = [self._repository.set_dir(version) / "model_set.json"]
+        files += [self._repository.version_dir(model, version) / "model.py" for model in (PREPROCESS, VOTE)]
+        with suppress(HandlersError):
+            files += [self._repository.root / file for file in read_set(self._repository, version).files]
+        return _fingerprint(files)
+
+    def _why_nothing(self) -> str:
+        reasons = "; ".join(f"{name} {version}: {why}" for (name, version), (_, why) in sorted(self._refused.items()))
+        return f"{self._repository.root} holds no model that can be served" + (f" ({reasons})" if reasons else "")
+
+
+def _fingerprint(files: Iterable[Path]) -> Fingerprint:
+    found = []
+    for file in sorted(files):
+        try:
+            state = file.stat()
+        except OSError:
+            continue
+        found.append((str(file), state.st_size, state.st_mtime_ns))
+    return tuple(found)

@@ -1,0 +1,147 @@
+"""Guard of one Triton process: a small program of its own, standard library only.
+
+The gateway starts it, never imports it. It starts Triton in a process group of its own, and ends it when its
+standard input closes: because the gateway asks for it, or because the gateway is gone, however it went. Then it takes
+away what Triton leaves behind: Python stubs, shared memory, the folder it ran in. That is why it exists, instead of a
+parent-death signal set by the gateway: such a signal follows the *thread* that forked, needs code between fork and
+exec (never safe beside gRPC's threads), and cleans nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory lives on Linux
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+IN_CREATE = 0x100
+LOG_LIMIT_BYTES = 4 * 2**20
+CHECK_SECONDS = 60.0
+
+
+def main(arguments: list[str]) -> int:
+    """Run Triton until it ends or standard input closes.
+
+    Returns
+    -------
+    int
+        Triton's own exit status (negative: the signal that ended it).
+    """
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True, help="taken away when standard input closes")
+    parser.add_argument("--shm-prefix", required=True)
+    parser.add_argument("--drain-seconds", type=float, required=True)
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    options = parser.parse_args(arguments)
+
+    os.umask(0o077)
+    libc = ctypes.CDLL(None, use_errno=True)
+    created = libc.inotify_init1(os.O_CLOEXEC)
+    libc.inotify_add_watch(created, str(SHARED_MEMORY).encode(), IN_CREATE)
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for ignored in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)  # the numbers of signals that came
+
+    log = options.folder / "triton.log"
+    with log.open("ab", buffering=0) as output:
+        triton = subprocess.Popen(  # noqa: S603 - the command comes from the gateway that started this program
+            options.command[1:],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            # One thread only in this program, so code between fork and exec is safe here. The signal is for the case
+            # that somebody kills this program.
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0),
+        )
+    guard = _Guard(triton, log, options.shm_prefix, woken, created)
+    asked = guard.wait_until_asked_or_over()
+    if asked:
+        triton.send_signal(signal.SIGTERM)
+        try:
+            triton.wait(options.drain_seconds)
+        except subprocess.TimeoutExpired:
+            triton.kill()
+    status = triton.wait()
+    _end_group(triton.pid)
+    for region in _regions(options.shm_prefix):
+        region.unlink(missing_ok=True)
+    if asked:
+        shutil.rmtree(options.folder, ignore_errors=True)
+    return status
+
+
+@dataclass(frozen=True)
+class _Guard:
+    triton: subprocess.Popen[bytes]
+    log: Path
+    shm_prefix: str
+    woken: int
+    created: int
+
+    def wait_until_asked_or_over(self) -> bool:
+        """Wait; True if standard input closed or SIGTERM came, False if Triton ended by itself."""
+        watched = [sys.stdin.fileno(), self.woken] + ([self.created] if self.created >= 0 else [])
+        while True:
+            ready, _, _ = select.select(watched, [], [], CHECK_SECONDS)
+            if sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 64):
+                return True
+            if self.woken in ready and signal.SIGTERM in os.read(self.woken, 64):
+                return True
+            if self.triton.poll() is not None:
+                return False
+            if self.created in ready:
+                os.read(self.created, 65536)
+                time.sleep(0.01)  # Triton sets the mode itself, right after it created the file
+            self._make_private()
+            self._bound_log()
+
+    def _make_private(self) -> None:
+        """X-rays pass through Triton's shared memory, which it makes readable for every user, whatever the umask."""
+        for region in _regions(self.shm_prefix):
+            with suppress(OSError):
+                region.chmod(0o600)
+
+    def _bound_log(self) -> None:
+        """Triton never rotates its log. It appends, so cutting the file under it is safe."""
+        with suppress(OSError):
+            if self.log.stat().st_size > LOG_LIMIT_BYTES:
+                os.truncate(self.log, 0)
+
+
+def _regions(prefix: str) -> list[Path]:
+    return list(SHARED_MEMORY.glob(f"{prefix}*"))
+
+
+def _end_group(group: int) -> None:
+    """Kill the stubs that outlived Triton and wait until none is left."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]) & 0xFF)
