@@ -26,6 +26,8 @@ __all__ = ["SIGNATURE", "PngFile", "decode_png", "read_png"]
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _MAX_CHUNKS = 100_000
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""First column and row, and steps, of the seven passes of an interlaced file."""
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 """Bit depths by colour type: grey, RGB, palette, grey + alpha, RGBA."""
 
@@ -187,7 +189,30 @@ def _read(png: PngFile, depth: int, colour: int, rawmode: str | None = None) -> 
         raise ImageError(ImageProblem.CORRUPT, "the PNG's pixels are damaged") from None
     if array.shape[:2] != (png.header.height, png.header.width):
         raise ImageError(ImageProblem.CORRUPT, "the PNG's pixels are damaged")
+    # Pillow fills missing rows with zeros and says nothing.
+    if not array[-1].any() and not _is_complete(png):
+        raise ImageError(ImageProblem.CORRUPT, "the PNG has fewer pixels than it says")
     return array
+
+
+def _is_complete(png: PngFile) -> bool:
+    """Whether the compressed data hold as many bytes as the header says, found without keeping them."""
+    bits = png.depth * {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[png.colour]
+    expected = 0
+    for x, y, step_x, step_y in _ADAM7 if png.interlace else ((0, 0, 1, 1),):
+        columns = -(-(png.header.width - x) // step_x)
+        rows = -(-(png.header.height - y) // step_y)
+        if columns > 0 and rows > 0:
+            expected += rows * (1 + -(-columns * bits // 8))
+    unpacker = zlib.decompressobj()
+    rest = png.data
+    while expected > 0 and rest and not unpacker.eof:
+        try:
+            expected -= len(unpacker.decompress(rest, 1 << 20))
+        except zlib.error:
+            return False
+        rest = unpacker.unconsumed_tail
+    return expected <= 0
 
 
 def _palette_brightness(png: PngFile) -> NDArray[np.float32]:
