@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["ExportError", "ImportNetworkError", "Interrupted", "ManifestError", "RunError", "TrainingError", "WeightsError"]
+__all__ = [
+    "ExportError",
+    "ImportNetworkError",
+    "Interrupted",
+    "ManifestError",
+    "RunError",
+    "TrainingError",
+    "WeightsError",
+]
 
 _SHOWN = 30
 

@@ -228,6 +228,4 @@ def _split_groups(films: Sequence[Film], seed: int) -> dict[Split, tuple[Film, .
     test = max(1, round(_SHARES["test"] * len(groups)))
     split_of: dict[str, Split] = {group: "val" for group in groups[:val]}
     split_of |= {group: "test" for group in groups[val : val + test]}
-    return {
-        name: tuple(film for film in films if split_of.get(film.group, "train") == name) for name in SPLITS
-    }
+    return {name: tuple(film for film in films if split_of.get(film.group, "train") == name) for name in SPLITS}

@@ -17,7 +17,10 @@ import onnxruntime
 import torch
 
 from ..handlers.card import InputSpec, Parity
+from ..handlers.image import XRay
+from ..handlers.preprocess import preprocess
 from .errors import ExportError
+from .phantoms import draw_phantom
 
 __all__ = [
     "BATCHES",
@@ -45,7 +48,9 @@ def quiet_torchscript() -> Iterator[None]:
     """
     with warnings.catch_warnings():
         for category in (DeprecationWarning, FutureWarning):
-            warnings.filterwarnings("ignore", message=r"`torch\.jit.*` is (deprecated|not supported)", category=category)
+            warnings.filterwarnings(
+                "ignore", message=r"`torch\.jit.*` is (deprecated|not supported)", category=category
+            )
             warnings.filterwarnings("ignore", message=".*legacy TorchScript-based ONNX export", category=category)
             warnings.filterwarnings("ignore", message="The feature will be removed", category=category)
         warnings.filterwarnings("ignore", message="no signature found", category=UserWarning)
@@ -53,10 +58,10 @@ def quiet_torchscript() -> Iterator[None]:
 
 
 def example(spec: InputSpec, batch: int) -> torch.Tensor:
-    """Make images to compare on: brightness in [0, 1] in the network's own scaling, not all zero."""
-    generator = torch.Generator().manual_seed(batch)
-    plane = torch.rand((batch, 1, spec.size, spec.size), generator=generator)
-    return ((plane - spec.mean) / spec.std).expand(batch, spec.channels, -1, -1).contiguous()
+    """Make images to compare on: chest phantoms, since networks are only sure of their digits on what they are made for."""
+    films = (draw_phantom(batch, index).pixels for index in range(batch))
+    xrays = (XRay(film.astype(np.float32) / np.float32(255), "png") for film in films)
+    return torch.from_numpy(np.stack([preprocess(xray, spec).tensor for xray in xrays]))
 
 
 def trace_network(network: torch.nn.Module, spec: InputSpec) -> torch.jit.ScriptModule:
@@ -174,5 +179,7 @@ def _difference(form: str, logits: np.ndarray[Any, Any], truth: np.ndarray[Any, 
     difference = float(np.abs(logits - truth).max())
     limit = TOLERANCE * max(1.0, float(np.abs(truth).max()))
     if difference > limit:
-        raise ExportError(f"{form}, batch {batch}: logits differ from the network's by {difference:.3g} (limit {limit:.3g})")
+        raise ExportError(
+            f"{form}, batch {batch}: logits differ from the network's by {difference:.3g} (limit {limit:.3g})"
+        )
     return difference
