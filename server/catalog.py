@@ -1,0 +1,123 @@
+"""The networks that are served, and their cards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..handlers.card import ModelCard
+from ..handlers.repository import ModelSet, Repository, read_set
+from ..plugins.contract import Need
+from .errors import ModelNotFound
+from .triton.errors import NoModelSet
+from .triton.status import ServingStatus
+
+__all__ = ["ModelCatalog", "abilities", "limitation"]
+
+_TORCHSCRIPT = "model.pt"
+
+
+class ModelCatalog:
+    """Cards of what is served, and of every version there is.
+
+    A published version never changes, so what was read once is kept.
+
+    Parameters
+    ----------
+    repository
+        The model repository.
+    status
+        Tells what of it Triton serves now.
+    """
+
+    def __init__(self, repository: Repository, status: Callable[[], ServingStatus]) -> None:
+        self._repository = repository
+        self._status = status
+        self._cards: dict[tuple[str, int], ModelCard] = {}
+        self._sets: dict[int, ModelSet] = {}
+
+    @property
+    def repository(self) -> Repository:
+        """The model repository."""
+        return self._repository
+
+    @property
+    def status(self) -> ServingStatus:
+        """What of it Triton serves now, and what is refused."""
+        return self._status()
+
+    def served(self) -> dict[str, ModelCard]:
+        """Return the card of every network that is served: those that vote, in their order, then the others."""
+        status = self._status()
+        voting = dict(status.model_set.cards) if status.model_set else {}
+        return voting | {name: card for name, card in sorted(status.networks.items()) if name not in voting}
+
+    def voting(self) -> tuple[str, ...]:
+        """Return the networks of the model set, in the order in which they vote.
+
+        Raises
+        ------
+        NoModelSet
+            If no model set is served.
+        """
+        model_set = self._status().model_set
+        if model_set is None:
+            raise NoModelSet("no model set is served")
+        return tuple(model_set.cards)
+
+    def card(self, name: str, version: int) -> ModelCard:
+        """Return the card of a version of a network.
+
+        Raises
+        ------
+        CardError, RepositoryError
+            If the repository has no such version.
+        """
+        key = (name, version)
+        if key not in self._cards:
+            self._cards[key] = self._repository.card(name, version)
+        return self._cards[key]
+
+    def model_set(self, version: int) -> ModelSet:
+        """Return a model set.
+
+        Raises
+        ------
+        RepositoryError
+            If the repository has no such set.
+        """
+        if version not in self._sets:
+            self._sets[version] = read_set(self._repository, version)
+        return self._sets[version]
+
+    def find(self, name: str, version: int) -> ModelCard:
+        """Return the card that a caller asks for; version 0 is the one that is served.
+
+        Raises
+        ------
+        ModelNotFound
+            If there is none; the text lists what there is.
+        """
+        served = self.served()
+        if name in served and version in (0, served[name].version):
+            return served[name]
+        names = self._repository.members()
+        if name not in names:
+            raise ModelNotFound(f"unknown model; there are: {', '.join(names) or 'none'}")
+        versions = self._repository.versions(name)
+        if version == 0:
+            raise ModelNotFound(f"this model is not served; its versions are: {', '.join(map(str, versions))}")
+        if version not in versions:
+            raise ModelNotFound(f"unknown version; there are: {', '.join(map(str, versions)) or 'none'}")
+        return self.card(name, version)
+
+
+def abilities(card: ModelCard) -> frozenset[Need]:
+    """Return what an explanation method can do with a network's TorchScript copy."""
+    return frozenset({Need.FORWARD, Need.GRADIENT}) if _TORCHSCRIPT in card.files else frozenset()
+
+
+def limitation(card: ModelCard) -> str:
+    """Say why an ability is missing; empty where none is."""
+    if _TORCHSCRIPT not in card.files:
+        return "There is no TorchScript copy of this network, so it cannot be explained."
+    return "The layers of a TorchScript copy cannot be seen or replaced one by one."

@@ -1,0 +1,125 @@
+"""The command `radiolucent serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from .settings import Settings
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.", show_default="50051")
+    ] = None,
+    repository: Annotated[
+        Path | None, typer.Option(help="Folder of the model repository.", show_default="./model_repository")
+    ] = None,
+    triton: Annotated[
+        str | None, typer.Option(help="External Triton, grpc://host:port.", show_default="an embedded one")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=0, help="Explanation workers.", show_default="half as many as processor cores")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Settings as TOML; arguments win.")
+    ] = None,
+    ready_file: Annotated[
+        Path | None, typer.Option(help="When calls are answered, write address and process id here, as JSON.")
+    ] = None,
+) -> None:
+    """Serve classifications and explanations over gRPC, until Ctrl-C or SIGTERM.
+
+    Settings that have no option here are in RADIOLUCENT_* variables or the TOML file.
+    Research use only. Not for diagnosis.
+    """
+    import asyncio
+
+    from pydantic import ValidationError
+
+    from .logs import configure_logs
+    from .settings import load_settings
+
+    try:
+        settings = load_settings(config, host=host, port=port, repository=repository, triton=triton, workers=workers)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}"
+            for one in error.errors(include_url=False, include_input=False)
+        )
+        raise _failed(f"The settings are wrong: {problems}.") from None
+    except (OSError, ValueError) as error:
+        raise _failed(f"{config} cannot be read: {error}.") from None
+    configure_logs(settings.log_format, settings.log_level)
+    message = asyncio.run(_serve(settings, ready_file))
+    if message:
+        raise _failed(message)
+
+
+async def _serve(settings: Settings, ready_file: Path | None) -> str:
+    """Serve until a signal comes; returns what to say when it cannot start, empty if all went well."""
+    import asyncio
+    import signal
+
+    from .errors import CannotServe
+    from .gateway import Gateway
+    from .triton.errors import NoModelSet, TritonError
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    gateway = Gateway(settings)
+    starting = asyncio.ensure_future(gateway.start())
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        # A signal counts while it starts, too.
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+            return ""
+        starting.result()
+    except CannotServe as error:
+        return str(error)
+    except NoModelSet as error:
+        return f"{error}. Make a model set with `radiolucent export`, or `radiolucent demo`."
+    except TritonError as error:
+        return str(error)
+    finally:
+        if starting.cancelled() or starting.exception() is not None:
+            stopping.cancel()
+    try:
+        if ready_file is not None:
+            _write_ready_file(ready_file, gateway.address)
+        version = gateway.triton.status()
+        number = version.model_set.model_set.version if version.model_set else "none"
+        typer.echo(f"Serving model set {number} on {gateway.address}. Research use only. Not for diagnosis.")
+        await stopping
+        typer.echo("Stopping.", err=True)
+    finally:
+        await gateway.stop()
+        if ready_file is not None:
+            ready_file.unlink(missing_ok=True)
+    return ""
+
+
+def _write_ready_file(path: Path, address: str) -> None:
+    """Write it beside, then rename: who waits for it never reads half of it."""
+    import json
+    import os
+
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(json.dumps({"address": address, "pid": os.getpid()}) + "\n", encoding="utf-8")
+    os.replace(fresh, path)
+
+
+def _failed(message: str) -> typer.Exit:
+    typer.echo(message, err=True)
+    return typer.Exit(1)

@@ -1,0 +1,159 @@
+"""From our values to messages. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ..handlers.card import INTENDED_USE, ModelCard
+from ..handlers.geometry import Affine
+from ..handlers.repository import ModelSet
+from ..plugins.contract import Need
+from ..protos.radiolucent.v1 import classification_pb2, image_pb2, model_pb2
+from .catalog import abilities, limitation
+from .classifier import Classification
+from .instance import InstanceReference
+
+__all__ = [
+    "affine",
+    "classification",
+    "duration",
+    "instance",
+    "model",
+    "model_set",
+    "need",
+    "struct",
+    "tensor",
+    "timestamp",
+    "version",
+]
+
+_NEEDS = {
+    Need.FORWARD: model_pb2.MODEL_ABILITY_FORWARD,
+    Need.GRADIENT: model_pb2.MODEL_ABILITY_GRADIENT,
+    Need.MODULES: model_pb2.MODEL_ABILITY_MODULES,
+}
+
+
+def timestamp(time: datetime) -> Timestamp:
+    """Convert an aware datetime."""
+    message = Timestamp()
+    message.FromDatetime(time)
+    return message
+
+
+def duration(seconds: float) -> Duration:
+    """Convert seconds."""
+    message = Duration()
+    message.FromTimedelta(timedelta(seconds=max(0.0, seconds)))
+    return message
+
+
+def struct(values: Mapping[str, Any]) -> Struct:
+    """Convert JSON values."""
+    message = Struct()
+    message.update(dict(values))
+    return message
+
+
+def tensor(array: npt.NDArray[np.float32]) -> image_pb2.Tensor:
+    """Convert an array of float32."""
+    return image_pb2.Tensor(shape=array.shape, float32_le=np.ascontiguousarray(array, dtype="<f4").tobytes())
+
+
+def affine(value: Affine) -> image_pb2.Affine:
+    """Convert the way from an input's pixels to the X-ray's."""
+    return image_pb2.Affine(
+        scale_x=value.scale_x, scale_y=value.scale_y, offset_x=value.offset_x, offset_y=value.offset_y
+    )
+
+
+def version(name: str, number: int) -> model_pb2.ModelVersion:
+    """Name a version of a network."""
+    return model_pb2.ModelVersion(name=name, version=number)
+
+
+def need(value: Need) -> model_pb2.ModelAbility.ValueType:
+    """Convert what a method needs, which is what a network can."""
+    return _NEEDS[value]
+
+
+def instance(xray: image_pb2.XRay) -> InstanceReference | None:
+    """Read where an X-ray comes from; None where its caller does not say."""
+    if not xray.HasField("instance"):
+        return None
+    message = xray.instance
+    return InstanceReference(
+        message.study_instance_uid, message.series_instance_uid, message.sop_instance_uid, message.frame_number
+    )
+
+
+def _instance(value: InstanceReference | None) -> image_pb2.InstanceReference | None:
+    return None if value is None else image_pb2.InstanceReference(**asdict(value))
+
+
+def classification(value: Classification, source: InstanceReference | None) -> classification_pb2.Classification:
+    """Convert a classification, with the reference of its X-ray."""
+    members = [version(answer.model, answer.version) for answer in value.answers]
+    return classification_pb2.Classification(
+        answers=[
+            classification_pb2.ModelAnswer(
+                model=version(answer.model, answer.version),
+                probabilities=answer.probabilities,
+                logits=answer.logits,
+                votes=answer.votes,
+            )
+            for answer in value.answers
+        ],
+        labels=[
+            classification_pb2.LabelVote(
+                label=one.label, votes=one.votes, majority=one.majority, mean_probability=one.mean_probability
+            )
+            for one in value.labels
+        ],
+        majority=[one.label for one in value.labels if one.majority],
+        model_set=model_pb2.ModelSet(
+            version=value.set_version, members=members, created_time=timestamp(value.set_created)
+        ),
+        image_size=image_pb2.ImageSize(height=value.height, width=value.width),
+        instance=_instance(source),
+        intended_use=INTENDED_USE,
+    )
+
+
+def model_set(value: ModelSet) -> model_pb2.ModelSet:
+    """Convert a model set."""
+    return model_pb2.ModelSet(
+        version=value.version,
+        members=[version(name, number) for name, number in value.members.items()],
+        created_time=timestamp(value.created),
+    )
+
+
+def model(card: ModelCard, *, votes: bool) -> model_pb2.Model:
+    """Convert what a card says of a network."""
+    return model_pb2.Model(
+        model=version(card.name, card.version),
+        title=card.title,
+        architecture=card.architecture,
+        labels=[
+            model_pb2.Label(name=label.name, implies=label.implies or "", threshold=label.threshold)
+            for label in card.labels
+        ],
+        input_channels=card.input.channels,
+        input_size=card.input.size,
+        votes=votes,
+        abilities=[need(one) for one in Need if one in abilities(card)],
+        limitation=limitation(card),
+        metrics=card.metrics,
+        created_time=timestamp(card.created),
+        intended_use=card.intended_use,
+    )

@@ -1,0 +1,193 @@
+"""Between the messages of the explanation service and our values. Nothing is decided here."""
+
+from __future__ import annotations
+
+from google.protobuf.json_format import MessageToDict
+
+from ..handlers.card import INTENDED_USE
+from ..plugins import Completeness
+from ..protos.radiolucent.v1 import explanation_pb2
+from . import convert
+from .engine.events import (
+    Classified,
+    Failure,
+    Heatmap,
+    Item,
+    JobState,
+    ModelInput,
+    Progress,
+    Record,
+    Summary,
+    TargetReason,
+)
+from .engine.job import Job
+from .engine.order import ExplainOrder, MethodCall, TargetChoice
+from .engine.task import FailureReason, Output
+from .instance import InstanceReference
+
+__all__ = ["completeness", "job", "job_event", "order", "sign"]
+
+_STATES = {
+    JobState.RUNNING: explanation_pb2.JOB_STATE_RUNNING,
+    JobState.DONE: explanation_pb2.JOB_STATE_DONE,
+    JobState.CANCELLED: explanation_pb2.JOB_STATE_CANCELLED,
+    JobState.FAILED: explanation_pb2.JOB_STATE_FAILED,
+}
+_REASONS = {
+    TargetReason.ASKED: explanation_pb2.TARGET_REASON_ASKED,
+    TargetReason.PREDICTED: explanation_pb2.TARGET_REASON_PREDICTED,
+    TargetReason.TOP: explanation_pb2.TARGET_REASON_TOP,
+}
+_FAILURES = {
+    None: explanation_pb2.FAILURE_REASON_UNSPECIFIED,
+    FailureReason.METHOD: explanation_pb2.FAILURE_REASON_METHOD,
+    FailureReason.NOT_APPLICABLE: explanation_pb2.FAILURE_REASON_NOT_APPLICABLE,
+    FailureReason.WORKER: explanation_pb2.FAILURE_REASON_WORKER,
+    FailureReason.CANCELLED: explanation_pb2.FAILURE_REASON_CANCELLED,
+    FailureReason.DEADLINE: explanation_pb2.FAILURE_REASON_DEADLINE,
+    FailureReason.INVALID_RESULT: explanation_pb2.FAILURE_REASON_INVALID_RESULT,
+}
+_COMPLETENESS = {
+    Completeness.EXACT: explanation_pb2.COMPLETENESS_EXACT,
+    Completeness.IN_EXPECTATION: explanation_pb2.COMPLETENESS_IN_EXPECTATION,
+    Completeness.NONE: explanation_pb2.COMPLETENESS_NONE,
+}
+_OUTPUTS = {
+    Output.LOGIT: explanation_pb2.EXPLAINED_OUTPUT_LOGIT,
+    Output.PROBABILITY: explanation_pb2.EXPLAINED_OUTPUT_PROBABILITY,
+}
+
+
+def order(request: explanation_pb2.ExplainRequest) -> ExplainOrder:
+    """Read what a caller asks for."""
+    named = request.targets.WhichOneof("selection") or "predicted"
+    choice = {"predicted": TargetChoice.PREDICTED, "all": TargetChoice.ALL, "labels": TargetChoice.NAMED}[named]
+    probability = request.output == explanation_pb2.EXPLAINED_OUTPUT_PROBABILITY
+    return ExplainOrder(
+        request_id=request.request_id,
+        image=request.xray.file,
+        instance=convert.instance(request.xray),
+        methods=tuple(MethodCall(call.name, MessageToDict(call.parameters)) for call in request.methods),
+        models=tuple(request.models),
+        choice=choice,
+        labels=tuple(dict.fromkeys(request.targets.labels.names)),
+        output=Output.PROBABILITY if probability else Output.LOGIT,
+        partial=request.partial_heatmaps,
+        attributions=request.attributions,
+        inputs=request.inputs,
+        keep=request.keep_after_disconnect,
+    )
+
+
+def job(value: Job) -> explanation_pb2.Job:
+    """Convert the state of a job."""
+    return explanation_pb2.Job(
+        job_id=value.job_id,
+        request_id=value.request_id,
+        state=_STATES[value.state],
+        last_sequence=value.log.last_sequence,
+        accepted_time=convert.timestamp(value.accepted_time),
+        ended_time=convert.timestamp(value.ended_time) if value.ended_time else None,
+        expire_time=convert.timestamp(value.expire_time) if value.expire_time else None,
+    )
+
+
+def job_event(value: Job, record: Record) -> explanation_pb2.JobEvent:
+    """Convert an event of a job."""
+    message = explanation_pb2.JobEvent(
+        job_id=value.job_id,
+        request_id=value.request_id,
+        sequence=record.sequence,
+        time=convert.timestamp(record.time),
+    )
+    match record.event:
+        case Classified() as event:
+            message.classified.CopyFrom(_classified(event, value.instance))
+        case Progress() as event:
+            message.progress.CopyFrom(
+                explanation_pb2.Progress(
+                    item=_item(event.item), done=event.done, total=event.total, job_fraction=event.job_fraction
+                )
+            )
+        case Heatmap() as event:
+            message.heatmap.CopyFrom(_heatmap(event))
+        case Failure() as event:
+            message.failure.CopyFrom(
+                explanation_pb2.Failure(item=_item(event.item), reason=_FAILURES[event.reason], message=event.message)
+            )
+        case ModelInput() as event:
+            message.model_input.CopyFrom(
+                explanation_pb2.ModelInput(
+                    model=convert.version(event.model, event.version),
+                    input=convert.tensor(event.tensor),
+                    affine=convert.affine(event.affine),
+                )
+            )
+        case Summary() as event:
+            message.summary.CopyFrom(_summary(event))
+        case _:
+            message.heartbeat.SetInParent()
+    return message
+
+
+def sign(signed: bool) -> explanation_pb2.HeatmapSign.ValueType:
+    """Say whether values have a sign."""
+    return explanation_pb2.HEATMAP_SIGN_SIGNED if signed else explanation_pb2.HEATMAP_SIGN_UNSIGNED
+
+
+def completeness(value: Completeness) -> explanation_pb2.Completeness.ValueType:
+    """Say whether attributions are complete."""
+    return _COMPLETENESS[value]
+
+
+def _item(item: Item) -> explanation_pb2.Item:
+    return explanation_pb2.Item(model=convert.version(item.model, item.version), method=item.method, labels=item.labels)
+
+
+def _classified(event: Classified, instance: InstanceReference | None) -> explanation_pb2.Classified:
+    return explanation_pb2.Classified(
+        classification=convert.classification(event.classification, instance),
+        targets=[explanation_pb2.Target(label=one.label, reason=_REASONS[one.reason]) for one in event.targets],
+        items=[_item(one) for one in event.items],
+    )
+
+
+def _heatmap(event: Heatmap) -> explanation_pb2.Heatmap:
+    return explanation_pb2.Heatmap(
+        model=convert.version(event.item.model, event.item.version),
+        method=event.item.method,
+        parameters=convert.struct(event.parameters),
+        label=event.label,
+        output=_OUTPUTS[event.output],
+        output_value=event.output_value,
+        final=event.final,
+        fraction=event.fraction,
+        sign=sign(event.signed),
+        completeness=completeness(event.completeness),
+        convergence_delta=event.convergence_delta,
+        heatmap=convert.tensor(event.heatmap),
+        attribution=None if event.attribution is None else convert.tensor(event.attribution),
+        affine=convert.affine(event.affine),
+        elapsed=convert.duration(event.elapsed_s),
+        intended_use=INTENDED_USE,
+    )
+
+
+def _summary(event: Summary) -> explanation_pb2.Summary:
+    return explanation_pb2.Summary(
+        state=_STATES[event.state],
+        items=[
+            explanation_pb2.ItemSummary(
+                item=_item(one.item),
+                delivered=one.delivered,
+                elapsed=convert.duration(one.elapsed_s),
+                waited=convert.duration(one.waited_s),
+                forward_passes=one.forward_passes,
+                failure=_FAILURES[one.failure],
+            )
+            for one in event.items
+        ],
+        elapsed=convert.duration(event.elapsed_s),
+        classification_elapsed=convert.duration(event.classification_s),
+        intended_use=INTENDED_USE,
+    )

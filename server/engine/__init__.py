@@ -1,0 +1,1 @@
+"""The explanation engine: requests become jobs, jobs become items, workers explain them."""

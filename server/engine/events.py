@@ -1,0 +1,212 @@
+"""What happens in a job, as plain typed values. Servicers turn them into messages, nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from ...handlers.geometry import Affine
+from ...plugins.contract import Completeness
+from ..classifier import Classification
+from .task import FailureReason, FloatArray, Output
+
+__all__ = [
+    "Classified",
+    "Event",
+    "Failure",
+    "Heartbeat",
+    "Heatmap",
+    "Item",
+    "ItemSummary",
+    "JobState",
+    "ModelInput",
+    "Progress",
+    "Record",
+    "Summary",
+    "Target",
+    "TargetReason",
+]
+
+
+class JobState(Enum):
+    """What a job is doing; named as in the protocol."""
+
+    RUNNING = "running"
+    """It waits or runs."""
+    DONE = "done"
+    """Every item ended, well or not."""
+    CANCELLED = "cancelled"
+    """It was stopped by its caller, a lost client, a deadline or the end of the server."""
+    FAILED = "failed"
+    """It could not be worked on at all."""
+
+
+class TargetReason(Enum):
+    """Why a label is explained; named as in the protocol."""
+
+    ASKED = "asked"
+    PREDICTED = "predicted"
+    TOP = "top"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A label to explain, and why."""
+
+    label: str
+    reason: TargetReason
+
+
+@dataclass(frozen=True)
+class Item:
+    """One method on one version of one network, for one or more labels."""
+
+    model: str
+    version: int
+    method: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Classified:
+    """The networks' votes, and what will be explained, in the order in which it is started."""
+
+    classification: Classification
+    targets: tuple[Target, ...]
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an item is: `done` of `total` forward passes or their equivalent; `job_fraction` in [0, 1]."""
+
+    item: Item
+    done: int
+    total: int
+    job_fraction: float
+
+
+@dataclass(frozen=True, eq=False)
+class Heatmap:
+    """A map of one label, partial or final.
+
+    Attributes
+    ----------
+    item, label
+        Whose map it is.
+    parameters
+        What the method ran with, defaults included, as JSON values.
+    output, output_value
+        The explained output and its value on this X-ray.
+    final, fraction
+        Whether the map is done, and the share of the work that went into it, in [0, 1].
+    signed, completeness
+        What the numbers mean; see the method.
+    convergence_delta
+        In units of the output; None where it has no meaning.
+    heatmap
+        Float32 [height, width] in pixels of the network's input.
+    attribution
+        Float32 [channels, height, width], of a final map where it was asked for.
+    affine
+        From the map's pixels to those of the X-ray.
+    elapsed_s
+        Seconds spent on the item so far.
+    """
+
+    item: Item
+    label: str
+    parameters: Mapping[str, Any]
+    output: Output
+    output_value: float
+    final: bool
+    fraction: float
+    signed: bool
+    completeness: Completeness
+    convergence_delta: float | None
+    heatmap: FloatArray = field(repr=False)
+    attribution: FloatArray | None = field(repr=False)
+    affine: Affine
+    elapsed_s: float
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Labels of an item (`item.labels`) that have no final map; the message is safe to show."""
+
+    item: Item
+    reason: FailureReason
+    message: str
+
+
+@dataclass(frozen=True, eq=False)
+class ModelInput:
+    """The tensor [channels, height, width] that a network saw, and the way to the X-ray's pixels."""
+
+    model: str
+    version: int
+    tensor: FloatArray = field(repr=False)
+    affine: Affine
+
+
+@dataclass(frozen=True)
+class ItemSummary:
+    """What became of an item; times in seconds."""
+
+    item: Item
+    delivered: tuple[str, ...]
+    elapsed_s: float
+    waited_s: float
+    forward_passes: int
+    failure: FailureReason | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What ran, what it cost, what is missing. Times in seconds; without a classification its time is 0."""
+
+    state: JobState
+    items: tuple[ItemSummary, ...]
+    elapsed_s: float
+    classification_s: float
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Nothing happened for a while."""
+
+
+Event = Classified | Progress | Heatmap | Failure | ModelInput | Summary | Heartbeat
+
+
+@dataclass(frozen=True)
+class Record:
+    """An event with its place in the job.
+
+    Attributes
+    ----------
+    sequence
+        1 for the job's first event; a heartbeat has that of the event before it.
+    time
+        When it happened, UTC.
+    event
+        What happened.
+    """
+
+    sequence: int
+    time: datetime
+    event: Event
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its arrays take, bytes."""
+        match self.event:
+            case Heatmap(heatmap=heatmap, attribution=attribution):
+                return int(heatmap.nbytes + (0 if attribution is None else attribution.nbytes))
+            case ModelInput(tensor=tensor):
+                return int(tensor.nbytes)
+            case _:
+                return 0

@@ -1,0 +1,227 @@
+"""The explanation engine: takes requests, runs them as jobs, keeps their results. Free of gRPC."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import uuid
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from ...plugins import Registry
+from ..caller import Caller
+from ..catalog import ModelCatalog
+from ..classifier import Classifier
+from ..errors import InternalError, QueueFull
+from ..instance import check_instance
+from .events import JobState, Summary
+from .job import Job, StopCause
+from .order import ExplainOrder
+from .running import JobRun, Workers
+from .store import JobStore
+from .validate import check_methods, check_models, check_request_id
+
+__all__ = ["EngineLimits", "ExplanationEngine"]
+
+_LOG = logging.getLogger(__name__)
+_RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """How much the engine takes on, and for how long.
+
+    Attributes
+    ----------
+    max_jobs, max_queued_items
+        Most jobs, and most items, that wait or run at a time.
+    max_job_seconds, classify_seconds
+        Longest time of a job, and of a classification.
+    retention_seconds, retention_bytes
+        How long, and how much of, results are kept.
+    heartbeat_seconds
+        A silent stream of events carries a heartbeat this often.
+    """
+
+    max_jobs: int = 64
+    max_queued_items: int = 2048
+    max_job_seconds: float = 24 * 3600.0
+    classify_seconds: float = 60.0
+    retention_seconds: float = 600.0
+    retention_bytes: int = 256 * 2**20
+    heartbeat_seconds: float = 5.0
+
+
+class ExplanationEngine:
+    """Runs jobs. Everything here happens in one event loop; work that takes a processor does not happen here.
+
+    Parameters
+    ----------
+    classifier
+        Looks at images and asks Triton.
+    catalog
+        The networks.
+    registry
+        The methods.
+    workers
+        Who explains.
+    limits
+        How much at a time.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        catalog: ModelCatalog,
+        registry: Registry,
+        workers: Workers,
+        limits: EngineLimits | None = None,
+    ) -> None:
+        self._classifier = classifier
+        self._catalog = catalog
+        self._registry = registry
+        self._workers = workers
+        self._limits = limits or EngineLimits()
+        self._store = JobStore(
+            max_jobs=self._limits.max_jobs,
+            retention_seconds=self._limits.retention_seconds,
+            retention_bytes=self._limits.retention_bytes,
+        )
+        self._runs: set[asyncio.Task[None]] = set()
+        self._items = 0
+
+    @property
+    def store(self) -> JobStore:
+        """The jobs."""
+        return self._store
+
+    async def submit(self, order: ExplainOrder, caller: Caller, seconds: float = math.inf) -> Job:
+        """Start a job, or join the one that the same request started before.
+
+        The image is decoded before anything else happens: a bad one costs Triton nothing.
+
+        Parameters
+        ----------
+        order
+            What is asked for.
+        caller
+            Who asks.
+        seconds
+            Time the caller has. A job that is kept when its client is lost does not end with the client's time.
+
+        Returns
+        -------
+        Job
+            Running, or ended already.
+
+        Raises
+        ------
+        InvalidRequest, ImageError
+            If the request or its image is wrong.
+        DuplicateRequest
+            If its request_id belongs to another request.
+        QueueFull, Stopping
+            If no more can be taken on.
+        NoModelSet
+            If no model set is served.
+        """
+        check_request_id(order.request_id)
+        check_instance(order.instance)
+        calls = check_methods(order.methods, self._registry)
+        fingerprint = await self._classifier.in_thread(order.fingerprint)
+        if order.request_id and (job := self._store.join(caller, order.request_id, fingerprint)):
+            return _joined(job, order)
+        xray = await self._classifier.decode(order.image)
+        # From here on nothing waits, so that of two equal requests the second finds the job of the first.
+        if order.request_id and (job := self._store.join(caller, order.request_id, fingerprint)):
+            return _joined(job, order)
+        cards = self._catalog.served()
+        models = check_models(order, cards, self._catalog.voting())
+        self._store.admit()
+        items = len(models) * len(calls)
+        if self._items + items > self._limits.max_queued_items:
+            raise QueueFull(f"{self._items} items wait or run already", _RETRY_SECONDS)
+        job = Job(
+            str(uuid.uuid4()),
+            order.request_id or str(uuid.uuid4()),
+            caller,
+            fingerprint,
+            instance=order.instance,
+            keep=order.keep,
+            heartbeat_seconds=self._limits.heartbeat_seconds,
+        )
+        run = JobRun(
+            job=job,
+            order=order,
+            calls=calls,
+            models=models,
+            cards=cards,
+            xray=xray,
+            classifier=self._classifier,
+            catalog=self._catalog,
+            workers=self._workers,
+            classify_seconds=self._limits.classify_seconds,
+            seconds=self._limits.max_job_seconds if order.keep else min(seconds, self._limits.max_job_seconds),
+        )
+        self._store.add(job)
+        self._items += items
+        self._start(self._see_through(job, run, items))
+        return job
+
+    def find(self, caller: Caller, job_id: str) -> Job:
+        """Return a caller's job.
+
+        Raises
+        ------
+        JobNotFound
+            If this caller has no such job (any more).
+        """
+        return self._store.find(caller, job_id)
+
+    async def cancel(self, caller: Caller, job_id: str) -> Job:
+        """Stop a caller's job and wait for its summary, which takes seconds at most; an ended job is left alone.
+
+        Raises
+        ------
+        JobNotFound
+            If this caller has no such job (any more).
+        """
+        job = self._store.find(caller, job_id)
+        job.stop(StopCause.CALLER)
+        await job.ended()
+        return job
+
+    async def close(self) -> None:
+        """Take no job any more, and stop those that run; returns when each has its summary."""
+        self._store.close()
+        for job in self._store.running:
+            job.stop(StopCause.SHUTDOWN)
+        if self._runs:
+            await asyncio.wait(self._runs)
+
+    def _start(self, course: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(course)
+        self._runs.add(task)  # the loop itself holds tasks weakly only
+        task.add_done_callback(self._runs.discard)
+
+    async def _see_through(self, job: Job, run: JobRun, items: int) -> None:
+        try:
+            summary, error = await run()
+        except Exception:  # noqa: BLE001 - whatever happens, who watches must not wait for ever
+            error_id = uuid.uuid4().hex
+            _LOG.exception("job %s broke down, error id %s", job.job_id, error_id)
+            summary, error = Summary(JobState.FAILED, (), 0.0, 0.0), InternalError(error_id)
+        finally:
+            self._items -= items
+        job.end(summary, error, self._limits.retention_seconds)
+        self._store.ended(job)
+        # Results go when their time is over, also where nobody asks for anything any more.
+        asyncio.get_running_loop().call_later(self._limits.retention_seconds + 0.1, self._store.sweep)
+        _LOG.info("job %s ended: %s", job.job_id, job.state.value)
+
+
+def _joined(job: Job, order: ExplainOrder) -> Job:
+    job.keep = job.keep or order.keep
+    return job

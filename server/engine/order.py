@@ -1,0 +1,86 @@
+"""What a caller asks for, free of protobuf."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
+from enum import Enum
+from typing import Any
+
+from ..instance import InstanceReference
+from .task import Output
+
+__all__ = ["ExplainOrder", "MethodCall", "TargetChoice"]
+
+
+class TargetChoice(Enum):
+    """How the labels to explain are chosen."""
+
+    PREDICTED = "predicted"
+    ALL = "all"
+    NAMED = "named"
+
+
+@dataclass(frozen=True)
+class MethodCall:
+    """A method by name, with the parameters that were given for it."""
+
+    name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExplainOrder:
+    """A request for explanations; nothing of it is checked yet.
+
+    Attributes
+    ----------
+    request_id
+        The caller's identifier, a UUID; empty: one is made.
+    image
+        The encoded file.
+    methods
+        What to run.
+    instance
+        Where the image comes from.
+    models
+        Networks by name; empty: every network that votes.
+    choice, labels
+        The labels to explain; `labels` counts where they are named.
+    output
+        The output to explain.
+    partial, attributions, inputs
+        Whether partial maps, attributions, and the tensors that the networks saw are wanted.
+    keep
+        Whether to go on when the client is lost.
+    """
+
+    request_id: str
+    image: bytes = field(repr=False)
+    methods: tuple[MethodCall, ...]
+    instance: InstanceReference | None = None
+    models: tuple[str, ...] = ()
+    choice: TargetChoice = TargetChoice.PREDICTED
+    labels: tuple[str, ...] = ()
+    output: Output = Output.LOGIT
+    partial: bool = False
+    attributions: bool = False
+    inputs: bool = False
+    keep: bool = False
+
+    def fingerprint(self) -> str:
+        """Return a digest of all that decides what is computed and sent: not of the `request_id` nor of `keep`."""
+        asked = [
+            [[call.name, dict(call.parameters)] for call in self.methods],
+            self.models,
+            self.choice.value,
+            self.labels,
+            self.output.value,
+            [self.partial, self.attributions, self.inputs],
+            None if self.instance is None else astuple(self.instance),
+        ]
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
+        digest.update(self.image)
+        return digest.hexdigest()

@@ -1,0 +1,177 @@
+"""The course of one job: classify, plan, let workers work, sum up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from ...handlers.card import ModelCard
+from ...handlers.errors import HandlersError
+from ...handlers.image import XRay
+from ..catalog import ModelCatalog
+from ..classifier import Classification, Classifier
+from ..errors import InternalError, ServerError, Stopping
+from ..triton.errors import TritonError, TritonUnavailable
+from .events import Classified, JobState, Summary, Target
+from .job import Job, StopCause
+from .order import ExplainOrder
+from .plan import Explained, PlannedItem, plan
+from .tally import Tally
+from .targets import ensemble_targets, network_targets
+from .task import ItemTask, WorkerEvent
+from .validate import CheckedCall
+
+__all__ = ["JobRun", "Workers"]
+
+_LOG = logging.getLogger(__name__)
+_SECONDS_TO_STOP = 2.0
+
+
+class Workers(Protocol):
+    """The part of `WorkerPool` that works."""
+
+    def run(self, task: ItemTask) -> AsyncIterator[WorkerEvent]:
+        """Run a task; the last event says how it ended. Closing the iterator cancels the task."""
+
+    async def cancel(self, job_id: str) -> None:
+        """Cancel the tasks of a job; their iterators end with a failure."""
+
+
+@dataclass(frozen=True)
+class JobRun:
+    """One job and all that it needs to run.
+
+    Attributes
+    ----------
+    job
+        Where its events go.
+    order, calls, models
+        What was asked for, checked: methods with parameters, and networks by name.
+    cards
+        Cards of the networks as they were when the request was checked.
+    xray
+        The decoded image.
+    classifier, catalog, workers
+        Who does the work.
+    classify_seconds
+        Longest time for a classification.
+    seconds
+        Longest time for everything.
+    """
+
+    job: Job
+    order: ExplainOrder
+    calls: Sequence[CheckedCall]
+    models: Sequence[str]
+    cards: dict[str, ModelCard]
+    xray: XRay
+    classifier: Classifier
+    catalog: ModelCatalog
+    workers: Workers
+    classify_seconds: float
+    seconds: float
+
+    async def __call__(self) -> tuple[Summary, Exception | None]:
+        """Run the job to its end; never raises.
+
+        Returns
+        -------
+        Summary
+            Still to be written to the log.
+        Exception or None
+            Why it failed, or why its streams are cut off.
+        """
+        course = _Course(self)
+        work = asyncio.ensure_future(course.run())
+        stopped = asyncio.ensure_future(self.job.stopped())
+        try:
+            await asyncio.wait({work, stopped}, timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED)
+            if not work.done():
+                self.job.stop(StopCause.DEADLINE)  # no effect if another cause was first
+                await self._halt(work, course)
+        finally:
+            stopped.cancel()
+            work.cancel()
+            await asyncio.wait({work})
+        error = _error(work, self.job)
+        for event in course.tally.close(self.job.stop_cause):
+            self.job.log.append(event)
+        cut_short = self.job.stop_cause is not None and (course.tally.stopped_short or work.cancelled())
+        state = JobState.FAILED if error else JobState.CANCELLED if cut_short else JobState.DONE
+        if state is JobState.CANCELLED and self.job.stop_cause is StopCause.SHUTDOWN:
+            error = Stopping()
+        elapsed = time.monotonic() - self.job.started_at
+        return Summary(state, course.tally.summaries(), elapsed, course.classification_s), error
+
+    async def _halt(self, work: asyncio.Future[None], course: _Course) -> None:
+        """Let the workers say how far they were; who does not answer in time is left to the pool."""
+        if course.started:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.workers.cancel(self.job.job_id), _SECONDS_TO_STOP)
+            await asyncio.wait({work}, timeout=_SECONDS_TO_STOP)
+
+
+class _Course:
+    """How far a job is; what it has to show stays, wherever it is stopped."""
+
+    def __init__(self, run: JobRun) -> None:
+        self._run = run
+        self.tally = Tally(())
+        self.classification_s = 0.0
+        self.started = False
+
+    async def run(self) -> None:
+        run = self._run
+        begin = time.monotonic()
+        xray = run.xray
+        classification = await run.classifier.classify(run.order.image, xray.height, xray.width, run.classify_seconds)
+        explained = [await self._explained(name, classification) for name in run.models]
+        self.classification_s = time.monotonic() - begin
+        planned = plan(run.job.job_id, run.order, run.calls, explained, run.catalog.repository)
+        targets: dict[str, Target] = {}
+        for one in explained:
+            for target in one.targets:
+                targets.setdefault(target.label, target)
+        self.tally = Tally(planned)
+        run.job.log.append(Classified(classification, tuple(targets.values()), tuple(one.item for one in planned)))
+        self.started = True
+        await asyncio.gather(*(self._work(one) for one in planned))
+
+    async def _explained(self, name: str, classification: Classification) -> Explained:
+        """Take the version that classified, which may be newer than the one the request was checked against."""
+        run = self._run
+        for answer in classification.answers:
+            if answer.model == name:
+                card = run.catalog.card(name, answer.version)
+                return Explained(card, ensemble_targets(run.order, classification))
+        if name not in run.catalog.status.networks:
+            raise TritonUnavailable("another model set, without one of the networks asked for, has just replaced it")
+        card = run.cards[name]
+        probabilities = await run.classifier.ask_network(card, run.xray, run.classify_seconds)
+        return Explained(card, network_targets(run.order, card, probabilities))
+
+    async def _work(self, planned: PlannedItem) -> None:
+        job = self._run.job
+        events = self._run.workers.run(planned.task)
+        async with AsyncExitStack() as stack:
+            if hasattr(events, "aclose"):
+                stack.push_async_callback(events.aclose)
+            async for event in events:
+                for seen in self.tally.take(planned.task.item_id, event, job.stop_cause):
+                    job.log.append(seen)
+
+
+def _error(work: asyncio.Future[None], job: Job) -> Exception | None:
+    if work.cancelled() or (error := work.exception()) is None:
+        return None
+    if isinstance(error, (TritonError, ServerError, HandlersError)):
+        return error
+    error_id = uuid.uuid4().hex
+    _LOG.error("job %s failed inside, error id %s", job.job_id, error_id, exc_info=error)
+    return InternalError(error_id)

@@ -1,0 +1,128 @@
+"""Whether what a caller asks for exists. Every error names the field, and lists what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from ...handlers.card import ModelCard
+from ...plugins import InvalidParameters, Method, Parameters, Registry, UnknownMethod
+from ..catalog import abilities, limitation
+from ..errors import InvalidRequest, Violation
+from .order import ExplainOrder, MethodCall, TargetChoice
+
+__all__ = ["CheckedCall", "check_methods", "check_models", "check_request_id"]
+
+
+@dataclass(frozen=True)
+class CheckedCall:
+    """A method with its parameters, defaults included."""
+
+    method: Method[Any]
+    parameters: Parameters
+
+
+def check_request_id(request_id: str) -> None:
+    """Check that a request's identifier is a UUID, or empty.
+
+    Raises
+    ------
+    InvalidRequest
+        If it is not.
+    """
+    if not request_id:
+        return
+    try:
+        UUID(request_id)
+    except ValueError:
+        raise InvalidRequest.of("request_id", "must be a UUID, or empty") from None
+
+
+def check_methods(calls: tuple[MethodCall, ...], registry: Registry) -> tuple[CheckedCall, ...]:
+    """Find the methods and read their parameters.
+
+    Raises
+    ------
+    InvalidRequest
+        If there is no method, an unknown one, one twice, or wrong parameters.
+    """
+    if not calls:
+        raise InvalidRequest.of("methods", f"name at least one of: {_listed(registry.methods)}")
+    violations: list[Violation] = []
+    checked: list[CheckedCall] = []
+    for index, call in enumerate(calls):
+        field = f"methods[{index}]"
+        if any(call.name == earlier.name for earlier in calls[:index]):
+            violations.append(Violation(f"{field}.name", "is named twice; make a request for each set of parameters"))
+            continue
+        try:
+            checked.append(CheckedCall(registry.method(call.name), registry.parameters(call.name, call.parameters)))
+        except UnknownMethod as error:
+            violations.append(Violation(f"{field}.name", f"unknown method; there are: {_listed(error.known)}"))
+        except InvalidParameters as error:
+            there = f"; its parameters are: {_listed(error.known)}" if error.known else "; it has no parameters"
+            violations.extend(
+                Violation(f"{field}.parameters" + (f".{name}" if name in error.known else ""), problem + there)
+                for name, problem in error.problems
+            )
+    if violations:
+        raise InvalidRequest(violations)
+    return tuple(checked)
+
+
+def check_models(order: ExplainOrder, served: Mapping[str, ModelCard], voting: Iterable[str]) -> tuple[str, ...]:
+    """Return the networks to explain, each of which knows a label that was asked for.
+
+    Parameters
+    ----------
+    order
+        What is asked for.
+    served
+        Cards of the networks that are served.
+    voting
+        Those that are meant where none is named.
+
+    Raises
+    ------
+    InvalidRequest
+        If a network or label is unknown.
+    """
+    names = order.models or tuple(voting)
+    violations = list(_wrong_models(order.models, served))
+    if not violations:
+        violations = list(_wrong_labels(order, {name: served[name] for name in names}))
+    if violations:
+        raise InvalidRequest(violations)
+    return names
+
+
+def _wrong_models(names: tuple[str, ...], served: Mapping[str, ModelCard]) -> Iterator[Violation]:
+    for index, name in enumerate(names):
+        field = f"models[{index}]"
+        if name not in served:
+            yield Violation(field, f"unknown model; there are: {_listed(served)}")
+        elif name in names[:index]:
+            yield Violation(field, "is named twice")
+        elif not abilities(served[name]):
+            yield Violation(field, limitation(served[name]))
+
+
+def _wrong_labels(order: ExplainOrder, cards: Mapping[str, ModelCard]) -> Iterator[Violation]:
+    if order.choice is not TargetChoice.NAMED:
+        return
+    known = dict.fromkeys(label for card in cards.values() for label in card.label_names)
+    if not order.labels:
+        yield Violation("targets.labels.names", f"name at least one of: {_listed(known)}")
+    unknown = [index for index, label in enumerate(order.labels) if label not in known]
+    for index in unknown:
+        yield Violation(f"targets.labels.names[{index}]", f"unknown label; there are: {_listed(known)}")
+    if order.labels and not unknown:
+        for name, card in cards.items():
+            if not set(order.labels) & set(card.label_names):
+                yield Violation("models", f"{name} has none of these labels; it has: {_listed(card.label_names)}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"

@@ -1,0 +1,51 @@
+"""The model service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..handlers.card import INTENDED_USE
+from ..protos.radiolucent.v1 import model_pb2, model_pb2_grpc
+from . import convert
+from .catalog import ModelCatalog
+
+__all__ = ["ModelServicer"]
+
+
+class ModelServicer(model_pb2_grpc.ModelServiceServicer):
+    """Converts for the catalog.
+
+    Parameters
+    ----------
+    catalog
+        The networks.
+    """
+
+    def __init__(self, catalog: ModelCatalog) -> None:
+        self._catalog = catalog
+
+    async def ListModels(  # noqa: D102
+        self,
+        request: model_pb2.ListModelsRequest,
+        context: Any,  # noqa: ANN401
+    ) -> model_pb2.ListModelsResponse:
+        status = self._catalog.status
+        voting = status.model_set.cards if status.model_set else {}
+        return model_pb2.ListModelsResponse(
+            models=[convert.model(card, votes=name in voting) for name, card in self._catalog.served().items()],
+            serving=convert.model_set(status.model_set.model_set) if status.model_set else None,
+            refused=[
+                model_pb2.Refusal(name=one.name, version=one.version, reason=one.reason) for one in status.refused
+            ],
+            intended_use=INTENDED_USE,
+        )
+
+    async def GetModel(  # noqa: D102
+        self,
+        request: model_pb2.GetModelRequest,
+        context: Any,  # noqa: ANN401
+    ) -> model_pb2.GetModelResponse:
+        card = self._catalog.find(request.name, request.version)
+        model_set = self._catalog.status.model_set
+        votes = model_set is not None and model_set.model_set.members.get(card.name) == card.version
+        return model_pb2.GetModelResponse(model=convert.model(card, votes=votes), card_json=card.to_json())

@@ -1,0 +1,65 @@
+# ruff: noqa: ANN401 - the stand-ins are fixtures, whose classes tests cannot import
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from radiolucent.server.caller import Caller
+from radiolucent.server.engine.explain import ExplanationEngine
+from radiolucent.server.engine.order import ExplainOrder, MethodCall, TargetChoice
+from radiolucent.server.errors import InvalidRequest
+from radiolucent.server.instance import InstanceReference
+
+METHODS = "integrated_gradients, occlusion, saliency"
+LABELS = "Nodule, Lesion, Effusion"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"request_id": "42"}, "request_id", "must be a UUID"),
+        ({"methods": ()}, "methods", METHODS),
+        ({"methods": (MethodCall("lime"),)}, "methods[0].name", METHODS),
+        ({"methods": (MethodCall("saliency"),) * 2}, "methods[1].name", "named twice"),
+        ({"methods": (MethodCall("occlusion", {"windw": 3}),)}, "methods[0].parameters", "its parameters are: "),
+        (
+            {"methods": (MethodCall("saliency"), MethodCall("occlusion", {"stride": -1}))},
+            "methods[1].parameters.stride",
+            "greater than",
+        ),
+        ({"models": ("resnet18", "vgg")}, "models[1]", "resnet18, resnet34, thoracic, unseen"),
+        ({"models": ("resnet18", "resnet18")}, "models[1]", "named twice"),
+        ({"models": ("unseen",)}, "models[0]", "no TorchScript copy"),
+        ({"choice": TargetChoice.NAMED}, "targets.labels.names", LABELS),
+        ({"choice": TargetChoice.NAMED, "labels": ("Lesion", "Lung")}, "targets.labels.names[1]", LABELS),
+        (
+            {"choice": TargetChoice.NAMED, "labels": ("Nodule",), "models": ("resnet18", "thoracic")},
+            "models",
+            "thoracic has none of these labels; it has: Mass, Effusion",
+        ),
+        ({"instance": InstanceReference(sop_instance_uid="1" * 65)}, "xray.instance.sop_instance_uid", "allows 64"),
+    ],
+)
+async def test_the_error_names_the_field_and_lists_what_there_is(
+    engine: ExplanationEngine,
+    make_order: Callable[..., ExplainOrder],
+    caller: Caller,
+    triton: Any,
+    changes: dict[str, Any],
+    field: str,
+    words: str,
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await engine.submit(make_order(**changes), caller)
+    assert [one.field for one in caught.value.violations] == [field]
+    assert words in caught.value.violations[0].description
+    assert triton.asked == 0
+
+
+async def test_every_wrong_method_is_named_at_once(
+    engine: ExplanationEngine, make_order: Callable[..., ExplainOrder], caller: Caller
+) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        await engine.submit(make_order("lime", "saliency", "shap"), caller)
+    assert [one.field for one in caught.value.violations] == ["methods[0].name", "methods[2].name"]

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from radiolucent.server.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("RADIOLUCENT_"):
+            monkeypatch.delenv(name)
+
+
+def test_the_defaults_are_for_this_machine_alone() -> None:
+    settings = Settings()
+    assert settings.host == "127.0.0.1"
+    assert settings.triton is None
+    assert settings.max_upload_bytes == 32 * 2**20
+    assert settings.worker_count >= 1
+    assert settings.threads_per_worker >= 1
+
+
+def test_arguments_win_over_the_environment_and_that_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "radiolucent.toml"
+    config.write_text('port = 1\nmax_jobs = 2\nheartbeat_seconds = 3.0\nrepository = "elsewhere"\n')
+    monkeypatch.setenv("RADIOLUCENT_PORT", "4")
+    monkeypatch.setenv("RADIOLUCENT_MAX_JOBS", "5")
+    settings = load_settings(config, port=6, host=None)
+    assert (settings.port, settings.max_jobs, settings.heartbeat_seconds) == (6, 5, 3.0)
+    assert settings.repository == Path("elsewhere")
+    assert type(settings) is Settings
+
+
+@pytest.mark.parametrize("text", ["prot = 1", "port = 70000", "max_upload_bytes = 0", 'triton = "http://x:1"'])
+def test_wrong_settings_are_refused(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "radiolucent.toml"
+    config.write_text(text)
+    with pytest.raises(ValidationError):
+        load_settings(config)
+
+
+def test_a_file_that_is_not_there_or_not_toml_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load_settings(tmp_path / "missing.toml")
+    (tmp_path / "broken.toml").write_text("port: 1")
+    with pytest.raises(ValueError, match="Expected '='"):
+        load_settings(tmp_path / "broken.toml")
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
