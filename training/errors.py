@@ -65,5 +65,5 @@ class ImportNetworkError(TrainingError):
     """A user's network that cannot be brought into the repository."""
 
 
-class Interrupted(TrainingError):  # noqa: N818 - not an error, but it ends a run as one
+class Interrupted(TrainingError):
     """Training was stopped on request after saving a checkpoint."""

@@ -106,7 +106,7 @@ def export_set(
 
 
 def write_version(folder: Path, version: int, item: Exportable) -> ModelCard:
-    """Fill a staged version folder with ``model.onnx``, ``model.pt`` and ``card.json``, after proving that they agree."""
+    """Fill a staged folder with ``model.onnx``, ``model.pt`` and ``card.json``, after proving that they agree."""
     network = item.network.eval()
     traced = trace_network(network, item.input)
     save_torchscript(traced, folder / "model.pt")

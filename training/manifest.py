@@ -226,6 +226,6 @@ def _split_groups(films: Sequence[Film], seed: int) -> dict[Split, tuple[Film, .
     # Of few groups, at least one for each of the two smaller splits.
     val = max(1, round(_SHARES["val"] * len(groups)))
     test = max(1, round(_SHARES["test"] * len(groups)))
-    split_of: dict[str, Split] = {group: "val" for group in groups[:val]}
-    split_of |= {group: "test" for group in groups[val : val + test]}
+    split_of: dict[str, Split] = dict.fromkeys(groups[:val], "val")
+    split_of |= dict.fromkeys(groups[val : val + test], "test")
     return {name: tuple(film for film in films if split_of.get(film.group, "train") == name) for name in SPLITS}

@@ -40,6 +40,13 @@ TOLERANCE = 1e-4
 """Largest difference of logits, absolute, or relative to the largest logit where that is over 1."""
 
 
+_DEPRECATIONS = (
+    r"`torch\.jit.*` is (deprecated|not supported)",
+    ".*legacy TorchScript-based ONNX export",
+    "The feature will be removed",
+)
+
+
 @contextmanager
 def quiet_torchscript() -> Iterator[None]:
     """Silence the deprecations of TorchScript and its ONNX exporter and their remark on scripts, and nothing else.
@@ -48,17 +55,14 @@ def quiet_torchscript() -> Iterator[None]:
     """
     with warnings.catch_warnings():
         for category in (DeprecationWarning, FutureWarning):
-            warnings.filterwarnings(
-                "ignore", message=r"`torch\.jit.*` is (deprecated|not supported)", category=category
-            )
-            warnings.filterwarnings("ignore", message=".*legacy TorchScript-based ONNX export", category=category)
-            warnings.filterwarnings("ignore", message="The feature will be removed", category=category)
+            for message in _DEPRECATIONS:
+                warnings.filterwarnings("ignore", message=message, category=category)
         warnings.filterwarnings("ignore", message="no signature found", category=UserWarning)
         yield
 
 
 def example(spec: InputSpec, batch: int) -> torch.Tensor:
-    """Make images to compare on: chest phantoms, since networks are only sure of their digits on what they are made for."""
+    """Make images to compare on: chest phantoms, since noise drives networks to where float32 runs out of digits."""
     films = (draw_phantom(batch, index).pixels for index in range(batch))
     xrays = (XRay(film.astype(np.float32) / np.float32(255), "png") for film in films)
     return torch.from_numpy(np.stack([preprocess(xray, spec).tensor for xray in xrays]))
@@ -88,9 +92,9 @@ def save_torchscript(traced: torch.jit.ScriptModule, path: Path) -> None:
 def write_onnx(traced: torch.jit.ScriptModule, spec: InputSpec, version: int, path: Path) -> None:
     """Write the copy that Triton serves, in one file: INPUT to LOGITS and VERSION, any batch, height and width.
 
-    The graph comes from the very trace that becomes ``model.pt``, through torch's TorchScript exporter: 4 s for the five
-    networks, where the newer exporter took 60 s with free height and width (25 s without), and has a trace of its own
-    to disagree with.
+    The graph comes from the very trace that becomes ``model.pt``, through torch's TorchScript exporter: 4 s for the
+    five networks, where the newer exporter took 60 s with free height and width (25 s without), and has a trace of
+    its own to disagree with.
     """
     free = {0: "batch", 2: "height", 3: "width"}
     with quiet_torchscript():

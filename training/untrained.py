@@ -60,8 +60,9 @@ def build_untrained_set(
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(seed)
             network = build_network(name, len(labels))
-        # Statistics of real input keep random logits moderate.
-        estimate_batch_norm(network, [example(spec, 8)])
+        images = example(spec, 16)
+        estimate_batch_norm(network, [images])
+        _tame(network, images)
         record = TrainingRecord(
             preset="untrained",
             data=DataRecord(name=examples.name, checksum=examples.checksum),
@@ -73,3 +74,10 @@ def build_untrained_set(
         )
         networks.append(Exportable(name, f"{NETWORKS[name].title} (untrained)", network, labels, spec, record))
     return export_set(Repository(repository), networks)
+
+
+def _tame(network: torch.nn.Module, images: torch.Tensor) -> None:
+    """Scale the classifier to logits of about .2: random InceptionV3 has only four good digits in float32."""
+    classifier = network.get_classifier()  # type: ignore[operator]
+    with torch.no_grad():
+        classifier.weight *= 0.2 / network(images).std()  # type: ignore[union-attr, operator]

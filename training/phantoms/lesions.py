@@ -1,7 +1,7 @@
 """Findings as textures: what a network must see, and no thumbnail can.
 
-Every texture has mean zero inside its disc, so a lesion is exactly as bright as the lung around it; smooth discs of random
-brightness (the distractors) lie on healthy and ill chests alike. Only local pattern tells.
+Every texture has mean zero inside its disc, so a lesion is exactly as bright as the lung around it; smooth discs of
+random brightness (the distractors) lie on healthy and ill chests alike. Only local pattern tells.
 """
 
 from __future__ import annotations
