@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass
+from itertools import count
+from typing import Any
 
-from .task import ItemTask, WorkerEvent
+from ...handlers.limits import MAX_PIXELS
+from ..errors import CannotServe
+from .actor import WorkerActor, WorkerLost
+from .attempt import Attempt
+from .ray_runtime import RayRuntime
+from .task import FailureReason, ItemTask, WorkerDone, WorkerEvent, WorkerFailure
+from .ticket import Ticket
+from .turns import FirstComeFirstServed, Turns
 
 __all__ = ["PoolSettings", "WorkerInfo", "WorkerPool"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,8 @@ class PoolSettings:
         Threads that each computes with.
     warm_models : int
         Networks that each worker keeps loaded.
+    max_pixels : int
+        Limit of an X-ray's height x width.
     ray_address : str, optional
         A Ray cluster to join; none starts a private one on this machine.
     cancel_grace_s : float
@@ -35,6 +51,7 @@ class PoolSettings:
     workers: int = 2
     threads_per_worker: int = 1
     warm_models: int = 5
+    max_pixels: int = MAX_PIXELS
     ray_address: str | None = None
     cancel_grace_s: float = 10.0
     heartbeat_s: float = 10.0
@@ -66,6 +83,18 @@ class WorkerInfo:
     warm: tuple[tuple[str, int], ...]
 
 
+@dataclass(eq=False)
+class _Worker:
+    """A place in the pool; its actor is replaced when it is lost."""
+
+    worker_id: str
+    actor: WorkerActor
+    busy: bool = True
+    lost: bool = False
+    restarts: int = 0
+    warm: tuple[tuple[str, int], ...] = ()
+
+
 class WorkerPool:
     """Runs tasks on workers, in the order in which they come.
 
@@ -73,22 +102,47 @@ class WorkerPool:
     ----------
     settings : PoolSettings
         How many workers, and how they are run.
+    turns : Turns, optional
+        The order in which tasks get a worker; first come, first served by default.
     """
 
-    def __init__(self, settings: PoolSettings) -> None:
+    def __init__(self, settings: PoolSettings, turns: Turns | None = None) -> None:
         self._settings = settings
+        self._turns = turns if turns is not None else FirstComeFirstServed()
+        self._runtime = RayRuntime(
+            settings.ray_address, cpus=settings.workers * settings.threads_per_worker, workers=settings.workers
+        )
+        self._ray: Any = None
+        self._workers: list[_Worker] = []
+        self._places: dict[Ticket, asyncio.Future[_Worker | None]] = {}
+        self._tickets: set[Ticket] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._run_ids = count(1)
 
     async def start(self) -> None:
-        """Start the workers; call it before gRPC starts, since Ray forks.
+        """Start the workers; call it before gRPC starts, since Ray starts processes.
 
         Raises
         ------
-        PoolError
+        CannotServe
             If they do not start; the text says what to do.
         """
-        raise NotImplementedError
+        self._ray = await asyncio.to_thread(self._runtime.start)
+        try:
+            self._workers = [_Worker(f"worker-{number}", self._actor()) for number in range(self._settings.workers)]
+            await asyncio.gather(*(worker.actor.ping(self._settings.start_timeout_s) for worker in self._workers))
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, WorkerLost):
+                raise CannotServe(
+                    f"The explanation workers do not start ({error})",
+                    "Check the free memory, and that the cluster has the processor cores that the settings ask for",
+                ) from error
+            raise
+        for worker in self._workers:
+            self._ready(worker)
 
-    def run(self, task: ItemTask) -> AsyncIterator[WorkerEvent]:
+    async def run(self, task: ItemTask) -> AsyncGenerator[WorkerEvent, None]:
         """Run one task as soon as a worker is free.
 
         Never raises for what goes wrong in the task: the last event is then a `WorkerFailure`. Closing the iterator
@@ -99,12 +153,24 @@ class WorkerPool:
         task : ItemTask
             What to do.
 
-        Returns
-        -------
-        AsyncIterator of WorkerEvent
-            Ends after a `WorkerDone` or a `WorkerFailure`.
+        Yields
+        ------
+        WorkerEvent
+            A `WorkerDone` or a `WorkerFailure` is the last.
         """
-        raise NotImplementedError
+        if self._ray is None:
+            raise RuntimeError("the pool is not running")
+        ticket = Ticket(task)
+        self._tickets.add(ticket)
+        self._spawn(self._drive(ticket))
+        try:
+            while True:
+                event = await ticket.get()
+                yield event
+                if isinstance(event, (WorkerDone, WorkerFailure)):
+                    return
+        finally:
+            ticket.abandon()
 
     async def cancel(self, job_id: str) -> None:
         """Cancel the tasks of a job, waiting and running. Their iterators end with a `WorkerFailure` (CANCELLED).
@@ -114,13 +180,165 @@ class WorkerPool:
         job_id : str
             The job; an unknown one is ignored.
         """
-        raise NotImplementedError
+        for ticket in self._tickets:
+            if ticket.job_id == job_id:
+                ticket.cancel()
 
     async def stop(self) -> None:
         """Stop the workers, and Ray where it was started here. Running tasks end as cancelled."""
-        raise NotImplementedError
+        if self._ray is None:
+            return
+        self._ray = None
+        for ticket in self._tickets:
+            ticket.cancel()
+        await asyncio.gather(*(worker.actor.kill() for worker in self._workers))
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._workers = []
+        await asyncio.to_thread(self._runtime.stop)
 
     @property
     def workers(self) -> tuple[WorkerInfo, ...]:
         """The workers as they are now."""
-        raise NotImplementedError
+        return tuple(
+            WorkerInfo(worker.worker_id, worker.actor.pid, worker.busy, worker.restarts, worker.warm)
+            for worker in self._workers
+        )
+
+    async def _drive(self, ticket: Ticket) -> None:
+        """Take a task to its last event."""
+        try:
+            for again in (False, True):
+                worker = await self._place(ticket, again=again)
+                if worker is None or not await self._attempt(worker, ticket):
+                    if ticket.cancelled.is_set():
+                        await ticket.fail(FailureReason.CANCELLED, "the job was stopped")
+                        return
+                else:
+                    return
+            await ticket.fail(FailureReason.WORKER, "the worker was lost, twice")
+        except Exception as error:  # noqa: BLE001 - whoever waits for the task must not wait for ever
+            error_id = uuid.uuid4().hex[:12]
+            _log.exception("an explanation was lost, error %s", error_id)
+            details = type(error).__name__
+            await ticket.fail(
+                FailureReason.WORKER, f"internal error (error {error_id})", error_id=error_id, details=details
+            )
+        finally:
+            self._tickets.discard(ticket)
+
+    async def _attempt(self, worker: _Worker, ticket: Ticket) -> bool:
+        """Work on a task on a worker, and see to the worker afterwards."""
+        worker.warm = (*(name for name in worker.warm if name != ticket.model), ticket.model)[
+            -self._settings.warm_models :
+        ]
+        survived = False
+        try:
+            survived = await Attempt(
+                worker.actor,
+                ticket,
+                next(self._run_ids),
+                cancel_grace_s=self._settings.cancel_grace_s,
+                heartbeat_s=self._settings.heartbeat_s,
+            ).run()
+        finally:
+            if survived:
+                self._free(worker)
+            else:
+                self._spawn(self._replace(worker))
+        return survived
+
+    async def _place(self, ticket: Ticket, *, again: bool) -> _Worker | None:
+        """Wait for a worker; None if the task is cancelled before."""
+        place = asyncio.get_running_loop().create_future()
+        self._places[ticket] = place
+        self._turns.push(ticket, again=again)
+        self._match()
+        cancelled = asyncio.create_task(ticket.cancelled.wait())
+        try:
+            await asyncio.wait({place, cancelled}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            cancelled.cancel()
+            del self._places[ticket]
+            self._turns.remove(ticket)
+        if not place.done():
+            return None
+        worker: _Worker = place.result()
+        if ticket.cancelled.is_set():
+            self._free(worker)
+            return None
+        return worker
+
+    def _match(self) -> None:
+        """Give idle workers to those whose turn it is."""
+        while idle := [worker for worker in self._workers if not worker.busy]:
+            ticket = self._turns.pop({model for worker in idle for model in worker.warm})
+            if ticket is None:
+                return
+            worker = next((worker for worker in idle if ticket.model in worker.warm), idle[0])
+            worker.busy = True
+            self._places[ticket].set_result(worker)
+
+    def _ready(self, worker: _Worker) -> None:
+        """Take a worker that has started into service."""
+        worker.lost = False
+        self._spawn(self._watch(worker, worker.actor))
+        self._free(worker)
+
+    def _free(self, worker: _Worker) -> None:
+        """Take a worker back."""
+        if worker.lost:
+            self._spawn(self._replace(worker))
+            return
+        worker.busy = False
+        self._match()
+
+    async def _watch(self, worker: _Worker, actor: WorkerActor) -> None:
+        """Replace a worker that dies idle; one that dies at work is noticed there."""
+        await actor.died()
+        if worker.actor is not actor or self._ray is None:
+            return
+        worker.lost = True
+        if not worker.busy:
+            worker.busy = True
+            await self._replace(worker)
+
+    async def _replace(self, worker: _Worker) -> None:
+        """End a worker's process and start another, until one starts."""
+        await worker.actor.kill()
+        pause_s = 1.0
+        while self._ray is not None:
+            worker.restarts += 1
+            worker.warm = ()
+            worker.actor = self._actor()
+            try:
+                await worker.actor.ping(self._settings.start_timeout_s)
+            except WorkerLost as error:
+                _log.error(
+                    "%s does not start (%s); next try in %.0f s", worker.worker_id, type(error).__name__, pause_s
+                )
+                await worker.actor.kill()
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, 30.0)
+            else:
+                _log.warning("%s was replaced, process %d", worker.worker_id, worker.actor.pid)
+                self._ready(worker)
+                return
+
+    def _actor(self) -> WorkerActor:
+        settings = self._settings
+        return WorkerActor(
+            self._ray,
+            local=self._runtime.private,
+            threads=settings.threads_per_worker,
+            warm_models=settings.warm_models,
+            max_pixels=settings.max_pixels,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

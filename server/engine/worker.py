@@ -97,6 +97,10 @@ class ExplanationWorker:
         """Have a run stop at its next forward pass. By its id: a flag would stop the next run as well."""
         self._cancelled.add(run_id)
 
+    def sleep(self) -> None:
+        """Never return: whoever waits for this learns at once when the process is gone."""
+        threading.Event().wait()
+
     def ping(self) -> WorkerState:
         """Answer."""
         return WorkerState(os.getpid(), self._explainer.warm)

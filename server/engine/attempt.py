@@ -1,0 +1,112 @@
+"""One task on one worker, watched."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import replace
+
+from .actor import WorkerActor, WorkerLost
+from .task import WorkerDone, WorkerEvent, WorkerFailure, WorkerInput, WorkerMap
+from .ticket import Ticket
+
+__all__ = ["Attempt"]
+
+_log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """Passes a worker's events on, passes a cancellation to it, and notices when it is lost.
+
+    Parameters
+    ----------
+    actor : WorkerActor
+        The worker, idle.
+    ticket : Ticket
+        The task.
+    run_id : int
+        Larger than those of earlier attempts.
+    cancel_grace_s : float
+        Seconds that it has to heed a cancellation.
+    heartbeat_s : float
+        Seconds of silence after which it is asked whether it lives, and that it has to answer.
+    """
+
+    def __init__(
+        self, actor: WorkerActor, ticket: Ticket, run_id: int, *, cancel_grace_s: float, heartbeat_s: float
+    ) -> None:
+        self._actor = actor
+        self._ticket = ticket
+        self._run_id = run_id
+        self._grace_s = cancel_grace_s
+        self._heartbeat_s = heartbeat_s
+        self._heard = time.monotonic()
+
+    async def run(self) -> bool:
+        """Work on the task until its last event.
+
+        Returns
+        -------
+        bool
+            Whether the worker can go on; otherwise it is dead, deaf or hangs, and the last event is still to come.
+        """
+        reader = asyncio.create_task(self._read())
+        watchdog = asyncio.create_task(self._watch())
+        try:
+            await asyncio.wait({reader, watchdog}, return_when=asyncio.FIRST_COMPLETED)
+            return reader.done() and reader.result()
+        finally:
+            reader.cancel()
+            watchdog.cancel()
+            await asyncio.gather(reader, watchdog, return_exceptions=True)
+
+    async def _read(self) -> bool:
+        """Pass events on until the last one; False if the worker is lost before."""
+        try:
+            async for event in self._actor.run(self._run_id, self._ticket.remaining):
+                self._heard = time.monotonic()
+                if isinstance(event, WorkerFailure) and event.error_id:
+                    _log.error("an explanation failed, error %s: %s", event.error_id, event.details)
+                await self._ticket.put(_own(event))
+                if isinstance(event, (WorkerDone, WorkerFailure)):
+                    return True
+        except WorkerLost as error:
+            _log.warning("worker process %d is lost (%s)", self._actor.pid, error)
+            return False
+        return False
+
+    async def _watch(self) -> None:
+        """Return when the worker ignores a cancellation, or does not answer."""
+        cancelled = asyncio.create_task(self._ticket.cancelled.wait())
+        try:
+            while not cancelled.done():
+                await asyncio.wait({cancelled}, timeout=self._heartbeat_s)
+                silent = time.monotonic() - self._heard >= self._heartbeat_s
+                if silent and not cancelled.done() and not await self._answers():
+                    _log.warning("worker process %d does not answer", self._actor.pid)
+                    return
+        finally:
+            cancelled.cancel()
+        self._actor.cancel(self._run_id)
+        await asyncio.sleep(self._grace_s)
+        _log.warning("worker process %d ignores a cancellation", self._actor.pid)
+
+    async def _answers(self) -> bool:
+        try:
+            await self._actor.ping(self._heartbeat_s)
+        except WorkerLost:
+            return False
+        return True
+
+
+def _own(event: WorkerEvent) -> WorkerEvent:
+    """Copy arrays out of Ray's object store, which they would keep occupied as long as somebody holds them."""
+    match event:
+        case WorkerInput():
+            return replace(event, tensor=event.tensor.copy())
+        case WorkerMap():
+            values = event.values.copy() if event.values is not None else None
+            return replace(event, heatmap=event.heatmap.copy(), values=values)
+        case _:
+            return event

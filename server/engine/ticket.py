@@ -1,0 +1,99 @@
+"""A task from the moment it is handed in until nobody has anything to do with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+
+from .task import FailureReason, ItemTask, WorkerDone, WorkerEvent, WorkerFailure, WorkerInput, WorkerMap
+
+__all__ = ["Ticket"]
+
+_EVENTS = 8
+"""Events that may wait for a slow reader; then its worker waits, and drops what can be dropped."""
+
+
+class Ticket:
+    """A task, what is still missing of it, and its events on their way to whoever waits for them.
+
+    Parameters
+    ----------
+    task : ItemTask
+        The task.
+
+    Attributes
+    ----------
+    cancelled : asyncio.Event
+        Set when it is to stop.
+    """
+
+    def __init__(self, task: ItemTask) -> None:
+        self.cancelled = asyncio.Event()
+        self._events: deque[WorkerEvent] = deque()
+        self._news = asyncio.Event()
+        self._room = asyncio.Event()
+        self._task = task
+        self._missing = list(task.targets)
+        self._input_sent = False
+        self._abandoned = False
+
+    @property
+    def job_id(self) -> str:
+        """The job that it belongs to."""
+        return self._task.job_id
+
+    @property
+    def model(self) -> tuple[str, int]:
+        """Name and version of the network that it needs."""
+        return self._task.model.name, self._task.model.version
+
+    @property
+    def remaining(self) -> ItemTask:
+        """What is left to do: all at first, less after a worker died half-way."""
+        return replace(
+            self._task, targets=tuple(self._missing), want_input=self._task.want_input and not self._input_sent
+        )
+
+    def cancel(self) -> None:
+        """Have it stop; events up to its end still go to the reader."""
+        self.cancelled.set()
+        # The few events that are still under way need not wait: a reader that is gone would hold up the worker.
+        self._room.set()
+
+    def abandon(self) -> None:
+        """Have it stop, with nobody reading any more."""
+        self._abandoned = True
+        self._events.clear()
+        self.cancel()
+
+    async def get(self) -> WorkerEvent:
+        """Wait for the next event."""
+        while not self._events:
+            self._news.clear()
+            await self._news.wait()
+        event = self._events.popleft()
+        self._room.set()
+        return event
+
+    async def put(self, event: WorkerEvent) -> None:
+        """Hand an event to the reader, waiting for room while the task goes on."""
+        while len(self._events) >= _EVENTS and not self.cancelled.is_set():
+            self._room.clear()
+            await self._room.wait()
+        if isinstance(event, WorkerMap) and event.final:
+            self._missing.remove(event.target)
+        elif isinstance(event, WorkerInput):
+            self._input_sent = True
+        if not self._abandoned:
+            self._events.append(event)
+            self._news.set()
+
+    async def fail(
+        self, reason: FailureReason, message: str, *, error_id: str | None = None, details: str | None = None
+    ) -> None:
+        """End it, with every target missing that has no final map yet."""
+        if self._missing:
+            await self.put(WorkerFailure(reason, message, tuple(self._missing), error_id, details))
+        else:  # All that was asked for had arrived when the worker was lost.
+            await self.put(WorkerDone(0, 0.0))
