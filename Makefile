@@ -51,6 +51,9 @@ node_modules: package-lock.json
 bench: $(READY)  ## Measure gateway against Triton; prints a table (about 5 minutes).
 	$(BIN)/python -m benchmarks.gateway
 
+docs: $(READY)  ## Write the generated parts of docs/.
+	$(BIN)/python docs/generate.py
+
 wheel: $(READY)  ## Build the wheel into dist/.
 	$(BIN)/python -m build --wheel --outdir dist .
 

@@ -1,0 +1,75 @@
+"""Write the generated parts of the documentation: ``make docs``. A test proves them current."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from radiolucent.plugins import load_registry
+from radiolucent.server.settings import Settings
+
+DOCS = Path(__file__).parent
+_PART = "<!-- generated: {name} -->"
+_END = "<!-- end -->"
+
+
+def settings_table() -> str:
+    """Every setting with its default and what it means."""
+    lines = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default is None else str(field.default)
+        lines.append(f"| `{name}` | {f'`{default}`' if default else 'none'} | {_plain(field.description or '')} |")
+    return "\n".join(lines)
+
+
+def methods_table() -> str:
+    """Every built-in method with what it needs and promises, and its parameters."""
+    parts = []
+    for name, method in sorted(load_registry().methods.items()):
+        parts += [f"## {method.title}", "", f"`{name}`. {method.description}", ""]
+        parts += [f"*{method.reference}*", ""]
+        needs = ", ".join(sorted(need.value for need in method.needs))
+        sign = "signed" if method.signed else "unsigned"
+        parts += [f"Needs: {needs}. Values: {sign}. Completeness: {method.completeness.value.replace('_', ' ')}.", ""]
+        properties = method.parameters.model_json_schema().get("properties", {})
+        if properties:
+            parts += ["| parameter | default | meaning |", "|---|---|---|"]
+            parts += [
+                f"| `{key}` | `{schema.get('default')}` | {_plain(schema.get('description', ''))} |"
+                for key, schema in properties.items()
+            ]
+            parts.append("")
+        else:
+            parts += ["No parameters.", ""]
+    return "\n".join(parts).rstrip()
+
+
+GENERATED = {"serving.md": {"settings": settings_table}, "methods.md": {"methods": methods_table}}
+
+
+def render(page: Path) -> str:
+    """Return a page with its generated parts made anew."""
+    text = page.read_text(encoding="utf-8")
+    for name, write in GENERATED[page.name].items():
+        start = re.escape(_PART.format(name=name))
+        pattern = re.compile(f"({start}\n).*?({re.escape(_END)})", flags=re.DOTALL)
+        if not pattern.search(text):
+            raise ValueError(f"{page.name} has no part {name}")
+        text = pattern.sub(lambda found, write=write: f"{found[1]}\n{write()}\n\n{found[2]}", text)
+    return text
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+if __name__ == "__main__":
+    stale = []
+    for name in GENERATED:
+        page = DOCS / name
+        fresh = render(page)
+        if fresh != page.read_text(encoding="utf-8"):
+            stale.append(name)
+            page.write_text(fresh, encoding="utf-8")
+    sys.stdout.write(f"written: {', '.join(stale) or 'nothing, all is current'}\n")
