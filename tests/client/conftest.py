@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from google.protobuf.any_pb2 import Any as Packed
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from PIL import Image
+from radiolucent.client.program import build
 from radiolucent.protos import (
     classification_pb2,
     classification_pb2_grpc,
@@ -378,3 +380,33 @@ def xray(tmp_path: Path) -> Path:
     path = tmp_path / "xray.png"
     Image.fromarray((blob(48, 48, 40) * 255).astype(np.uint8)).save(path)
     return path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run of the program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def program(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
+    """Runs the program with the client's commands, as if it were started from a shell."""
+    points = {
+        name: EntryPoint(name, f"radiolucent.client.commands:{name}", "radiolucent.commands")
+        for name in ("models", "methods", "classify", "explain", "batch")
+    }
+
+    def run(*arguments: object) -> Ran:
+        words = [str(argument) for argument in arguments]
+        code = 0
+        try:
+            build(points, words)(words, prog_name="radiolucent")
+        except SystemExit as left:
+            code = int(left.code or 0)
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run

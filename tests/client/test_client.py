@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -31,7 +32,7 @@ from radiolucent.client import (
 
 
 @pytest.fixture
-def client(fake):
+def client(fake) -> Iterator[Client]:
     with Client(fake.address) as client:
         yield client
 

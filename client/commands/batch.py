@@ -1,0 +1,129 @@
+"""The command ``radiolucent batch``."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ..async_client import AsyncClient
+from ..batch import Scored, score
+from ..errors import InvalidRequest
+from ..sources import Source, find_sources
+from ..table import FORMATS, Columns, ScoreTable
+from .options import Address, Repository, RootCertificates, err, reachable
+
+__all__ = ["batch"]
+
+_FAILURES_SHOWN = 20
+
+
+def batch(
+    source: Annotated[
+        Path,
+        typer.Argument(exists=True, help="A folder of X-rays, or a CSV manifest with a column named file."),
+    ],
+    output: Annotated[Path, typer.Option("--out", dir_okay=False, help="Table to write: .csv or .parquet.")],
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="X-rays under way at a time.")] = 4,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Keep the answers that the table has, and score only what is missing.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that one X-ray may take.")] = 60.0,
+    address: Address = None,
+    repository: Repository = None,
+    root_certificates: RootCertificates = None,
+) -> None:
+    """Score many X-rays: a row per image and network.
+
+    Columns: file, model, version, model_set; per label the network's probability and vote, the networks' mean
+    probability and majority; error; intended_use. An image that cannot be scored has one row with its error, is listed
+    at the end, and stops nothing; the exit code is 4 then. After Ctrl-C the table holds what was scored, and --resume
+    goes on. With --resume, answers of an earlier model set stay; the column model_set tells.
+    """
+    if output.suffix.lower() not in FORMATS:
+        raise InvalidRequest(f"{output}: --out must end in {' or '.join(FORMATS)}")
+    sources = find_sources(source)
+    console = err()
+    with reachable(address, repository, console) as reached:
+        run = _Run(console, sources, output)
+        try:
+            asyncio.run(run.score(reached, root_certificates, concurrency=concurrency, timeout=timeout, resume=resume))
+        finally:
+            run.report()
+    if run.failures:
+        raise typer.Exit(4)
+
+
+class _Run:
+    """A batch as it goes."""
+
+    def __init__(self, console: Console, sources: list[Source], output: Path) -> None:
+        self.failures: list[Scored] = []
+        self._console = console
+        self._sources = sources
+        self._output = output
+        self._scored = 0
+        self._kept = 0
+        self._begun = False
+
+    async def score(
+        self, address: str, root_certificates: Path | None, *, concurrency: int, timeout: float, resume: bool
+    ) -> None:
+        async with AsyncClient(address, root_certificates=root_certificates) as client:
+            catalogue = await client.list_models()
+            voting = next((model for model in catalogue.models if model.votes), None)
+            if voting is None:
+                raise InvalidRequest("the server has no model set")
+            columns = Columns(tuple(label.name for label in voting.labels))
+            table = ScoreTable(self._output, columns, resume=resume)
+            self._begun = True
+            try:
+                waiting = [source for source in self._sources if source.name not in table.done]
+                self._kept = len(self._sources) - len(waiting)
+                with self._bar() as bar:
+                    task = bar.add_task("scoring", total=len(self._sources), completed=self._kept)
+                    async with aclosing(score(client, waiting, concurrency=concurrency, timeout=timeout)) as scores:
+                        async for scored in scores:
+                            self._take(scored, table, columns, catalogue.intended_use)
+                            bar.advance(task)
+            finally:
+                table.close()
+
+    def report(self) -> None:
+        """Say what became of the batch, also of one that was stopped."""
+        if not self._begun:
+            return
+        kept = f", {self._kept} kept" if self._kept else ""
+        self._console.print(
+            escape(f"{self._output}: {self._scored} scored{kept}, {len(self.failures)} failed"),
+            style="red" if self.failures else None,
+        )
+        for scored in self.failures[:_FAILURES_SHOWN]:
+            self._console.print(escape(f"  {scored.source.name}: {scored.error}"))
+        if len(self.failures) > _FAILURES_SHOWN:
+            self._console.print(f"  and {len(self.failures) - _FAILURES_SHOWN} more, in the column named error")
+
+    def _take(self, scored: Scored, table: ScoreTable, columns: Columns, intended_use: str) -> None:
+        if scored.classification is None:
+            self.failures.append(scored)
+            table.append(columns.failure(scored.source.name, scored.error or "", intended_use))
+        else:
+            self._scored += 1
+            table.append(columns.rows(scored.source.name, scored.classification))
+
+    def _bar(self) -> Progress:
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        )

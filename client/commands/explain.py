@@ -1,0 +1,155 @@
+"""The command ``radiolucent explain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from ..document import Record, plain
+from ..events import Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
+from ..results import JobState
+from ..writing import ResultFolder
+from .asked import ALL, chosen_methods, chosen_models, chosen_targets, parse_settings
+from .live import LiveJob
+from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
+from .votes import votes_table
+
+__all__ = ["explain"]
+
+
+def explain(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An X-ray: DICOM, PNG or JPEG.")],
+    methods: Annotated[
+        list[str] | None, typer.Option("--method", metavar="NAME|all", help="Repeatable.", show_default=ALL)
+    ] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("--model", metavar="NAME|all", help="Repeatable.", show_default=ALL)
+    ] = None,
+    targets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="predicted|all|LABEL",
+            help="Labels to explain; repeatable. Where nothing is predicted, the most probable label.",
+            show_default="predicted",
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="METHOD.PARAMETER=VALUE", help="A parameter, for example occlusion.window=50; repeatable."
+        ),
+    ] = None,
+    output: Annotated[ExplainedOutput, typer.Option(metavar="logit|probability", help="The number to explain.")] = (
+        ExplainedOutput.LOGIT
+    ),
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Also receive maps that are still being computed.")
+    ] = False,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--out", file_okay=False, help="Write arrays, pictures and result.json to this folder."),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(min=0.001, help="Seconds for everything together.", show_default="no limit")
+    ] = None,
+    reconnect: Annotated[
+        bool,
+        typer.Option(
+            "--reconnect",
+            help="Go on after a broken connection. The server then keeps the job until this command ends or stops it.",
+        ),
+    ] = False,
+    address: Address = None,
+    repository: Repository = None,
+    root_certificates: RootCertificates = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let the networks vote on an X-ray, and say why: heatmaps per network, label and method.
+
+    --out writes DIR/MODEL/LABEL/METHOD.npz (attribution, heatmap) and .png, DIR/MODEL/input.npz and DIR/result.json;
+    spaces in labels become _. What an earlier run wrote there is replaced. --json prints what result.json holds.
+    After Ctrl-C the files written so far and result.json stay. Exit code 4: some maps failed, the others are there.
+    """
+    parse_settings(settings or [])  # before a server is started for nothing
+    chosen = chosen_targets(targets or [])
+    console = err()
+    with connected(address, repository, root_certificates, console) as client:
+        asked: dict[str, Any] = {
+            "methods": chosen_methods(client, methods or [ALL], settings or []),
+            "models": chosen_models(models or [ALL]),
+            "targets": chosen,
+            "output": output,
+        }
+        job = _Job(file, folder, {"asked": plain(asked), "server": plain(client.server_info())})
+        try:
+            with (
+                LiveJob(console) as live,
+                client.explain(
+                    file,
+                    **asked,
+                    partial=partial,
+                    attributions=folder is not None,
+                    inputs=folder is not None,
+                    timeout=timeout,
+                    reconnect=reconnect,
+                ) as stream,
+            ):
+                for event in stream:
+                    live.show(event)
+                    job.take(event)
+        finally:
+            document = job.finish()
+    if as_json:
+        print_json(document)
+    else:
+        job.print()
+    if job.failed(forgive_not_applicable=ALL in (methods or [ALL])):
+        raise typer.Exit(4)
+
+
+class _Job:
+    """What is kept of the events: the record, the files, and enough to end with."""
+
+    def __init__(self, file: Path, folder: Path | None, also: dict[str, Any]) -> None:
+        self._file = file
+        self._also = also
+        self._record = Record(str(file))
+        self._folder = ResultFolder(folder, self._record) if folder is not None else None
+        self._classified: Classified | None = None
+        self._summary: Summary | None = None
+        self._failures: list[Failure] = []
+        self._maps = 0
+
+    def take(self, event: Event) -> None:
+        (self._folder or self._record).add(event)
+        if isinstance(event, Classified):
+            self._classified = event
+        elif isinstance(event, Failure):
+            self._failures.append(event)
+        elif isinstance(event, Summary):
+            self._summary = event
+        elif isinstance(event, Heatmap):
+            self._maps += event.final
+
+    def finish(self) -> dict[str, Any]:
+        """Write what there is, if the request was accepted at all."""
+        if self._folder is not None and self._classified is not None:
+            self._folder.finish(**self._also)
+        return self._record.as_document(**self._also)
+
+    def print(self) -> None:
+        console = out()
+        if self._classified is not None:
+            console.print(votes_table(str(self._file), self._classified.classification))
+        where = f" in {self._folder.folder}" if self._folder is not None else ""
+        console.print(escape(f"{self._maps} heatmaps{where}, {len(self._failures)} failures"))
+
+    def failed(self, *, forgive_not_applicable: bool) -> bool:
+        """Whether something that was asked for is missing; "all" asks for what is applicable."""
+        forgiven = FailureReason.NOT_APPLICABLE if forgive_not_applicable else None
+        missing = any(failure.reason is not forgiven for failure in self._failures)
+        return missing or self._summary is None or self._summary.state is not JobState.DONE
