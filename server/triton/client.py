@@ -26,6 +26,7 @@ from .errors import (
     TritonError,
     TritonFailed,
     TritonOverloaded,
+    TritonProcessDied,
     TritonRefusedImage,
     TritonTimeout,
     TritonUnavailable,
@@ -40,7 +41,7 @@ _CHANNEL_OPTIONS = [
     # An embedded Triton is back within seconds of its death: look for it again soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 300),
     # X-rays never take a detour over a proxy that happens to be set in the environment.
     ("grpc.enable_http_proxy", 0),
     ("grpc.use_local_subchannel_pool", 1),
@@ -98,7 +99,14 @@ class TritonClient:
         scheme, _, target = address.rpartition("://")
         if scheme not in ("", "grpc", "grpcs"):
             raise ValueError(f"a Triton address is grpc://host:port, not {address!r}")
+        self.sick = asyncio.Event()
+        """Set when a process behind a Python model turns out to be dead: Triton never starts it again by itself."""
         self._triton = triton.InferenceServerClient(target, ssl=scheme == "grpcs", channel_args=_CHANNEL_OPTIONS)
+
+    @property
+    def idle(self) -> bool:
+        """Whether none of our requests is with Triton or waits for it."""
+        return self._admission.admitted == 0
 
     async def ready(self) -> bool:
         """Whether Triton takes requests; says nothing about models."""
@@ -106,6 +114,24 @@ class TritonClient:
             return bool(await self._ask(self._triton.is_server_ready(client_timeout=_READY_SECONDS)))
         except TritonError:
             return False
+
+    async def wait_until_ready(self, seconds: float) -> None:
+        """Wait until Triton takes requests.
+
+        Raises
+        ------
+        TritonUnavailable
+            If it does not in time.
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        while not await self.ready():
+            if asyncio.get_running_loop().time() > deadline:
+                raise TritonUnavailable(f"the Triton at {self.address} was not ready within {seconds:g} s")
+            await asyncio.sleep(0.02)
+
+    async def server_name(self) -> str:
+        """Return what Triton calls itself."""
+        return str((await self._ask(self._triton.get_server_metadata(client_timeout=_READY_SECONDS))).name)
 
     async def server_version(self) -> str:
         """Return Triton's version."""
@@ -272,10 +298,11 @@ class TritonClient:
         try:
             return await call
         except InferenceServerException as error:
-            raise _inference_error(error) from None
-        except asyncio.CancelledError:
-            raise
-        except grpc.RpcError as error:
+            known = _inference_error(error)
+            if isinstance(known, TritonProcessDied):
+                self.sick.set()
+            raise known from None
+        except (grpc.RpcError, grpc.aio.UsageError) as error:  # UsageError: closed meanwhile
             raise TritonUnavailable(f"Triton cannot be reached: {error}") from None
 
 
@@ -294,6 +321,8 @@ def _inference_error(error: InferenceServerException) -> TritonError:
     if status in ("UNAVAILABLE", "NOT_FOUND", "CANCELLED"):
         # NOT_FOUND and some of UNAVAILABLE: Triton is up again, the models are not yet.
         return TritonUnavailable(f"Triton is not available: {message}")
+    if "Stub process" in message and "not healthy" in message:
+        return TritonProcessDied(f"a process of Triton died: {message}")
     if status == "DEADLINE_EXCEEDED":
         return TritonTimeout("Triton did not answer in time")
     if status == "RESOURCE_EXHAUSTED":

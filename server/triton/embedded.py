@@ -139,8 +139,23 @@ class EmbeddedTriton:
             await self._warden.wait()
         return self.log_tail()
 
-    async def stop(self) -> None:
-        """End Triton: running requests may end, then nothing is left of it. Safe to call at any time, again too."""
+    async def kill(self) -> None:
+        """End Triton at once; it can be started again."""
+        if self.running and self._warden is not None and self._warden.stdin is not None:
+            self._warden.stdin.write(warden.KILL)
+            await self._warden.wait()
+
+    async def stop(self, *, idle: bool = False) -> None:
+        """End Triton; nothing is left of it. Safe to call at any time, and again.
+
+        Parameters
+        ----------
+        idle
+            Whether it is known that no request runs. If not, those that run may end, and Triton takes its two seconds
+            to unload its models.
+        """
+        if idle:
+            await self.kill()
         await self._end()
         if self._folder is not None:
             await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
@@ -171,7 +186,8 @@ class EmbeddedTriton:
         try:
             async with TritonClient(self.address) as client:
                 deadline = asyncio.get_running_loop().time() + self._options.start_seconds
-                while not await client.ready():
+                # Its own name: on a TCP port that is taken already, somebody else's Triton would answer.
+                while not (await client.ready() and await client.server_name() == self._shm_prefix):
                     if ended.done():
                         raise TritonStartFailed(
                             f"Triton ended while it started (exit status {self._warden.returncode}).", self.log_tail()
@@ -203,6 +219,7 @@ class EmbeddedTriton:
         address, port = ("127.0.0.1", options.port) if options.port is not None else (f"unix:{self._folder}/grpc", 1)
         command = [
             str(binary.executable),
+            f"--id={self._shm_prefix}",
             f"--model-repository={self.models}",
             f"--backend-directory={backends}",
             "--model-control-mode=explicit",

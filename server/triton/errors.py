@@ -14,6 +14,10 @@ class TritonUnavailable(TritonError):
     """
 
 
+class TritonProcessDied(TritonUnavailable):
+    """A process behind a Python model of Triton died; Triton has to be started again."""
+
+
 class TritonCannotRun(TritonUnavailable):
     """The embedded Triton cannot run on this machine; the message says what to do instead.
 

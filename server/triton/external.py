@@ -92,9 +92,6 @@ class ExternalSets:
         self._status = ServingStatus(available=True, model_set=loaded, refused=refused)
         return self._serving != before
 
-    async def unload_all(self) -> None:
-        """Leave it as it is: others may use it."""
-
     async def _version_in_triton(self) -> int | None:
         states = await self._client.index()
         return max((s.version for s in states if s.name == ENSEMBLE and s.state == "READY"), default=None)

@@ -108,14 +108,13 @@ class ModelSetLoader:
             await self._take_networks()
             return before != (self._current, self._networks)
 
-    async def unload_all(self) -> None:
-        """Let running requests end, then unload everything: Triton then stops at once instead of in seconds."""
+    async def drain(self) -> None:
+        """Take no more requests for the ensemble, and wait until those that run have ended."""
         async with self._lock:
             if self._current is not None:
                 await self._client.unload(ENSEMBLE)
                 await self._until_ensemble_is_only(None)
-            await asyncio.gather(*(self._client.unload(name) for name in self._names))
-            self._current, self._networks, self._names = None, {}, set()
+                self._current = None
 
     def _candidates(self, previous: LoadedSet | None) -> Iterable[int]:
         """Yield set versions, best first."""

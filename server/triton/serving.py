@@ -18,7 +18,7 @@ from ...handlers.repository.triton_models import Member
 from .answers import EnsembleAnswer, NetworkAnswer
 from .client import ClientLimits, TritonClient
 from .embedded import EmbeddedOptions, EmbeddedTriton
-from .errors import NoModelSet, TritonError, TritonUnavailable
+from .errors import NoModelSet, TritonCannotRun, TritonError, TritonStartFailed, TritonUnavailable
 from .external import ExternalSets
 from .model_sets import ModelSetLoader
 from .status import ServingStatus
@@ -28,6 +28,7 @@ _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
 _STARTS = 3
+_CONNECT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class TritonServing:
                 self._client = TritonClient(self._embedded.address, self._options.limits)
                 view = ModelView(self._embedded.models, self._repository)
                 self._sets = ModelSetLoader(self._repository, view, self._client, self._options.state_file)
-                await self._restore_embedded(self._embedded, self._sets)
+                await self._first_start(self._embedded, self._sets)
                 self._tasks.append(asyncio.create_task(self._supervise(self._embedded, self._sets)))
         except BaseException:
             await self.stop()
@@ -127,13 +128,16 @@ class TritonServing:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        if self._embedded is not None and self._embedded.running and self._sets is not None:
+        idle = False
+        if self._embedded is not None and self._embedded.running and isinstance(self._sets, ModelSetLoader):
             with suppress(TritonError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._sets.unload_all(), self._options.embedded.drain_seconds)
+                await asyncio.wait_for(self._sets.drain(), self._options.embedded.drain_seconds)
+                idle = self._client is not None and self._client.idle
         if self._client is not None:
             await self._client.close()
+            self._client = None
         if self._embedded is not None:
-            await self._embedded.stop()
+            await self._embedded.stop(idle=idle)
 
     def status(self) -> ServingStatus:
         """Return what is served now."""
@@ -198,41 +202,60 @@ class TritonServing:
     ) -> None:
         await self.stop()
 
-    async def _restore_embedded(self, embedded: EmbeddedTriton, sets: ModelSetLoader) -> None:
-        """Load a Triton that has just started; a set that kills it twice is refused, so try some times."""
+    async def _first_start(self, embedded: EmbeddedTriton, sets: ModelSetLoader) -> None:
+        """Bring Triton up; a set that kills it twice is refused, so try some times."""
         for attempt in range(1, _STARTS + 1):
             try:
-                return await sets.restore()
-            except NoModelSet:  # noqa: PERF203 - at most three rounds
+                return await self._bring_up(embedded, sets)
+            except (NoModelSet, TritonCannotRun, TritonStartFailed):  # noqa: PERF203 - at most three rounds
                 raise
             except TritonUnavailable:
                 if attempt == _STARTS:
                     raise
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(embedded.ended(), 5)
-                await embedded.start()
+                await embedded.kill()
+
+    async def _bring_up(self, embedded: EmbeddedTriton, sets: ModelSetLoader) -> None:
+        """Start Triton if it is not running, and load it."""
+        await embedded.start()
+        await self.client.wait_until_ready(_CONNECT_SECONDS)
+        self.client.sick.clear()
+        await sets.restore()
+        self._available = True
 
     async def _supervise(self, embedded: EmbeddedTriton, sets: ModelSetLoader) -> None:
-        """Start Triton again whenever it ends."""
+        """Start Triton again whenever it ends, or when one of its processes died."""
         pause = _FIRST_PAUSE_SECONDS
         loop = asyncio.get_running_loop()
         while True:
-            started = loop.time()
-            tail = await embedded.ended()
-            self._available = False
-            if loop.time() - started > _LONGEST_PAUSE_SECONDS:
-                pause = _FIRST_PAUSE_SECONDS
-            _LOG.error("Triton ended unexpectedly; it is started again in %g s. The end of its log:\n%s", pause, tail)
+            since = loop.time()
+            if self._available:
+                why = await self._until_dead(embedded)
+                self._available = False
+                if loop.time() - since > _LONGEST_PAUSE_SECONDS:
+                    pause = _FIRST_PAUSE_SECONDS
+                _LOG.error("%s; it is started again in %g s. The end of its log:\n%s", why, pause, embedded.log_tail())
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
             try:
-                await embedded.start()
-                await sets.restore()
+                await self._bring_up(embedded, sets)
             except TritonError as error:
                 _LOG.error("Triton is not back: %s", error)
-                continue
-            self._available = True
-            _LOG.info("Triton is back")
+            else:
+                _LOG.info("Triton is back")
+
+    async def _until_dead(self, embedded: EmbeddedTriton) -> str:
+        """Wait until Triton ends, or has to be ended; say which."""
+        ended = asyncio.ensure_future(embedded.ended())
+        sick = asyncio.ensure_future(self.client.sick.wait())
+        try:
+            await asyncio.wait({ended, sick}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+            sick.cancel()
+        if not embedded.running:
+            return "Triton ended unexpectedly"
+        await embedded.kill()
+        return "A process of Triton died and Triton was ended"
 
     async def _keep_fresh(self, sets: ModelSetLoader | ExternalSets) -> None:
         """Look for new model sets from time to time."""
@@ -242,8 +265,10 @@ class TritonServing:
                 continue  # the supervisor is at it
             try:
                 await sets.refresh()
-                self._available = True
+                if self._embedded is None:
+                    self._available = True
             except TritonUnavailable:
-                self._available = False
+                if self._embedded is None:
+                    self._available = False
             except TritonError as error:
                 _LOG.error("looking for new model sets failed: %s", error)

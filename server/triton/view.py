@@ -10,6 +10,7 @@ one to the other in one step.
 from __future__ import annotations
 
 import os
+import py_compile
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -56,8 +57,8 @@ class ModelView:
         self._link(self._folder / ENSEMBLE / str(version), self._repository.set_dir(version))
         return (
             *(self.place_network(card) for card in loaded.cards.values()),
-            self._place(PREPROCESS, version, preprocess_config(members, versions=(version,))),
-            self._place(VOTE, version, vote_config(members, versions=(version,))),
+            self._place_python(PREPROCESS, version, preprocess_config(members, versions=(version,))),
+            self._place_python(VOTE, version, vote_config(members, versions=(version,))),
         )
 
     def place_network(self, card: ModelCard) -> str:
@@ -84,6 +85,21 @@ class ModelView:
     def _place(self, name: str, version: int, config: ModelConfig) -> str:
         served = served_name(name, version)
         self._link(self._folder / served / str(version), self._repository.version_dir(name, version))
+        self._write(served, replace(config, name=served))
+        return served
+
+    def _place_python(self, name: str, version: int, config: ModelConfig) -> str:
+        """Copy a Python model and compile it.
+
+        Python would write the compiled form when the model starts: into the repository if this were a link, and Triton
+        would take the folder for changed and load the model again.
+        """
+        served = served_name(name, version)
+        model = self._folder / served / str(version) / "model.py"
+        if not model.exists():
+            model.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self._repository.version_dir(name, version) / "model.py", model)
+            py_compile.compile(str(model), doraise=False)
         self._write(served, replace(config, name=served))
         return served
 

@@ -1,10 +1,12 @@
 """Guard of one Triton process: a small program of its own, standard library only.
 
-The gateway starts it, never imports it. It starts Triton in a process group of its own, and ends it when its
-standard input closes: because the gateway asks for it, or because the gateway is gone, however it went. Then it takes
-away what Triton leaves behind: Python stubs, shared memory, the folder it ran in. That is why it exists, instead of a
-parent-death signal set by the gateway: such a signal follows the *thread* that forked, needs code between fork and
-exec (never safe beside gRPC's threads), and cleans nothing.
+The gateway starts it and only imports its constants. It starts Triton in a process group of its own, and ends it when
+its standard input closes: because the gateway asks for it, or because the gateway is gone, however it went. A byte
+there asks to kill it: nothing runs, or it does not work any more. Then it takes away what Triton leaves behind: Python
+stubs, shared memory, the folder it ran in.
+
+That is why it exists, instead of a parent-death signal set by the gateway: such a signal follows the *thread* that
+forked, needs code between fork and exec (never safe beside gRPC's threads), and cleans nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory lives
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 IN_CREATE = 0x100
+KILL = b"k"
 LOG_LIMIT_BYTES = 4 * 2**20
 CHECK_SECONDS = 60.0
 
@@ -67,8 +70,9 @@ def main(arguments: list[str]) -> int:
             stderr=output,
             start_new_session=True,
             # One thread only in this program, so code between fork and exec is safe here. The signal is for the case
-            # that somebody kills this program.
-            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0),
+            # that somebody kills this program. Not SIGTERM: a Triton that takes its time to end would take away the
+            # socket of the one that is started in its place.
+            preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0),
         )
     guard = _Guard(triton, log, options.shm_prefix, woken, created)
     asked = guard.wait_until_asked_or_over()
@@ -100,8 +104,10 @@ class _Guard:
         watched = [sys.stdin.fileno(), self.woken] + ([self.created] if self.created >= 0 else [])
         while True:
             ready, _, _ = select.select(watched, [], [], CHECK_SECONDS)
-            if sys.stdin.fileno() in ready and not os.read(sys.stdin.fileno(), 64):
-                return True
+            if sys.stdin.fileno() in ready:
+                if not os.read(sys.stdin.fileno(), 64):
+                    return True
+                self.triton.kill()
             if self.woken in ready and signal.SIGTERM in os.read(self.woken, 64):
                 return True
             if self.triton.poll() is not None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -24,6 +27,7 @@ from radiolucent.server.triton import (
     TritonOverloaded,
     TritonRefusedImage,
     TritonServing,
+    TritonStartFailed,
     TritonTimeout,
     TritonUnavailable,
 )
@@ -32,7 +36,9 @@ pytestmark = [pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture(scope="module")
-def mixed_repository(tmp_path_factory: pytest.TempPathFactory, write_set, write_network) -> Repository:
+def mixed_repository(
+    tmp_path_factory: pytest.TempPathFactory, write_set: Callable[..., int], write_network: Callable[..., int]
+) -> Repository:
     """Five networks of different sizes, one of them without an ONNX copy; a sixth outside the set."""
     repository = Repository(tmp_path_factory.mktemp("mixed") / "models")
     write_set(repository, seed=3, torchscript=("resnet34",))
@@ -74,7 +80,9 @@ def assert_same(answer: EnsembleAnswer, loaded: LoadedSet, logits: np.ndarray) -
     assert answer.majority.tolist() == expected.majority.tolist()
 
 
-async def test_the_answer_is_that_of_the_same_steps_done_here(triton, mixed_repository, xray: Callable[..., bytes]):
+async def test_the_answer_is_that_of_the_same_steps_done_here(
+    triton: TritonServing, mixed_repository: Repository, xray: Callable[..., bytes]
+) -> None:
     image = xray(90, 70, seed=5)
     answer = await triton.infer_ensemble(image, 20)
     loaded, logits = offline(mixed_repository, image)
@@ -85,14 +93,16 @@ async def test_the_answer_is_that_of_the_same_steps_done_here(triton, mixed_repo
     assert_same(answer, loaded, logits)
 
 
-async def test_images_of_different_sizes_are_batched_and_not_mixed_up(triton, mixed_repository, xray):
+async def test_images_of_different_sizes_are_batched_and_not_mixed_up(
+    triton: TritonServing, mixed_repository: Repository, xray: Callable[..., bytes]
+) -> None:
     images = [xray(40 + 7 * i, 90 - 3 * i, seed=i) for i in range(16)]
     answers = await asyncio.gather(*(triton.infer_ensemble(image, 30) for image in images))
     for image, answer in zip(images, answers, strict=True):
         assert_same(answer, *offline(mixed_repository, image))
 
 
-async def test_the_networks_really_get_batches(triton):
+async def test_the_networks_really_get_batches(triton: TritonServing) -> None:
     """Otherwise the test above would prove nothing about splitting a batch's answer."""
     images = np.random.default_rng(0).random((3, 1, 32, 32), dtype=np.float32)
     alone = [await triton.infer_network("resnet18", images[i : i + 1], 20) for i in range(3)]
@@ -104,7 +114,9 @@ async def test_the_networks_really_get_batches(triton):
     assert statistics.model_stats[0].inference_count > statistics.model_stats[0].execution_count
 
 
-async def test_a_bad_image_fails_alone(triton, mixed_repository, xray):
+async def test_a_bad_image_fails_alone(
+    triton: TritonServing, mixed_repository: Repository, xray: Callable[..., bytes]
+) -> None:
     good = [xray(seed=i) for i in range(6)]
     bad = [b"no image", b"", xray()[:200]]
     calls = [triton.infer_ensemble(image, 30) for pair in zip(good, bad * 2, strict=True) for image in pair]
@@ -116,24 +128,24 @@ async def test_a_bad_image_fails_alone(triton, mixed_repository, xray):
     assert "ensemble" not in str(answers[1])
 
 
-async def test_a_network_without_an_onnx_copy_is_served(triton):
+async def test_a_network_without_an_onnx_copy_is_served(triton: TritonServing) -> None:
     answer = await triton.infer_network("resnet34", np.zeros((2, 1, 32, 32), np.float32), 20)
     assert answer.version == 1
     assert answer.logits.shape == (2, 3)
 
 
-async def test_a_network_outside_any_set_is_served(triton):
+async def test_a_network_outside_any_set_is_served(triton: TritonServing) -> None:
     assert list(triton.status().networks) == ["my_network"]
     answer = await triton.infer_network("my_network", np.zeros((1, 1, 64, 64), np.float32), 20)
     assert answer.logits.shape == (1, 3)
 
 
-async def test_a_network_that_is_not_there_is_unavailable(triton):
+async def test_a_network_that_is_not_there_is_unavailable(triton: TritonServing) -> None:
     with pytest.raises(TritonUnavailable, match="nobody is not served"):
         await triton.infer_network("nobody", np.zeros((1, 1, 64, 64), np.float32), 20)
 
 
-async def test_a_tensor_of_the_wrong_shape_fails_alone(triton):
+async def test_a_tensor_of_the_wrong_shape_fails_alone(triton: TritonServing) -> None:
     good = np.zeros((1, 1, 32, 32), np.float32)
     calls = [good, np.zeros((1, 1, 2, 2), np.float32), good]  # smaller than the convolution's window
     answers = await asyncio.gather(
@@ -143,13 +155,15 @@ async def test_a_tensor_of_the_wrong_shape_fails_alone(triton):
     np.testing.assert_allclose(answers[0].logits, answers[2].logits)
 
 
-async def test_a_late_answer_is_a_timeout_and_the_next_call_works(triton, xray):
+async def test_a_late_answer_is_a_timeout_and_the_next_call_works(
+    triton: TritonServing, xray: Callable[..., bytes]
+) -> None:
     with pytest.raises(TritonTimeout):
         await triton.infer_ensemble(xray(2000, 2000), 0.001)
     assert (await triton.infer_ensemble(xray(), 20)).set_version == 1
 
 
-async def test_too_many_at_once_are_refused_at_once(triton, xray):
+async def test_too_many_at_once_are_refused_at_once(triton: TritonServing, xray: Callable[..., bytes]) -> None:
     async with TritonClient(triton.address, ClientLimits(places=1, queue=2)) as client:
         calls = [client.infer_ensemble(xray(seed=i), 30) for i in range(8)]
         answers = await asyncio.gather(*calls, return_exceptions=True)
@@ -157,13 +171,15 @@ async def test_too_many_at_once_are_refused_at_once(triton, xray):
     assert sum(isinstance(answer, EnsembleAnswer) for answer in answers) == 3
 
 
-async def test_a_real_xray_goes_through(triton, mixed_repository, shared: Path):
+async def test_a_real_xray_goes_through(triton: TritonServing, mixed_repository: Repository, shared: Path) -> None:
     for path in sorted((shared / "data" / "originals").glob("*.dcm"))[:2]:
         image = path.read_bytes()
         assert_same(await triton.infer_ensemble(image, 30), *offline(mixed_repository, image))
 
 
-async def test_an_external_triton_is_used_as_it_is(triton, mixed_repository, xray):
+async def test_an_external_triton_is_used_as_it_is(
+    triton: TritonServing, mixed_repository: Repository, xray: Callable[..., bytes]
+) -> None:
     options = TritonOptions(mixed_repository.root, external=f"grpc://{triton.address}", refresh_seconds=3600)
     async with TritonServing(options) as external:
         status = external.status()
@@ -174,6 +190,38 @@ async def test_an_external_triton_is_used_as_it_is(triton, mixed_repository, xra
     assert (await triton.infer_ensemble(xray(), 20)).set_version == 1, "it goes on when the gateway is gone"
 
 
-async def test_an_external_triton_that_is_not_there_is_unavailable(mixed_repository):
+async def test_an_external_triton_that_is_not_there_is_unavailable(mixed_repository: Repository) -> None:
     with pytest.raises(TritonUnavailable):
         await TritonServing(TritonOptions(mixed_repository.root, external="grpc://127.0.0.1:9")).start()
+
+
+async def test_a_plain_triton_client_can_ask_the_ensemble(
+    triton: TritonServing, xray: Callable[..., bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "xray.png").write_bytes(xray(seed=2))
+    example = Path(__file__).resolve().parents[3] / "examples" / "triton_client.py"
+    program = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(example), str(tmp_path / "xray.png"), "--triton", triton.address), stdout=subprocess.PIPE
+    )
+    printed, _ = await program.communicate()
+    assert program.returncode == 0
+    text = printed.decode()
+    assert "densenet161:1" in text
+    answer = await triton.infer_ensemble(xray(seed=2), 20)
+    for label, votes, mean in zip(answer.labels, answer.votes, answer.mean, strict=True):
+        (row,) = [line for line in text.splitlines() if line.startswith(f"{label}  ")]
+        assert f"{votes}/5" in row
+        assert row.endswith(f"{mean:.3f}")
+    assert "Not for diagnosis" in text
+
+
+async def test_an_embedded_triton_can_have_a_port(mixed_repository: Repository, xray: Callable[..., bytes]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = TritonOptions(mixed_repository.root, embedded=EmbeddedOptions(port=port))
+    async with TritonServing(options) as serving:
+        assert serving.address == f"127.0.0.1:{port}"
+        assert (await serving.infer_ensemble(xray(), 20)).set_version == 1
+        with pytest.raises(TritonStartFailed, match="ended while it started"):
+            await TritonServing(options).start()

@@ -1,0 +1,175 @@
+"""Triton dies and comes back, stops and leaves nothing, does not outlive its gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from radiolucent.handlers.repository import Repository
+from radiolucent.server.triton import EmbeddedTriton, NoModelSet, TritonOptions, TritonServing, TritonUnavailable
+from radiolucent.server.triton.warden import SHARED_MEMORY
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Traces:
+    """What an embedded Triton leaves on this machine while it runs."""
+
+    def __init__(self, triton: EmbeddedTriton) -> None:
+        assert triton._warden is not None
+        self.folder = triton.models.parent
+        self.prefix = triton._shm_prefix
+        self.warden = psutil.Process(triton._warden.pid)
+        self.processes = [self.warden, *self.warden.children(recursive=True)]
+        self.triton = next(process for process in self.processes if process.name() == "tritonserver")
+
+    @property
+    def regions(self) -> list[Path]:
+        return list(SHARED_MEMORY.glob(f"{self.prefix}*"))
+
+    def left(self) -> list[object]:
+        alive = [p for p in self.processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        return [*alive, *self.regions, *([self.folder] if self.folder.exists() else [])]
+
+
+def traces(serving: TritonServing) -> Traces:
+    assert serving._embedded is not None
+    return Traces(serving._embedded)
+
+
+async def answers_again(serving: TritonServing, image: bytes, seconds: float = 20) -> float:
+    """Seconds until the ensemble answers."""
+    start = time.monotonic()
+    while time.monotonic() < start + seconds:
+        with suppress(TritonUnavailable):
+            await serving.infer_ensemble(image, 5)
+            return time.monotonic() - start
+        await asyncio.sleep(0.05)
+    pytest.fail(f"no answer within {seconds} s")
+
+
+async def test_a_killed_triton_is_unavailable_and_comes_back(
+    serving: TritonServing, xray: Callable[..., bytes]
+) -> None:
+    before = await serving.infer_ensemble(xray(), 10)
+    running = [asyncio.create_task(serving.infer_ensemble(xray(seed=i), 10)) for i in range(8)]
+    killed = traces(serving)
+    killed.triton.send_signal(signal.SIGKILL)
+    answers = await asyncio.gather(*running, return_exceptions=True)
+    assert {type(answer) for answer in answers} <= {TritonUnavailable, type(before)}
+    with pytest.raises(TritonUnavailable):
+        await serving.infer_ensemble(xray(), 5)
+    assert await answers_again(serving, xray()) < 10
+    after = await serving.infer_ensemble(xray(), 10)
+    assert after.logits.tolist() == before.logits.tolist()
+    assert serving.status().available
+    assert [process for process in killed.processes if process.is_running()] == [], "the dead one's helpers are gone"
+
+
+async def test_it_comes_back_again_and_again(serving: TritonServing, xray: Callable[..., bytes]) -> None:
+    for _ in range(3):
+        traces(serving).triton.send_signal(signal.SIGKILL)
+        await asyncio.sleep(0.2)
+        await answers_again(serving, xray())
+
+
+async def test_a_killed_guard_takes_triton_along_and_both_come_back(
+    serving: TritonServing, xray: Callable[..., bytes]
+) -> None:
+    old = traces(serving)
+    old.warden.send_signal(signal.SIGKILL)
+    await asyncio.sleep(0.2)
+    assert await answers_again(serving, xray()) < 10
+    await asyncio.to_thread(psutil.wait_procs, old.processes, timeout=15)
+    assert not old.triton.is_running()
+
+
+@pytest.mark.parametrize("model", ["resnet34@1", "preprocess@1"])
+async def test_a_killed_model_process_comes_back(
+    serving: TritonServing, xray: Callable[..., bytes], model: str
+) -> None:
+    """Triton itself would go on without it for ever, and call itself ready."""
+    (process,) = [p for p in traces(serving).triton.children() if f"/{model}/" in " ".join(p.cmdline())]
+    process.send_signal(signal.SIGKILL)
+    with pytest.raises(TritonUnavailable):
+        await serving.infer_ensemble(xray(), 5)
+    assert await answers_again(serving, xray()) < 10
+
+
+async def test_stopping_leaves_nothing_behind(repository: Repository, xray: Callable[..., bytes]) -> None:
+    serving = TritonServing(TritonOptions(repository.root))
+    await serving.start()
+    await serving.infer_ensemble(xray(), 10)
+    seen = traces(serving)
+    assert seen.regions
+    assert len(seen.processes) >= 9
+    await serving.stop()
+    assert seen.left() == []
+    with pytest.raises(TritonUnavailable):
+        await serving.infer_ensemble(xray(), 1)
+    await serving.stop()
+
+
+async def test_stopping_lets_running_requests_end(repository: Repository, xray: Callable[..., bytes]) -> None:
+    async with TritonServing(TritonOptions(repository.root)) as serving:
+        running = [asyncio.create_task(serving.infer_ensemble(xray(1500, 1500, seed=i), 20)) for i in range(4)]
+        await asyncio.sleep(0.05)
+        await serving.stop()
+        answers = await asyncio.gather(*running)
+    assert [answer.set_version for answer in answers] == [1] * 4
+
+
+async def test_every_model_is_started_once_and_the_repository_stays_as_it_was_published(
+    serving: TritonServing, repository: Repository
+) -> None:
+    assert len(traces(serving).triton.children()) == 7
+    assert list(repository.root.rglob("__pycache__")) == []
+
+
+async def test_nobody_else_may_read_what_passes_through(serving: TritonServing) -> None:
+    await asyncio.sleep(0.1)
+    seen = traces(serving)
+    private = [*seen.regions, seen.folder, *(seen.folder / name for name in ("triton.log", "grpc:1"))]
+    assert len(private) > 6
+    assert [path for path in private if path.stat().st_mode & 0o077] == []
+
+
+def test_a_killed_gateway_takes_triton_along(repository: Repository) -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from radiolucent.server.triton import TritonOptions, TritonServing\n"
+        "async def main():\n"
+        "    async with TritonServing(TritonOptions(Path(sys.argv[1]))) as serving:\n"
+        "        print(serving._embedded._warden.pid, serving._embedded._shm_prefix, serving.address, flush=True)\n"
+        "        await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    gateway = subprocess.Popen([sys.executable, "-c", program, str(repository.root)], stdout=subprocess.PIPE, text=True)
+    assert gateway.stdout is not None
+    with gateway, gateway.stdout:
+        pid, prefix, address = gateway.stdout.readline().split()
+        warden = psutil.Process(int(pid))
+        processes = [warden, *warden.children(recursive=True)]
+        assert len(processes) >= 9
+        os.kill(gateway.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(processes, timeout=20)
+    assert alive == []
+    assert list(SHARED_MEMORY.glob(f"{prefix}*")) == []
+    assert not Path(address.removeprefix("unix:")).parent.exists()
+
+
+async def test_an_empty_repository_is_said_to_be_empty(tmp_path: Path) -> None:
+    serving = TritonServing(TritonOptions(tmp_path))
+    with pytest.raises(NoModelSet, match="holds no model"):
+        await serving.start()
+    assert serving.address == "", "it was stopped again"
