@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
 __all__ = ["serve"]
 
+# As the whole program documents its exit codes.
+_EXIT_INPUT = 2
+_EXIT_CANNOT_START = 3
+
 
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
@@ -53,13 +57,13 @@ def serve(
             f"{'.'.join(map(str, one['loc'])) or 'settings'}: {one['msg']}"
             for one in error.errors(include_url=False, include_input=False)
         )
-        raise _failed(f"The settings are wrong: {problems}.") from None
+        raise _failed(f"The settings are wrong: {problems}.", _EXIT_INPUT) from None
     except (OSError, ValueError) as error:
-        raise _failed(f"{config} cannot be read: {error}.") from None
+        raise _failed(f"{config} cannot be read: {error}.", _EXIT_INPUT) from None
     configure_logs(settings.log_format, settings.log_level)
     message = asyncio.run(_serve(settings, ready_file))
     if message:
-        raise _failed(message)
+        raise _failed(message, _EXIT_CANNOT_START)
 
 
 async def _serve(settings: Settings, ready_file: Path | None) -> str:
@@ -75,12 +79,16 @@ async def _serve(settings: Settings, ready_file: Path | None) -> str:
     loop = asyncio.get_running_loop()
     gateway = Gateway(settings)
     starting = asyncio.ensure_future(gateway.start())
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
     stopping = asyncio.ensure_future(stop.wait())
     try:
-        # A signal counts while it starts, too.
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        # A signal counts while it starts, too. Ray, when it starts, puts a handler of its own in place, which prints
+        # the stack and aborts: ours goes back over it.
+        while not starting.done() and not stopping.done():
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(signum, stop.set)
+            await asyncio.wait({starting, stopping}, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, stop.set)
         if not starting.done():
             starting.cancel()
             await asyncio.wait({starting})
@@ -120,6 +128,6 @@ def _write_ready_file(path: Path, address: str) -> None:
     os.replace(fresh, path)
 
 
-def _failed(message: str) -> typer.Exit:
+def _failed(message: str, code: int) -> typer.Exit:
     typer.echo(message, err=True)
-    return typer.Exit(1)
+    return typer.Exit(code)

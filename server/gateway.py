@@ -165,9 +165,10 @@ async def _stop_serving(
     await health.stop()
     closing = asyncio.ensure_future(server.stop(seconds))  # from now on no new call is taken
     await engine.close()
-    try:
-        await asyncio.wait_for(interceptor.idle(), seconds)
-    except asyncio.TimeoutError:
+    idle = asyncio.ensure_future(interceptor.idle())
+    await asyncio.wait({idle}, timeout=seconds)
+    if not idle.done():
+        idle.cancel()
         _LOG.warning("calls that did not end within %g s are cut off", seconds)
     # Streams without an end, such as those that watch the health, are not waited for.
     await server.stop(_LAST_WORDS_SECONDS)

@@ -93,11 +93,18 @@ class EventLog:
                 yield record
             elif self.closed:
                 return
-            else:
-                try:
-                    await asyncio.wait_for(self._changed.wait(), heartbeat_seconds)
-                except asyncio.TimeoutError:
-                    yield Record(position, datetime.now(timezone.utc), Heartbeat())
+            elif not await self._changes(heartbeat_seconds):
+                yield Record(position, datetime.now(timezone.utc), Heartbeat())
+
+    async def _changes(self, seconds: float) -> bool:
+        """Wait until an event is added; False if none is within so many seconds."""
+        # Not asyncio.wait_for: before Python 3.12 it may swallow a cancellation, and a lost client would go unnoticed.
+        change = asyncio.ensure_future(self._changed.wait())
+        try:
+            done, _ = await asyncio.wait({change}, timeout=seconds)
+            return bool(done)
+        finally:
+            change.cancel()
 
     def _next(self, position: int) -> Record | None:
         index = bisect_right(self._sequences, position)

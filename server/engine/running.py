@@ -7,7 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -112,9 +112,9 @@ class JobRun:
     async def _halt(self, work: asyncio.Future[None], course: _Course) -> None:
         """Let the workers say how far they were; who does not answer in time is left to the pool."""
         if course.started:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self.workers.cancel(self.job.job_id), _SECONDS_TO_STOP)
+            cancelling = asyncio.ensure_future(self.workers.cancel(self.job.job_id))
             await asyncio.wait({work}, timeout=_SECONDS_TO_STOP)
+            cancelling.cancel()
 
 
 class _Course:

@@ -1,0 +1,149 @@
+"""One real gateway, with real Triton and real Ray, for all tests of this folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from radiolucent.handlers import InputSpec, Label
+from radiolucent.handlers.card import DataRecord, TrainingRecord
+from radiolucent.handlers.repository import Repository, new_member_version
+
+SIZES = {"resnet18": 64, "resnet34": 64}
+OUTSIDER = "thoracic"
+_START_SECONDS = 90.0
+_SERVE = "import typer; from radiolucent.server.command import serve; typer.run(serve)"
+
+
+@dataclass(frozen=True)
+class RunningGateway:
+    """A gateway in a process of its own."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    repository: Path
+    log: Path
+
+    def channel(self) -> grpc.Channel:
+        return grpc.insecure_channel(self.address, options=[("grpc.max_receive_message_length", -1)])
+
+    def family(self) -> list[psutil.Process]:
+        """The process and everything it started."""
+        parent = psutil.Process(self.process.pid)
+        return [parent, *parent.children(recursive=True)]
+
+    def triton(self) -> psutil.Process:
+        return next(one for one in self.family() if one.name().startswith("tritonserver"))
+
+    def ensemble_runs(self) -> int:
+        """How often Triton has run, or tried to run, the ensemble."""
+        import tritonclient.grpc
+
+        command = dict(part.split("=", 1) for part in self.triton().cmdline() if part.startswith("--") and "=" in part)
+        client = tritonclient.grpc.InferenceServerClient(f"{command['--grpc-address']}:{command['--grpc-port']}")
+        try:
+            stats = client.get_inference_statistics("chest_xray", as_json=True)["model_stats"][0]["inference_stats"]
+            return int(stats["success"].get("count", 0)) + int(stats["fail"].get("count", 0))
+        finally:
+            client.close()
+
+
+def start_gateway(folder: Path, repository: Path, *arguments: str, **settings: str) -> RunningGateway:
+    ready, log = folder / "ready.json", folder / "server.log"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RADIOLUCENT_")}
+    environment |= {"OMP_NUM_THREADS": "1"} | settings
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-c", _SERVE, "--port", "0"),
+                *("--repository", str(repository), "--ready-file", str(ready)),
+                *arguments,
+            ],
+            env=environment,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while not ready.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise RuntimeError(f"the gateway did not start:\n{log.read_text()}")
+        time.sleep(0.05)
+    return RunningGateway(json.loads(ready.read_text())["address"], process, repository, log)
+
+
+@pytest.fixture(scope="session")
+def run_gateway() -> Callable[..., RunningGateway]:
+    """Start another gateway: ``run_gateway(folder, repository, *arguments, **environment)``; the test stops it."""
+    return start_gateway
+
+
+@pytest.fixture(scope="session")
+def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model set of two small networks with random weights, and a network outside of it. Never written to."""
+    from radiolucent.training.export import Exportable, write_version
+    from radiolucent.training.networks import build_network
+    from radiolucent.training.untrained import build_untrained_set
+
+    root = tmp_path_factory.mktemp("gateway") / "models"
+    build_untrained_set(root, sizes=SIZES)
+    labels = (Label(name="Mass", threshold=0.0), Label(name="Effusion", threshold=1.0))
+    record = TrainingRecord(
+        preset="untrained",
+        data=DataRecord(name="none", checksum="0" * 64),
+        epochs=0,
+        steps=0,
+        seed=0,
+        initial_weights="random",
+        seconds=0,
+    )
+    network = build_network("resnet18", len(labels))
+    outsider = Exportable(OUTSIDER, "A network of one's own", network, labels, InputSpec(size=48), record)
+    with new_member_version(Repository(root), OUTSIDER) as (folder, version):
+        write_version(folder, version, outsider)
+    return root
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory, model_repository: Path) -> Iterator[RunningGateway]:
+    """The gateway: two networks that vote, `thoracic` outside the set, two workers, heartbeats every 0.3 s."""
+    folder = tmp_path_factory.mktemp("server")
+    settings = {"RADIOLUCENT_HEARTBEAT_SECONDS": "0.3", "RADIOLUCENT_REFRESH_SECONDS": "0.5"}
+    running = start_gateway(folder, model_repository, "--workers", "2", **settings)
+    yield running
+    running.process.send_signal(signal.SIGTERM)
+    try:
+        running.process.wait(30)
+    except subprocess.TimeoutExpired:
+        running.process.kill()
+        raise
+
+
+@pytest.fixture
+def channel(gateway: RunningGateway) -> Iterator[grpc.Channel]:
+    with gateway.channel() as channel:
+        yield channel
+
+
+@pytest.fixture(scope="session")
+def png() -> bytes:
+    """A made-up X-ray of 120 rows and 100 columns."""
+    rows, columns = np.mgrid[0:120, 0:100]
+    pixels = 120 + 80 * np.sin(rows / 17) * np.cos(columns / 11)
+    file = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+    return file.getvalue()
