@@ -1,0 +1,62 @@
+"""The network as a method sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import captum.attr
+import pytest
+import torch
+from radiolucent.handlers import InputSpec
+from radiolucent.plugins import Cancelled, ObservedModel, Output
+from torch import nn
+
+
+@pytest.fixture
+def model(network: nn.Module, image: torch.Tensor, spec: InputSpec, recorder: type) -> ObservedModel:
+    return ObservedModel(network, recorder(), spec=spec, image=image)
+
+
+def test_samples_are_counted_not_calls(model: ObservedModel, image: torch.Tensor) -> None:
+    model(image)
+    model(image.repeat(6, 1, 1, 1))
+    assert model.forward_passes == 7
+
+
+def test_the_value_of_an_image_that_went_by_costs_no_pass(model: ObservedModel, image: torch.Tensor) -> None:
+    outputs = model(torch.cat([image, image * 0]))
+    assert model.value(2) == pytest.approx(float(outputs[0, 2]))
+    assert model.forward_passes == 2
+
+
+def test_the_value_of_an_image_that_did_not_is_computed_once(
+    model: ObservedModel, network: nn.Module, image: torch.Tensor
+) -> None:
+    model(image + 1)
+    values = [model.value(target) for target in range(5)]
+    assert values == pytest.approx(network(image)[0].tolist())
+    assert model.forward_passes == 2
+
+
+def test_a_cancelled_job_has_no_further_pass(
+    network: nn.Module, image: torch.Tensor, spec: InputSpec, recorder: type
+) -> None:
+    model = ObservedModel(network, recorder(cancel_at_check=1), spec=spec)
+    with pytest.raises(Cancelled):
+        model(image)
+    assert model.forward_passes == 0
+
+
+@pytest.mark.parametrize("output", list(Output))
+def test_captum_takes_it_for_a_module(
+    network: nn.Module, image: torch.Tensor, spec: InputSpec, recorder: type, output: Output
+) -> None:
+    model = ObservedModel(network, recorder(), spec=spec, output=output)
+    attribution: Any = captum.attr.Saliency(model).attribute(image.clone().requires_grad_(), target=1)
+    assert attribution.abs().max() > 0
+    assert model.forward_passes == 1
+
+
+def test_without_an_image_there_is_no_value(network: nn.Module, spec: InputSpec, recorder: type) -> None:
+    with pytest.raises(ValueError, match="which image"):
+        ObservedModel(network, recorder(), spec=spec).value(0)
