@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeVar
@@ -185,18 +185,6 @@ class TritonClient:
             for model in answer.models
             if model.version.isdecimal()
         )
-
-    async def config(self, name: str) -> Mapping[str, Any]:
-        """Return a loaded model's configuration, as Triton completed it.
-
-        Raises
-        ------
-        TritonError
-            If it is not loaded.
-        """
-        answer = await self._ask(self._triton.get_model_config(name, as_json=True, client_timeout=_READY_SECONDS))
-        config: Mapping[str, Any] = answer["config"]
-        return config
 
     async def infer_ensemble(self, image: bytes, timeout: float) -> EnsembleAnswer:
         """Let the ensemble judge one image.

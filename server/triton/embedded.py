@@ -43,8 +43,8 @@ class EmbeddedOptions:
         Longest time from start to ready.
     drain_seconds
         Time that running requests have to end when Triton is stopped.
-    threads_per_process
-        `OMP_NUM_THREADS` of the processes that run the networks.
+    threads_per_network
+        Threads of one inference of one network. One is best where the networks of a set share a few cores.
     """
 
     port: int | None = None
@@ -52,7 +52,7 @@ class EmbeddedOptions:
     metrics_port: int | None = None
     start_seconds: float = 60.0
     drain_seconds: float = 10.0
-    threads_per_process: int = 1
+    threads_per_network: int = 1
 
 
 class EmbeddedTriton:
@@ -249,7 +249,7 @@ class EmbeddedTriton:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("RADIOLUCENT_")}
         environment["PATH"] = os.pathsep.join([str(binary.search_path), environment.get("PATH", os.defpath)])
         environment["LD_LIBRARY_PATH"] = os.pathsep.join(map(str, binary.library_path))
-        environment["OMP_NUM_THREADS"] = str(self._options.threads_per_process)
+        environment["OMP_NUM_THREADS"] = str(self._options.threads_per_network)
         return environment
 
 

@@ -111,7 +111,7 @@ class TritonServing:
             else:
                 await self._embedded.start()
                 self._client = TritonClient(self._embedded.address, self._options.limits)
-                view = ModelView(self._embedded.models, self._repository)
+                view = ModelView(self._embedded.models, self._repository, self._options.embedded.threads_per_network)
                 self._sets = ModelSetLoader(self._repository, view, self._client, self._options.state_file)
                 await self._first_start(self._embedded, self._sets)
                 self._tasks.append(asyncio.create_task(self._supervise(self._embedded, self._sets)))

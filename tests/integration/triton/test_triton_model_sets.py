@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from radiolucent.handlers.repository import FIVE_NETWORKS, Repository, publish_set, read_set
-from radiolucent.server.triton import EmbeddedOptions, NoModelSet, TritonOptions, TritonServing
+from radiolucent.server.triton import EmbeddedOptions, NoModelSet, TritonOptions, TritonServing, TritonUnavailable
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -142,6 +142,24 @@ async def test_a_network_that_lies_about_its_version_is_refused(
     assert not await serving.refresh()
     assert "says that it is version 7" in serving.status().refused[0].reason
     assert (await serving.infer_ensemble(xray(), 10)).set_version == 1
+
+
+async def test_a_set_that_kills_triton_twice_is_refused(
+    serving: TritonServing, repository: Repository, write_set: Callable[..., int], xray: Callable[..., bytes]
+) -> None:
+    write_set(repository, seed=2)
+    killer = repository.version_dir("preprocess", 2) / "model.py"
+    killer.write_text("import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\n")
+    for _ in range(2):
+        with pytest.raises(TritonUnavailable):
+            await serving.refresh()
+        for _ in range(200):
+            await asyncio.sleep(0.1)
+            if serving.status().available:
+                break
+        assert (await serving.infer_ensemble(xray(), 10)).set_version == 1
+    assert not await serving.refresh()
+    assert "stopped working while it loaded" in serving.status().refused[0].reason
 
 
 async def test_the_set_that_served_last_is_preferred_to_others_when_the_newest_is_corrupt(
