@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
     from numpy.typing import NDArray
 
-__all__ = ["Scale", "render", "scale_of"]
+__all__ = ["Scale", "paint", "render", "scale_of"]
 
 CLIP_PERCENTILE = 99.5
 """Values beyond this percentile of the magnitudes share the last colour: one hot pixel shall not hide the rest."""
@@ -80,6 +81,38 @@ def scale_of(values: NDArray[np.float32], sign: Sign) -> Scale:
     return Scale(limit=limit or 1.0, signed=signed, clipped=largest > limit > 0)
 
 
+def paint(axes: Axes, background: NDArray[np.float32], values: NDArray[np.float32], scale: Scale) -> AxesImage:
+    """Paint an X-ray and a map over it, into axes of the caller's figure.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where.
+    background : ndarray of float32, shape (channels, height, width)
+        The tensor that the network saw.
+    values : ndarray of float32, shape (height, width)
+        The map.
+    scale : Scale
+        What the colours span; see `scale_of`.
+
+    Returns
+    -------
+    AxesImage
+        The painted map, for a colour bar.
+    """
+    axes.imshow(_grey(background), cmap="gray", vmin=0.0, vmax=1.0, interpolation="bicubic", aspect="auto")
+    return axes.imshow(
+        values,
+        cmap=_colours(scale),
+        vmin=-scale.limit if scale.signed else 0.0,
+        vmax=scale.limit,
+        # Small maps are drawn pixel by pixel: smoothing would show more than was computed.
+        interpolation="nearest",
+        aspect="auto",
+        extent=(-0.5, background.shape[2] - 0.5, background.shape[1] - 0.5, -0.5),
+    )
+
+
 def render(heatmap: Heatmap, background: NDArray[np.float32]) -> bytes:
     """Draw a heatmap over its X-ray.
 
@@ -105,17 +138,7 @@ def render(heatmap: Heatmap, background: NDArray[np.float32]) -> bytes:
     FigureCanvasAgg(figure)
     axes = figure.add_axes(_inches(figure, left=0.15, bottom=0.45, width=5.2, height=5.2 * min(height / width, 1.6)))
     axes.set_axis_off()
-    axes.imshow(_grey(background), cmap="gray", vmin=0.0, vmax=1.0, interpolation="bicubic", aspect="auto")
-    painted = axes.imshow(
-        heatmap.values,
-        cmap=_colours(scale),
-        vmin=-scale.limit if scale.signed else 0.0,
-        vmax=scale.limit,
-        # Small maps are drawn pixel by pixel: smoothing would show more than was computed.
-        interpolation="nearest",
-        aspect="auto",
-        extent=(-0.5, background.shape[2] - 0.5, background.shape[1] - 0.5, -0.5),
-    )
+    painted = paint(axes, background, heatmap.values, scale)
     if not heatmap.final:
         axes.text(
             *(0.02, 0.98),
@@ -208,4 +231,4 @@ def _title(figure: Figure, heatmap: Heatmap) -> None:
     # Glyphs are not as wide as their size says: a little room is left.
     room = 0.95 * figure.bbox.width * (1 - 2 * left)
     for text in (title, subtitle):  # names are anybody's: a long one is written smaller, never cut off
-        text.set_fontsize(text.get_fontsize() * min(1.0, room / text.get_window_extent().width))
+        text.set_fontsize(float(text.get_fontsize()) * min(1.0, room / text.get_window_extent().width))

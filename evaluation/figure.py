@@ -10,14 +10,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..client.rendering import draw_overlay
+from ..client import Sign
+from ..client.rendering import paint, scale_of
 
 FloatPlane = NDArray[np.float32]
 
 
 def grid_figure(
     inputs: Mapping[str, FloatPlane],
-    heatmaps: Mapping[tuple[str, str], tuple[FloatPlane, bool]],
+    heatmaps: Mapping[tuple[str, str], tuple[FloatPlane, Sign]],
     methods: Sequence[str],
     outlines: Mapping[str, NDArray[np.bool_]],
     title: str,
@@ -30,7 +31,7 @@ def grid_figure(
     inputs
         What each network saw, [S, S]; the rows, in this order.
     heatmaps
-        By (network, method): the map [S, S] and whether it is signed. What is missing stays empty and says so.
+        By (network, method): the map [S, S] and its sign. What is missing stays empty and says so.
     methods
         The columns, in this order.
     outlines
@@ -50,14 +51,15 @@ def grid_figure(
     FigureCanvasAgg(figure)
     axes = figure.subplots(rows, columns, squeeze=False)
     for row, (model, image) in enumerate(inputs.items()):
-        axes[row][0].imshow(image, cmap="gray", interpolation="nearest")
+        axes[row][0].imshow(image, cmap="gray", interpolation="bicubic", aspect="auto")
         axes[row][0].set_ylabel(model, fontsize=9)
         for column, method in enumerate(methods, start=1):
             axis = axes[row][column]
             if (found := heatmaps.get((model, method))) is None:
                 axis.text(0.5, 0.5, "no map", ha="center", va="center", transform=axis.transAxes, fontsize=9)
             else:
-                draw_overlay(axis, image, *found)
+                values, sign = found
+                paint(axis, image[None], values, scale_of(values, sign))
         for axis in axes[row]:
             axis.set_xticks([])
             axis.set_yticks([])

@@ -108,4 +108,4 @@ def average_mask(masks: list[NDArray[np.generic]], size: int) -> FloatPlane:
     size
         Side of the input, in pixels.
     """
-    return np.mean([on_input_grid(mask, size)[0] for mask in masks], axis=0, dtype=np.float32)
+    return np.asarray(np.mean([on_input_grid(mask, size)[0] for mask in masks], axis=0), dtype=np.float32)

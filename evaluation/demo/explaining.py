@@ -54,12 +54,9 @@ class ExplainedFilm:
             order = [answer.model.name for answer in self.explanation.classification.answers]
         return {name: seen[name] for name in order if name in seen}
 
-    def heatmaps(self) -> dict[tuple[str, str], tuple[FloatPlane, bool]]:
-        """Return the final maps and whether they are signed, by (network, method)."""
-        return {
-            (event.model.name, event.method): (event.values, event.sign is Sign.SIGNED)
-            for event in self.explanation.heatmaps
-        }
+    def heatmaps(self) -> dict[tuple[str, str], tuple[FloatPlane, Sign]]:
+        """Return the final maps and their signs, by (network, method)."""
+        return {(event.model.name, event.method): (event.values, event.sign) for event in self.explanation.heatmaps}
 
     def outlines(self) -> dict[str, NDArray[np.bool_]]:
         """Return the lesion on each network's input grid."""

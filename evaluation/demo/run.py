@@ -108,7 +108,7 @@ def _phantoms(folder: Path) -> list[Film]:
 
 
 def _thumbnail_f1(run: Path) -> float:
-    record = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     return float(record["thumbnail_ridge"]["micro_f1"])
 
 
