@@ -32,8 +32,9 @@ def triton_address(gateway: psutil.Process) -> str:
     for process in gateway.children(recursive=True):
         arguments = process.cmdline()
         if arguments and Path(arguments[0]).name == "tritonserver":
-            port = next(a.partition("=")[2] for a in arguments if a.startswith("--grpc-port="))
-            return f"127.0.0.1:{port}"
+            given = dict(a[2:].split("=", 1) for a in arguments[1:] if "=" in a)
+            socket = given["grpc-address"]
+            return socket if socket.startswith("unix:") else f"{socket}:{given['grpc-port']}"
     raise SystemExit("the gateway runs no embedded Triton")
 
 

@@ -8,7 +8,7 @@
         preprocess/2/model.py                        the Python models of model set 2
         vote/2/model.py
         chest_xray/2/model_set.json                  model set 2, the unit of release
-        .staging/                                    versions that are still being written
+        chest_xray/.staging/                         versions that are still being written
 """
 
 from __future__ import annotations
@@ -46,8 +46,11 @@ class Repository:
 
     @property
     def staging(self) -> Path:
-        """Folder of versions that are being written: same file system, outside every model's folder."""
-        return self.root / ".staging"
+        """Folder of versions that are being written: on the same file system, and hidden inside a model's folder.
+
+        Without explicit model control, Triton takes every folder of the root for a model and ends on one that is none.
+        """
+        return self.model_dir(ENSEMBLE) / ".staging"
 
     def model_dir(self, name: str) -> Path:
         """Return the folder of a model."""

@@ -1,7 +1,7 @@
 """A version folder appears whole or not at all, also after a power cut.
 
-It is written under ``.staging`` in the repository (the same file system, so that a rename is atomic, and no
-folder that Triton takes for a version), flushed to the disk, then renamed to its place.
+It is written under ``chest_xray/.staging`` in the repository (the same file system, so that a rename is atomic, and no
+folder that Triton takes for a model or a version), flushed to the disk, then renamed to its place.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ def stage(repository: Repository) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # somebody else may be staging too
+        with suppress(OSError):  # somebody else may be staging too, and the ensemble's folder has its configuration
             repository.staging.rmdir()
+            repository.staging.parent.rmdir()
 
 
 def publish(folder: Path, target: Path) -> None:
