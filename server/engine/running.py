@@ -43,7 +43,7 @@ class Workers(Protocol):
         """Cancel the tasks of a job; their iterators end with a failure."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class JobRun:
     """One job and all that it needs to run.
 
@@ -56,7 +56,7 @@ class JobRun:
     cards
         Cards of the networks as they were when the request was checked.
     xray
-        The decoded image.
+        The decoded image; let go after the classification, since it may be large and a job long.
     classifier, catalog, workers
         Who does the work.
     classify_seconds
@@ -70,7 +70,7 @@ class JobRun:
     calls: Sequence[CheckedCall]
     models: Sequence[str]
     cards: dict[str, ModelCard]
-    xray: XRay
+    xray: XRay | None
     classifier: Classifier
     catalog: ModelCatalog
     workers: Workers
@@ -129,9 +129,11 @@ class _Course:
     async def run(self) -> None:
         run = self._run
         begin = time.monotonic()
-        xray = run.xray
+        xray, run.xray = run.xray, None
+        assert xray is not None  # noqa: S101 - a run runs once
         classification = await run.classifier.classify(run.order.image, xray.height, xray.width, run.classify_seconds)
-        explained = [await self._explained(name, classification) for name in run.models]
+        explained = [await self._explained(name, classification, xray) for name in run.models]
+        del xray
         self.classification_s = time.monotonic() - begin
         planned = plan(run.job.job_id, run.order, run.calls, explained, run.catalog.repository)
         targets: dict[str, Target] = {}
@@ -143,7 +145,7 @@ class _Course:
         self.started = True
         await asyncio.gather(*(self._work(one) for one in planned))
 
-    async def _explained(self, name: str, classification: Classification) -> Explained:
+    async def _explained(self, name: str, classification: Classification, xray: XRay) -> Explained:
         """Take the version that classified, which may be newer than the one the request was checked against."""
         run = self._run
         for answer in classification.answers:
@@ -153,7 +155,7 @@ class _Course:
         if name not in run.catalog.status.networks:
             raise TritonUnavailable("another model set, without one of the networks asked for, has just replaced it")
         card = run.cards[name]
-        probabilities = await run.classifier.ask_network(card, run.xray, run.classify_seconds)
+        probabilities = await run.classifier.ask_network(card, xray, run.classify_seconds)
         return Explained(card, network_targets(run.order, card, probabilities))
 
     async def _work(self, planned: PlannedItem) -> None:

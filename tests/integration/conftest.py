@@ -28,6 +28,13 @@ _START_SECONDS = 90.0
 _SERVE = "import typer; from radiolucent.server.command import serve; typer.run(serve)"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whichever test comes first builds the model set and starts the gateway within its own time: give it more."""
+    for item in items:
+        if "gateway" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(180))
+
+
 @dataclass(frozen=True)
 class RunningGateway:
     """A gateway in a process of its own."""
