@@ -32,18 +32,16 @@ print(len(answer.answers), len(heatmaps))
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the bin folder of a fresh environment with the wheel; its dependencies are those of this environment."""
     folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(CHECKOUT)]
+    # By way of the source distribution: what an earlier build left in the checkout cannot slip in.
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(CHECKOUT)]
     subprocess.run(build, check=True, capture_output=True, timeout=240)
     [wheel] = folder.glob("radiolucent-*.whl")
     venv.create(folder / "venv", with_pip=False, symlinks=True)
     scripts = folder / "venv" / "bin"
     [site] = (folder / "venv" / "lib").glob("python*/site-packages")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", f"--prefix={folder / 'venv'}", str(wheel)],
-        check=True,
-        capture_output=True,
-        timeout=120,
-    )
+    python = scripts / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True, timeout=120)
     # Behind its own packages, so that the wheel's radiolucent is found first.
     (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
     assert (site / "radiolucent" / "protos" / "radiolucent" / "v1" / "explanation.proto").is_file()
@@ -61,9 +59,8 @@ def test_the_wheel_serves_outside_the_checkout(
     xray.write_bytes(png)
     ready = tmp_path / "ready.json"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    # Started through the interpreter of the wheel's environment: its scripts name that of the one that installed them.
     python = installed / "python"
-    serve = [python, "-m", "radiolucent.client.program", "serve", "--port", "0", "--ready-file", ready]
+    serve = [installed / "radiolucent", "serve", "--port", "0", "--ready-file", ready]
     gateway = subprocess.Popen([*serve, "--repository", model_repository], cwd=tmp_path, env=environment)
     try:
         _wait_for(ready.exists, gateway, seconds=90)
