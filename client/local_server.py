@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["local_server"]
 
+_PROGRAM = [sys.executable, "-m", "radiolucent.client.program"]
 _START_TIMEOUT_S = 300.0
 _STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.05
@@ -54,8 +55,7 @@ def local_server(repository: Path | None, console: Console) -> Iterator[str]:
     _check_installed()
     with tempfile.TemporaryDirectory(prefix="radiolucent-") as folder, _sigterm_unwinds():
         ready, log = Path(folder, "ready.json"), Path(folder, "server.log")
-        command = [sys.executable, "-m", "radiolucent.client.program", "serve", "--host", "127.0.0.1", "--port", "0"]
-        command += ["--ready-file", str(ready)]
+        command = [*_PROGRAM, "serve", "--host", "127.0.0.1", "--port", "0", "--ready-file", str(ready)]
         command += ["--repository", str(repository)] if repository is not None else []
         with log.open("wb") as output:
             # A session of its own: Ctrl-C is for this command, which then stops the server in its own time.
@@ -106,10 +106,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
             process.terminate()
             process.wait(_STOP_TIMEOUT_S)
-    except BaseException:  # it hangs, or the user pressed Ctrl-C again
-        _kill(process)
-        raise
-    finally:
+    except subprocess.TimeoutExpired:
+        pass
+    finally:  # it hangs, or the user pressed Ctrl-C again
         if process.poll() is None:
             _kill(process)
 

@@ -108,14 +108,20 @@ def build(points: Mapping[str, EntryPoint], arguments: Sequence[str] = ()) -> ty
     return app
 
 
-def _program(
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Show the version and stop.")] = False,
-) -> None:
-    if version:
+def _show_version(asked: bool) -> None:
+    if asked:
         from .. import __version__
 
         typer.echo(f"radiolucent {__version__}")
         raise typer.Exit
+
+
+def _program(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+) -> None:
+    pass
 
 
 def _needs(point: EntryPoint, lacking: tuple[str, ...]) -> str:

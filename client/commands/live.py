@@ -100,7 +100,7 @@ class LiveJob:
                 escape(f"{key[0]}, {key[1]}"), completed=event.done, total=event.total
             )
         if not self._console.is_terminal and event.job_fraction >= self._logged + _LOG_STEP:
-            self._logged = event.job_fraction
+            self._logged = event.job_fraction // _LOG_STEP * _LOG_STEP
             self._say(f"{event.job_fraction:.0%} of the work after {self._seconds()}")
 
     def _drop(self, item: Item) -> None:

@@ -1,0 +1,150 @@
+"""The program as a user runs it, with the real server."""
+# ruff: noqa: ANN001 - fixtures are typed where they are made
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+PROGRAM = [sys.executable, "-m", "radiolucent.client.program"]
+METHODS = ("saliency", "integrated_gradients", "occlusion")
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RADIOLUCENT_")}
+    return {**kept, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1", **more}
+
+
+def radiolucent(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=110, check=False, env=environment()
+    )
+
+
+@pytest.fixture
+def xray(png, tmp_path) -> Path:
+    path = tmp_path / "xray.png"
+    path.write_bytes(png)
+    return path
+
+
+def test_explain_writes_exactly_the_files_that_are_documented(gateway, xray, tmp_path) -> None:
+    out = tmp_path / "out"
+    ran = radiolucent(
+        "explain", xray, "--method", "all", "--model", "all", "--target", "No Finding", "--target", "Viral Pneumonia",
+        "--set", "integrated_gradients.steps=4", "--set", "occlusion.window=32", "--set", "occlusion.stride=32",
+        "--out", out, "--address", gateway.address,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    methods = {
+        method["name"] for method in json.loads(radiolucent("methods", "--json", "--address", gateway.address).stdout)
+    }
+    assert methods >= set(METHODS)
+    expected = {"result.json"}
+    for model in ("resnet18", "resnet34"):
+        expected.add(f"{model}/input.npz")
+        for label in ("No_Finding", "Viral_Pneumonia"):
+            expected |= {f"{model}/{label}/{method}.{suffix}" for method in methods for suffix in ("npz", "png")}
+    assert {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()} == expected
+    for path in out.rglob("*.npz"):
+        with np.load(path) as arrays:
+            if path.name == "input.npz":
+                assert {name: arrays[name].shape for name in arrays} == {"input": (1, 64, 64)}
+            else:
+                shapes = {name: arrays[name].shape for name in arrays}
+                assert shapes == {"attribution": (1, 64, 64), "heatmap": (64, 64)}
+            assert all(arrays[name].dtype == np.float32 for name in arrays)
+    for path in out.rglob("*.png"):
+        with Image.open(path) as picture:
+            picture.verify()
+    result = json.loads((out / "result.json").read_text())
+    assert result["state"] == "done"
+    assert result["intended_use"] == "Research use only. Not for diagnosis."
+    assert len(result["heatmaps"]) == 4 * len(methods)
+    assert result["failures"] == []
+    occlusion = next(one for one in result["heatmaps"] if one["method"] == "occlusion")
+    assert occlusion["parameters"]["window"] == 32
+
+
+def test_batch_scores_a_folder_and_lists_what_cannot_be_read(gateway, xray, tmp_path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    for number in range(5):
+        (study / f"{number}.png").write_bytes(xray.read_bytes())
+    (study / "letter.png").write_text("Dear colleague")
+    ran = radiolucent("batch", study, "--out", tmp_path / "scores.csv", "--address", gateway.address)
+    assert ran.returncode == 4
+    assert "letter.png" in ran.stderr
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 11
+    assert {row["model"] for row in rows} == {"resnet18", "resnet34", ""}
+
+
+def test_bad_input_ends_with_2_and_an_unreachable_server_with_3(gateway, tmp_path) -> None:
+    letter = tmp_path / "letter.png"
+    letter.write_text("Dear colleague")
+    assert radiolucent("classify", letter, "--address", gateway.address).returncode == 2
+    assert radiolucent("classify", letter, "--address", "127.0.0.1:1").returncode == 3
+
+
+def _family() -> set[int]:
+    return {
+        process.pid
+        for process in psutil.process_iter()
+        if any(word in " ".join(_command(process)) for word in ("tritonserver", "raylet", "radiolucent.client.program"))
+    }
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
+    except psutil.Error:
+        return []
+
+
+def _wait_until_gone(before: set[int]) -> set[int]:
+    deadline = time.monotonic() + 20
+    while _family() - before and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return _family() - before
+
+
+@pytest.mark.timeout(150)
+def test_without_an_address_a_server_is_started_and_stopped_again(model_repository, xray) -> None:
+    before = _family()
+    ran = radiolucent("classify", xray, "--json", "--repository", model_repository)
+    assert ran.returncode == 0, ran.stderr
+    assert [answer["model"]["name"] for answer in json.loads(ran.stdout)[0]["answers"]] == ["resnet18", "resnet34"]
+    assert _wait_until_gone(before) == set()
+
+
+@pytest.mark.timeout(150)
+def test_ctrl_c_stops_the_server_that_was_started(model_repository, xray, tmp_path) -> None:
+    before = _family()
+    out = tmp_path / "out"
+    process = subprocess.Popen(
+        [*PROGRAM, "explain", str(xray), "--method", "occlusion", "--set", "occlusion.window=3", "--set",
+         "occlusion.stride=1", "--out", str(out), "--repository", str(model_repository)],
+        stderr=subprocess.PIPE, text=True, env=environment(),
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("explaining"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads((out / "result.json").read_text())["state"] == "interrupted"
+    assert _wait_until_gone(before) == set()
