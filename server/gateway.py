@@ -76,7 +76,7 @@ class Gateway:
             TritonOptions(
                 repository=settings.repository,
                 external=settings.triton,
-                embedded=EmbeddedOptions(start_seconds=settings.triton_start_seconds),
+                embedded=EmbeddedOptions(port=settings.triton_port, start_seconds=settings.triton_start_seconds),
                 limits=ClientLimits(queue=settings.triton_queue),
                 refresh_seconds=settings.refresh_seconds,
             )

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     """Folder of the Triton model repository. With an external Triton: the same repository, as this machine sees it."""
     triton: str | None = None
     """External Triton as `grpc://host:port`, started with `--model-control-mode=explicit`. None: the embedded one."""
+    triton_port: int | None = Field(default=None, ge=1, le=65535)
+    """Loopback TCP port of the embedded Triton, for programs that call the ensemble without the gateway. None: a Unix
+    socket that only the gateway's user can reach, since whoever reaches Triton can load code into it."""
     triton_start_seconds: float = Field(default=60.0, gt=0)
     """Longest time that the embedded Triton may take to start."""
     triton_queue: int = Field(default=64, ge=1)

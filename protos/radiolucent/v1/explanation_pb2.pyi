@@ -631,7 +631,10 @@ class JobEvent(_message.Message):
     request_id: _builtins.str
     """The caller's identifier of the request."""
     sequence: _builtins.int
-    """1 for the job's first event, one more for each that follows. A Heartbeat has the sequence of the event before it."""
+    """1 for the job's first event, more for each that follows. A Heartbeat has the sequence of the event before it.
+    A watcher that comes late or reads slowly misses progress and partial heatmaps that newer ones of the same item
+    and label have replaced, and nothing else: the sequence has a gap there.
+    """
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When it happened, by the server's clock."""
