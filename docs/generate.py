@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
@@ -52,11 +51,11 @@ def render(page: Path) -> str:
     """Return a page with its generated parts made anew."""
     text = page.read_text(encoding="utf-8")
     for name, write in GENERATED[page.name].items():
-        start = re.escape(_PART.format(name=name))
-        pattern = re.compile(f"({start}\n).*?({re.escape(_END)})", flags=re.DOTALL)
-        if not pattern.search(text):
-            raise ValueError(f"{page.name} has no part {name}")
-        text = pattern.sub(lambda found, write=write: f"{found[1]}\n{write()}\n\n{found[2]}", text)
+        start = _PART.format(name=name)
+        if text.count(start) != 1:
+            raise ValueError(f"{page.name} has no part {name}, or several")
+        before, _, rest = text.partition(start)
+        text = f"{before}{start}\n\n{write()}\n\n{_END}{rest.partition(_END)[2]}"
     return text
 
 

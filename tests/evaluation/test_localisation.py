@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from radiolucent.evaluation.localisation import average_mask, on_input_grid, pointing
 
 
