@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 
@@ -87,7 +87,7 @@ class WorkerActor:
         with contextlib.suppress(self._errors):
             await self._control("sleep")
 
-    async def run(self, run_id: int, task: ItemTask) -> AsyncIterator[WorkerEvent]:
+    async def run(self, run_id: int, task: ItemTask) -> AsyncGenerator[WorkerEvent, None]:
         """Start a task and yield its events.
 
         Raises

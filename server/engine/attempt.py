@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from contextlib import aclosing
 from dataclasses import replace
 
 from .actor import WorkerActor, WorkerLost
@@ -64,13 +65,14 @@ class Attempt:
     async def _read(self) -> bool:
         """Pass events on until the last one; False if the worker is lost before."""
         try:
-            async for event in self._actor.run(self._run_id, self._ticket.remaining):
-                self._heard = time.monotonic()
-                if isinstance(event, WorkerFailure) and event.error_id:
-                    _log.error("an explanation failed, error %s: %s", event.error_id, event.details)
-                await self._ticket.put(_own(event))
-                if isinstance(event, (WorkerDone, WorkerFailure)):
-                    return True
+            async with aclosing(self._actor.run(self._run_id, self._ticket.remaining)) as events:
+                async for event in events:
+                    self._heard = time.monotonic()
+                    if isinstance(event, WorkerFailure) and event.error_id:
+                        _log.error("an explanation failed, error %s: %s", event.error_id, event.details)
+                    await self._ticket.put(_own(event))
+                    if isinstance(event, (WorkerDone, WorkerFailure)):
+                        return True
         except WorkerLost as error:
             _log.warning("worker process %d is lost (%s)", self._actor.pid, error)
             return False

@@ -127,7 +127,13 @@ class WorkerPool:
         CannotServe
             If they do not start; the text says what to do.
         """
-        self._ray = await asyncio.to_thread(self._runtime.start)
+        starting = asyncio.ensure_future(asyncio.to_thread(self._runtime.start))
+        try:
+            self._ray = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # Its thread goes on: what it starts must be stopped.
+            await asyncio.wait({starting})
+            await asyncio.to_thread(self._runtime.stop)
+            raise
         try:
             self._workers = [_Worker(f"worker-{number}", self._actor()) for number in range(self._settings.workers)]
             await asyncio.gather(*(worker.actor.ping(self._settings.start_timeout_s) for worker in self._workers))

@@ -91,6 +91,7 @@ class ExplanationWorker:
             yield from outbox
         finally:
             self._cancelled.add(run_id)
+            outbox.close()
             thread.join()
 
     def cancel(self, run_id: int) -> None:
@@ -112,13 +113,18 @@ class _Outbox:
     def __init__(self, cancelled: Callable[[], bool]) -> None:
         self.cancelled = cancelled
         self._events: queue.Queue[WorkerEvent] = queue.Queue(_QUEUE_EVENTS)
+        self._closed = False
+
+    def close(self) -> None:
+        """Nobody takes events any more."""
+        self._closed = True
 
     def put(self, event: WorkerEvent) -> None:
         if isinstance(event, WorkerProgress) or (isinstance(event, WorkerMap) and not event.final):
             self._offer(event, wait_s=0)
             return
         last = isinstance(event, (WorkerDone, WorkerFailure))
-        while not self._offer(event, wait_s=0.1):
+        while not self._closed and not self._offer(event, wait_s=0.1):
             if self.cancelled() and not last:
                 raise Cancelled
 

@@ -1,0 +1,355 @@
+"""Explanation workers on a real Ray, with methods and processes that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import pytest_asyncio
+import torch
+from PIL import Image
+from radiolucent.handlers import InputSpec
+from radiolucent.server.engine import ray_runtime
+from radiolucent.server.engine.pool import PoolSettings, WorkerPool
+from radiolucent.server.engine.task import (
+    FailureReason,
+    ItemTask,
+    ModelRef,
+    WorkerDone,
+    WorkerEvent,
+    WorkerFailure,
+    WorkerInput,
+    WorkerMap,
+)
+from torch import nn
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MakeTask = Callable[..., ItemTask]
+SPEC = InputSpec(size=64)
+# Windows that are a forward pass each: some ten seconds, and some two.
+LONG = {"window": 1, "stride": 1, "batch_size": 1}
+MEDIUM = {"window": 2, "stride": 2, "batch_size": 1}
+
+METHODS = """
+import ctypes, os, signal, time
+from pathlib import Path
+from typing import ClassVar
+from pydantic import Field
+from radiolucent.plugins import Attribution, Completeness, Method, Need, Parameters, hookimpl
+
+RADIOLUCENT_API_VERSION = 1
+
+
+class Marker(Parameters):
+    folder: str = Field(default="", description="Folder for a mark of each call.")
+
+
+class Misbehaving(Method[Marker]):
+    title = description = reference = "Test"
+    parameters = Marker
+    needs: ClassVar = frozenset({Need.FORWARD})
+    signed = True
+    completeness = Completeness.NONE
+
+    def cost(self, params, shape, targets):
+        return 1
+
+    def explain(self, model, image, targets, params, job):
+        (Path(params.folder) / f"{time.time_ns()}-{os.getpid()}").touch()
+        for target in targets:
+            yield Attribution(target, image[0], 0.5, False)
+            self.misbehave(model, image)
+            yield Attribution(target, image[0], 1.0, True)
+
+
+class Deaf(Misbehaving):
+    name = "deaf"
+
+    def misbehave(self, model, image):
+        while True:
+            try:
+                model(image)
+            except BaseException:
+                pass
+
+
+class Hanging(Misbehaving):
+    name = "hanging"
+
+    def misbehave(self, model, image):
+        ctypes.PyDLL(None).sleep(600)  # holds the interpreter
+
+
+class Fatal(Misbehaving):
+    name = "fatal"
+
+    def misbehave(self, model, image):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@hookimpl
+def radiolucent_register_methods(register):
+    register(Deaf())
+    register(Hanging())
+    register(Fatal())
+"""
+
+
+@pytest.fixture(scope="module")
+def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A package with methods that misbehave, installed in a folder of its own."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "misbehaving_plugin.py").write_text(METHODS)
+    info = site / "misbehaving-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[radiolucent.plugins]\nmisbehaving = misbehaving_plugin\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+        yield
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pool(misbehaving: None) -> AsyncIterator[WorkerPool]:
+    pool = WorkerPool(PoolSettings(workers=2, cancel_grace_s=1.5, heartbeat_s=3.0))
+    await pool.start()
+    folder = pool._runtime._folder
+    assert folder is not None
+    assert len(ray_runtime._processes_of(folder)) >= 4
+    yield pool
+    await pool.stop()
+    assert ray_runtime._processes_of(folder) == []
+    assert not folder.exists()
+    assert not [child for child in psutil.Process().children(recursive=True) if "ray" in child.name()]
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        *(nn.Conv2d(1, 64, 7), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(1024, 3)),
+    )
+    path = tmp_path_factory.mktemp("network") / "model.pt"
+    torch.jit.trace(layers.eval(), torch.rand(2, 1, SPEC.size, SPEC.size)).save(str(path))
+    return ModelRef("resnet18", 1, path, hashlib.sha256(path.read_bytes()).hexdigest(), SPEC)
+
+
+@pytest.fixture
+def make_task(network: ModelRef) -> MakeTask:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(buffer, "PNG")
+    task = ItemTask("job", "item", buffer.getvalue(), network, "saliency", {}, (0,), partial=True)
+    return lambda **changes: replace(task, **changes)
+
+
+async def everything(pool: WorkerPool, task: ItemTask) -> list[WorkerEvent]:
+    return [event async for event in pool.run(task)]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+async def all_idle(pool: WorkerPool, seconds: float = 20) -> None:
+    await until(lambda: not any(worker.busy for worker in pool.workers), seconds)
+
+
+def finals(events: list[WorkerEvent]) -> list[int]:
+    return [event.target for event in events if isinstance(event, WorkerMap) and event.final]
+
+
+def failure(events: list[WorkerEvent]) -> WorkerFailure:
+    last = events[-1]
+    assert isinstance(last, WorkerFailure)
+    return last
+
+
+@pytest.mark.parametrize("method", ["saliency", "integrated_gradients", "occlusion"])
+async def test_a_task_yields_its_maps_and_ends(pool: WorkerPool, make_task: MakeTask, method: str) -> None:
+    events = await everything(pool, make_task(method=method, targets=(2, 0), want_input=True, want_attribution=True))
+    assert isinstance(events[0], WorkerInput)
+    assert finals(events) == [2, 0]
+    assert isinstance(events[-1], WorkerDone)
+    maps = [event for event in events if isinstance(event, WorkerMap)]
+    # What reaches the gateway is its own: a view would hold Ray's memory for as long as results are kept.
+    assert all(event.heatmap.flags.owndata and event.heatmap.flags.writeable for event in maps)
+    assert (maps[0].fraction < 0.2) or method == "saliency"
+
+
+async def test_partial_maps_arrive_while_the_work_goes_on(pool: WorkerPool, make_task: MakeTask) -> None:
+    begin = time.monotonic()
+    events = pool.run(make_task(method="occlusion", parameters=MEDIUM))
+    times = [time.monotonic() - begin async for event in events if isinstance(event, WorkerMap)]
+    assert len(times) > 5
+    assert times[0] < 0.5 * times[-1]
+
+
+async def test_cancelling_a_job_frees_its_workers_at_once(pool: WorkerPool, make_task: MakeTask) -> None:
+    long = [make_task(job_id="long", item_id=str(n), method="occlusion", parameters=LONG) for n in range(2)]
+    running = [asyncio.create_task(everything(pool, task)) for task in long]
+    await until(lambda: all(worker.busy for worker in pool.workers))
+    waiting = asyncio.create_task(everything(pool, replace(long[0], item_id="waiting")))
+    await asyncio.sleep(0.3)
+    begin = time.monotonic()
+    await pool.cancel("long")
+    assert isinstance((await everything(pool, make_task(job_id="other")))[-1], WorkerDone)
+    assert time.monotonic() - begin < 0.5
+    for events in await asyncio.gather(*running, waiting):
+        assert failure(events).reason is FailureReason.CANCELLED
+        assert failure(events).missing == (0,)
+    assert waiting.result() == [failure(waiting.result())]
+    assert all(worker.restarts == 0 for worker in pool.workers)
+
+
+@pytest.mark.parametrize("leave", ["close", "cancel"])
+async def test_leaving_a_task_frees_its_worker(pool: WorkerPool, make_task: MakeTask, leave: str) -> None:
+    task = make_task(method="occlusion", parameters=LONG)
+    if leave == "close":
+        async with aclosing(pool.run(task)) as events:
+            await anext(events)
+            begin = time.monotonic()
+    else:
+        reader = asyncio.create_task(everything(pool, task))
+        await until(lambda: any(worker.busy for worker in pool.workers))
+        await asyncio.sleep(0.3)
+        begin = time.monotonic()
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+    assert time.monotonic() - begin < 0.1
+    await all_idle(pool)
+    assert time.monotonic() - begin < 0.5
+    assert not pool._tickets
+    assert all(worker.restarts == 0 for worker in pool.workers)
+
+
+async def test_a_reader_who_never_reads_does_not_cost_the_pool_a_worker(pool: WorkerPool, make_task: MakeTask) -> None:
+    events = pool.run(make_task(job_id="unread", method="occlusion", parameters=LONG))
+    await anext(events)
+    await asyncio.sleep(0.5)
+    await pool.cancel("unread")
+    await all_idle(pool, 1.0)
+    last = [event async for event in events][-1]
+    assert isinstance(last, WorkerFailure)
+    assert last.reason is FailureReason.CANCELLED
+    assert all(worker.restarts == 0 for worker in pool.workers)
+
+
+async def test_a_killed_worker_is_replaced_and_its_task_retried(pool: WorkerPool, make_task: MakeTask) -> None:
+    await all_idle(pool)
+    pids = {worker.pid for worker in pool.workers}
+    tasks = [make_task(item_id=str(n), method="occlusion", parameters=MEDIUM, want_input=True) for n in range(2)]
+    streams = [asyncio.create_task(everything(pool, task)) for task in tasks]
+    await until(lambda: all(worker.busy for worker in pool.workers))
+    await asyncio.sleep(0.5)
+    os.kill(pool.workers[0].pid, signal.SIGKILL)
+    results = await asyncio.gather(*streams)
+    for events in results:
+        assert finals(events) == [0]
+        assert isinstance(events[-1], WorkerDone)
+        assert sum(isinstance(event, WorkerInput) for event in events) == 1
+    # One went through without noticing: what it reports grows from beginning to end.
+    progress = [[event.fraction for event in events if isinstance(event, WorkerMap)] for events in results]
+    assert sorted(fractions == sorted(fractions) for fractions in progress) == [False, True]
+    await until(lambda: len({worker.pid for worker in pool.workers} - pids) == 1)
+    await all_idle(pool)
+    assert [worker.restarts for worker in pool.workers] == [1, 0]
+
+
+async def test_a_worker_that_dies_idle_is_replaced_before_anybody_needs_it(
+    pool: WorkerPool, make_task: MakeTask
+) -> None:
+    await all_idle(pool)
+    before = pool.workers[1]
+    os.kill(before.pid, signal.SIGKILL)
+    await until(lambda: pool.workers[1].restarts == before.restarts + 1 and not pool.workers[1].busy)
+    assert pool.workers[1].pid != before.pid
+    assert isinstance((await everything(pool, make_task()))[-1], WorkerDone)
+
+
+async def test_a_task_that_kills_two_workers_fails_and_others_go_on(
+    pool: WorkerPool, make_task: MakeTask, tmp_path: Path
+) -> None:
+    fatal = make_task(job_id="fatal", method="fatal", parameters={"folder": str(tmp_path)}, targets=(0, 1))
+    others = [make_task(item_id=str(n), method="integrated_gradients") for n in range(4)]
+    first, *rest = await asyncio.gather(everything(pool, fatal), *(everything(pool, other) for other in others))
+    assert failure(first).reason is FailureReason.WORKER
+    assert failure(first).missing == (0, 1)
+    assert len(list(tmp_path.iterdir())) == 2
+    assert all(isinstance(events[-1], WorkerDone) for events in rest)
+    await all_idle(pool)
+
+
+async def test_a_method_that_ignores_its_cancellation_is_killed(
+    pool: WorkerPool, make_task: MakeTask, tmp_path: Path
+) -> None:
+    events = pool.run(make_task(job_id="deaf", method="deaf", parameters={"folder": str(tmp_path)}))
+    await anext(events)
+    (mark,) = tmp_path.iterdir()
+    pid = int(mark.name.split("-")[1])
+    begin = time.monotonic()
+    await pool.cancel("deaf")
+    last = [event async for event in events][-1]
+    assert isinstance(last, WorkerFailure)
+    assert last.reason is FailureReason.CANCELLED
+    assert 1.0 < time.monotonic() - begin < 4.0
+    await until(lambda: not psutil.pid_exists(pid), 5)
+    await all_idle(pool)
+    assert len(list(tmp_path.iterdir())) == 1, "a cancelled task is not retried"
+    assert isinstance((await everything(pool, make_task()))[-1], WorkerDone)
+
+
+async def test_a_method_that_holds_the_interpreter_is_noticed_and_killed(
+    pool: WorkerPool, make_task: MakeTask, tmp_path: Path
+) -> None:
+    events = await everything(pool, make_task(method="hanging", parameters={"folder": str(tmp_path)}))
+    assert failure(events).reason is FailureReason.WORKER
+    pids = [int(mark.name.split("-")[1]) for mark in tmp_path.iterdir()]
+    assert len(pids) == 2
+    await until(lambda: not any(psutil.pid_exists(pid) for pid in pids), 5)
+    await all_idle(pool)
+
+
+async def test_a_start_sweeps_what_a_killed_gateway_left_and_nothing_else(pool: WorkerPool) -> None:
+    code = """
+        import time
+        from radiolucent.server.engine.ray_runtime import RayRuntime
+        runtime = RayRuntime(None, cpus=1, workers=1)
+        runtime.start()
+        print(runtime._folder, flush=True)
+        time.sleep(600)
+    """
+    gateway = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
+    assert gateway.stdout is not None
+    folder = Path(await asyncio.to_thread(gateway.stdout.readline)).resolve(strict=False)
+    folder = Path(str(folder).strip())
+    gateway.stdout.close()
+    left = ray_runtime._processes_of(folder)
+    assert len(left) >= 3
+    await asyncio.to_thread(ray_runtime._sweep)
+    assert all(process.is_running() for process in left), "its gateway lives"
+    gateway.kill()
+    gateway.wait()
+    await asyncio.to_thread(ray_runtime._sweep)
+    assert ray_runtime._processes_of(folder) == []
+    assert not folder.exists()
+    assert all(psutil.pid_exists(worker.pid) for worker in pool.workers)

@@ -1,0 +1,111 @@
+"""What waits for a worker, and what waits for its reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import numpy as np
+from radiolucent.handlers import Affine
+from radiolucent.server.engine.task import (
+    FailureReason,
+    ItemTask,
+    WorkerDone,
+    WorkerFailure,
+    WorkerInput,
+    WorkerMap,
+    WorkerProgress,
+)
+from radiolucent.server.engine.ticket import Ticket
+from radiolucent.server.engine.turns import FirstComeFirstServed
+
+MakeTask = Callable[..., ItemTask]
+PLANE = np.zeros((2, 2), dtype=np.float32)
+AFFINE = Affine(1, 1, 0, 0)
+
+
+def final(target: int) -> WorkerMap:
+    return WorkerMap(target, PLANE, None, AFFINE, True, 1.0, None, 0.0, 0.0)
+
+
+def test_who_comes_first_is_served_first(make_task: MakeTask) -> None:
+    turns = FirstComeFirstServed()
+    tickets = [Ticket(make_task(item_id=str(number))) for number in range(3)]
+    for ticket in tickets:
+        turns.push(ticket)
+    assert len(turns) == 3
+    assert [turns.pop(()) for _ in range(4)] == [*tickets, None]
+
+
+def test_a_task_whose_worker_was_lost_does_not_queue_again(make_task: MakeTask) -> None:
+    turns = FirstComeFirstServed()
+    waiting, lost = Ticket(make_task()), Ticket(make_task())
+    turns.push(waiting)
+    turns.push(lost, again=True)
+    assert turns.pop(()) is lost
+
+
+def test_a_cancelled_task_leaves_the_queue(make_task: MakeTask) -> None:
+    turns = FirstComeFirstServed()
+    one, other = Ticket(make_task()), Ticket(make_task())
+    turns.push(one)
+    turns.push(other)
+    assert turns.remove(one)
+    assert not turns.remove(one)
+    assert turns.pop(()) is other
+
+
+async def test_what_arrived_is_not_computed_again(make_task: MakeTask) -> None:
+    ticket = Ticket(make_task(targets=(3, 1, 2), want_input=True))
+    await ticket.put(WorkerInput(PLANE[None], AFFINE))
+    await ticket.put(final(1))
+    assert ticket.remaining.targets == (3, 2)
+    assert not ticket.remaining.want_input
+
+
+async def test_a_failure_names_what_is_missing(make_task: MakeTask) -> None:
+    ticket = Ticket(make_task(targets=(0, 1)))
+    await ticket.put(final(0))
+    await ticket.fail(FailureReason.WORKER, "lost")
+    assert await ticket.get() is not None
+    last = await ticket.get()
+    assert isinstance(last, WorkerFailure)
+    assert last.missing == (1,)
+
+
+async def test_a_worker_lost_after_its_last_map_has_done_its_work(make_task: MakeTask) -> None:
+    ticket = Ticket(make_task(targets=(0,)))
+    await ticket.put(final(0))
+    await ticket.fail(FailureReason.WORKER, "lost")
+    await ticket.get()
+    assert isinstance(await ticket.get(), WorkerDone)
+
+
+async def test_a_slow_reader_holds_its_worker_up_until_the_task_is_cancelled(make_task: MakeTask) -> None:
+    ticket = Ticket(make_task())
+    sent = 0
+
+    async def write() -> None:
+        nonlocal sent
+        for number in range(20):
+            await ticket.put(WorkerProgress(number, 20))
+            sent += 1
+
+    writer = asyncio.create_task(write())
+    await asyncio.sleep(0.05)
+    assert sent == 8
+    await ticket.get()
+    await asyncio.sleep(0.05)
+    assert sent == 9
+    ticket.cancel()
+    await asyncio.wait_for(writer, 1)
+    assert [await ticket.get() for _ in range(19)][-1] == WorkerProgress(19, 20)
+
+
+async def test_nothing_is_kept_for_a_reader_who_left(make_task: MakeTask) -> None:
+    ticket = Ticket(make_task())
+    await ticket.put(WorkerProgress(1, 2))
+    ticket.abandon()
+    await ticket.put(WorkerProgress(2, 2))
+    assert ticket.cancelled.is_set()
+    assert not ticket._events
