@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +27,14 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1", **more}
 
 
-def radiolucent(*arguments: object) -> subprocess.CompletedProcess[str]:
+def radiolucent(*arguments: object, mark: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=110, check=False, env=environment()
+        [*PROGRAM, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+        env=environment(TEST_MARK=mark),
     )
 
 
@@ -99,45 +105,40 @@ def test_bad_input_ends_with_2_and_an_unreachable_server_with_3(gateway, tmp_pat
     assert radiolucent("classify", letter, "--address", "127.0.0.1:1").returncode == 3
 
 
-def _family() -> set[int]:
-    return {
-        process.pid
-        for process in psutil.process_iter()
-        if any(word in " ".join(_command(process)) for word in ("tritonserver", "raylet", "radiolucent.client.program"))
-    }
-
-
-def _command(process: psutil.Process) -> list[str]:
-    try:
-        return process.cmdline() if process.status() != psutil.STATUS_ZOMBIE else []
-    except psutil.Error:
-        return []
-
-
-def _wait_until_gone(before: set[int]) -> set[int]:
+def _left_behind(mark: str) -> list[list[str]]:
+    """Wait for the processes of a run, which have its mark in their environment; return those that stay."""
     deadline = time.monotonic() + 20
-    while _family() - before and time.monotonic() < deadline:
+    while True:
+        left = [process.cmdline() for process in psutil.process_iter() if _has_mark(process, mark)]
+        if not left or time.monotonic() > deadline:
+            return left
         time.sleep(0.2)
-    return _family() - before
+
+
+def _has_mark(process: psutil.Process, mark: str) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and process.environ().get("TEST_MARK") == mark
+    except psutil.Error:
+        return False
 
 
 @pytest.mark.timeout(150)
 def test_without_an_address_a_server_is_started_and_stopped_again(model_repository, xray) -> None:
-    before = _family()
-    ran = radiolucent("classify", xray, "--json", "--repository", model_repository)
+    mark = uuid.uuid4().hex
+    ran = radiolucent("classify", xray, "--json", "--repository", model_repository, mark=mark)
     assert ran.returncode == 0, ran.stderr
     assert [answer["model"]["name"] for answer in json.loads(ran.stdout)[0]["answers"]] == ["resnet18", "resnet34"]
-    assert _wait_until_gone(before) == set()
+    assert _left_behind(mark) == []
 
 
 @pytest.mark.timeout(150)
 def test_ctrl_c_stops_the_server_that_was_started(model_repository, xray, tmp_path) -> None:
-    before = _family()
+    mark = uuid.uuid4().hex
     out = tmp_path / "out"
     process = subprocess.Popen(
         [*PROGRAM, "explain", str(xray), "--method", "occlusion", "--set", "occlusion.window=3", "--set",
          "occlusion.stride=1", "--out", str(out), "--repository", str(model_repository)],
-        stderr=subprocess.PIPE, text=True, env=environment(),
+        stderr=subprocess.PIPE, text=True, env=environment(TEST_MARK=mark),
     )  # fmt: skip
     assert process.stderr is not None
     for line in process.stderr:
@@ -147,4 +148,4 @@ def test_ctrl_c_stops_the_server_that_was_started(model_repository, xray, tmp_pa
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert json.loads((out / "result.json").read_text())["state"] == "interrupted"
-    assert _wait_until_gone(before) == set()
+    assert _left_behind(mark) == []
