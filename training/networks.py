@@ -97,17 +97,19 @@ def build_timm(
 
     arguments: dict[str, Any] = {"in_chans": channels, "num_classes": labels, **(options or {})}
     if weights == "none":
-        return timm.create_model(architecture, **arguments)
+        fresh: torch.nn.Module = timm.create_model(architecture, **arguments)
+        return fresh
     if weights != "imagenet":
         if not Path(weights).is_file():
             raise WeightsError(f"{weights}: no such file of weights for {architecture}")
         arguments["pretrained_cfg_overlay"] = {"file": weights}
     try:
-        return timm.create_model(architecture, pretrained=True, **arguments)
+        pretrained: torch.nn.Module = timm.create_model(architecture, pretrained=True, **arguments)
     except Exception as error:  # hub, network, unpickling and shape errors have no common base
         source = "ImageNet weights" if weights == "imagenet" else weights
         hint = " (a file can be given instead: --weights FILE)" if weights == "imagenet" else ""
         raise WeightsError(f"{architecture}: cannot load {source}: {_first_line(error)}{hint}") from error
+    return pretrained
 
 
 def _first_line(error: Exception) -> str:

@@ -86,7 +86,7 @@ def trace_network(network: torch.nn.Module, spec: InputSpec) -> torch.jit.Script
 def save_torchscript(traced: torch.jit.ScriptModule, path: Path) -> None:
     """Write the copy that is explained."""
     with quiet_torchscript():
-        torch.jit.save(traced, str(path))  # type: ignore[no-untyped-call]
+        torch.jit.save(traced, str(path))
 
 
 def write_onnx(traced: torch.jit.ScriptModule, spec: InputSpec, version: int, path: Path) -> None:

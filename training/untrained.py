@@ -80,4 +80,4 @@ def _tame(network: torch.nn.Module, images: torch.Tensor) -> None:
     """Scale the classifier to logits of about .2: random InceptionV3 has only four good digits in float32."""
     classifier = network.get_classifier()  # type: ignore[operator]
     with torch.no_grad():
-        classifier.weight *= 0.2 / network(images).std()  # type: ignore[union-attr, operator]
+        classifier.weight *= 0.2 / network(images).std()

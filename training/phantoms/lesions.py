@@ -52,11 +52,11 @@ PHANTOM_LABELS: dict[str, str | None] = {
 
 _MASK_VALUES = {Finding.VIRAL: 80, Finding.COVID: 120, Finding.BACTERIAL: 160}
 
-_RADIUS = (20.0, 30.0)  # film units: at 96 pixels a lesion still measures 15 pixels across
-_STRIPE_PERIOD = (10.0, 12.0)
+_RADIUS = (22.0, 32.0)  # film units: at 96 pixels a lesion still measures 16 pixels across
+_STRIPE_PERIOD = (13.0, 15.0)
 _STRIPE_TILT = 0.45  # radians from upright: across the ribs, not along them
-_RING_PERIOD = (18.0, 22.0)
-_CONTRAST = (0.11, 0.15)
+_RING_PERIOD = (20.0, 24.0)
+_CONTRAST = (0.13, 0.18)
 
 
 @dataclass(frozen=True)
@@ -112,5 +112,5 @@ def _pattern(
         )
     scale = max(dy.shape) / 256
     noise = rng.standard_normal(dy.shape)
-    speckle = gaussian_filter(noise, 1.8 * scale) - gaussian_filter(noise, 4.5 * scale)
+    speckle = gaussian_filter(noise, 2.2 * scale) - gaussian_filter(noise, 5.5 * scale)
     return np.asarray(np.maximum(speckle / speckle.std(), 0.3), dtype=np.float32)

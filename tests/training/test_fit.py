@@ -1,0 +1,102 @@
+"""Networks learn phantoms, and an interrupted run goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from radiolucent.handlers.card import DataRecord
+from radiolucent.training.errors import Interrupted, RunError
+from radiolucent.training.examples import PhantomExamples
+from radiolucent.training.exportable import load_run
+from radiolucent.training.fit import stop_on_interrupt
+from radiolucent.training.run import run_training
+from radiolucent.training.settings import NetworkSettings, RunSettings, demo_settings
+
+EXAMPLES = PhantomExamples(0, {"train": 48, "val": 16, "test": 16})
+
+
+class Recorder:
+    """Keeps what a run tells, and presses Ctrl-C where asked to."""
+
+    def __init__(self, interrupt_at: int | None = None) -> None:
+        self.steps: list[int] = []
+        self.said: list[str] = []
+        self._interrupt_at = interrupt_at
+
+    def update(self, task: str, done: int, total: int, note: str = "") -> None:
+        if task == "resnet18":
+            self.steps.append(done)
+            if done == self._interrupt_at:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def settings(steps: int, examples: PhantomExamples = EXAMPLES) -> RunSettings:
+    base = demo_settings(
+        DataRecord(name=examples.name, checksum=examples.checksum), examples.labels, ["resnet18"], seed=0
+    )
+    network = NetworkSettings(size=96, steps=steps, batch=8, learning_rate=3e-3)
+    return base.model_copy(update={"networks": {"resnet18": network}})
+
+
+def test_a_resumed_run_takes_the_steps_that_were_missing_and_ends_with_the_same_weights(tmp_path: Path) -> None:
+    stopped = Recorder(interrupt_at=4)
+    with pytest.raises(Interrupted, match="after step 4 of 7"):
+        run_training(tmp_path / "a", settings(7), EXAMPLES, stopped)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    resumed = Recorder()
+    run_training(tmp_path / "a", settings(7), EXAMPLES, resumed)
+    assert stopped.steps + resumed.steps == [1, 2, 3, 4, 5, 6, 7]
+    whole = Recorder()
+    run_training(tmp_path / "b", settings(7), EXAMPLES, whole)
+    assert whole.steps == [1, 2, 3, 4, 5, 6, 7]
+    one, other = (load_run(tmp_path / name)[0].network.state_dict() for name in "ab")
+    for name, values in one.items():
+        torch.testing.assert_close(values, other[name], rtol=1e-4, atol=1e-5)
+
+
+def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
+    first = run_training(tmp_path, settings(2), EXAMPLES, Recorder())
+    again = Recorder()
+    assert run_training(tmp_path, settings(2), EXAMPLES, again) == first
+    assert again.steps == []
+    assert not (tmp_path / "cache").exists()
+    assert not list(tmp_path.glob("**/*.ckpt"))
+
+
+def test_a_folder_takes_one_run_only(tmp_path: Path) -> None:
+    run_training(tmp_path, settings(2), EXAMPLES, Recorder())
+    with pytest.raises(RunError, match="other networks"):
+        run_training(tmp_path, settings(3), EXAMPLES, Recorder())
+
+
+def test_an_unfinished_run_cannot_be_exported(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run_training(tmp_path, settings(5), EXAMPLES, Recorder(interrupt_at=1))
+    with pytest.raises(RunError, match="unfinished"):
+        load_run(tmp_path)
+
+
+def test_the_second_ctrl_c_ends_at_once() -> None:
+    with stop_on_interrupt() as stop:
+        assert not stop.is_set()
+        signal.raise_signal(signal.SIGINT)
+        assert stop.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_resnet18_learns_in_half_a_minute_what_a_thumbnail_cannot_show(tmp_path: Path) -> None:
+    examples = PhantomExamples(0, {"train": 300, "val": 60, "test": 100})
+    wanted = settings(90, examples)
+    network = NetworkSettings(size=96, steps=90, batch=16, learning_rate=3e-3)
+    record = run_training(tmp_path, wanted.model_copy(update={"networks": {"resnet18": network}}), examples, Recorder())
+    assert record.thumbnail_ridge["micro_f1"] <= 0.6
+    assert record.networks[0].test["micro_f1"] >= 0.75
+    assert record.majority == record.networks[0].test
