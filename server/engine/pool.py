@@ -48,8 +48,8 @@ class PoolSettings:
         Seconds that the workers have to start.
     """
 
-    workers: int = 2
-    threads_per_worker: int = 1
+    workers: int = 1
+    threads_per_worker: int = 2
     warm_models: int = 5
     max_pixels: int = MAX_PIXELS
     ray_address: str | None = None

@@ -126,7 +126,7 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(misbehaving: None) -> AsyncIterator[WorkerPool]:
-    pool = WorkerPool(PoolSettings(workers=2, cancel_grace_s=1.5, heartbeat_s=3.0))
+    pool = WorkerPool(PoolSettings(workers=2, threads_per_worker=1, cancel_grace_s=1.5, heartbeat_s=3.0))
     await pool.start()
     folder = pool._runtime._folder
     assert folder is not None
