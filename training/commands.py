@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["export", "import_network", "phantoms", "train"]
 
 _REPOSITORY = Path("model_repository")
+_RUNS = Path("runs")
 
 RepositoryOption = Annotated[Path, typer.Option("--repository", help="Triton model repository.", file_okay=False)]
 
@@ -63,7 +64,12 @@ def phantoms(
 
 
 def train(
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run.", file_okay=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Folder of the run; runs/demo or runs/MANIFEST'S-FOLDER by default.", file_okay=False
+        ),
+    ] = None,
     manifest: Annotated[
         Path | None, typer.Option("--manifest", help="CSV with columns file, labels, group_id, split.", dir_okay=False)
     ] = None,
@@ -97,12 +103,13 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, order and augmentation.")] = 0,
 ) -> None:
     """Train networks on X-rays or phantoms; run it again with the same --out to go on after Ctrl-C."""
+    if (manifest is None) == (preset is None):
+        raise typer.BadParameter("give either --manifest FILE or --preset demo")
+    if preset not in (None, "demo"):
+        raise typer.BadParameter(f"there is no preset {preset!r}; there is: demo")
+    out = out or _RUNS / (preset or (manifest or Path()).resolve().parent.name)
     with _reported(f"The same command goes on from there ({out})."):
         chosen = _chosen_networks(networks)
-        if (manifest is None) == (preset is None):
-            raise typer.BadParameter("give either --manifest FILE or --preset demo")
-        if preset not in (None, "demo"):
-            raise typer.BadParameter(f"there is no preset {preset!r}; there is: demo")
         if manifest is None:
             settings, examples = _demo(chosen, seed)
         else:
@@ -135,7 +142,10 @@ def train(
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.", file_okay=False)],
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of a finished run; the newest below runs/ by default.", file_okay=False),
+    ] = None,
     repository: RepositoryOption = _REPOSITORY,
 ) -> None:
     """Write a run's networks as new versions into the model repository and release them as a model set."""
@@ -145,6 +155,7 @@ def export(
         from .export import export_set
         from .exportable import load_run
 
+        run = run or _newest_run()
         with TerminalProgress() as progress:
             networks = load_run(run)
             done = [0]
@@ -200,6 +211,14 @@ def import_network(
             card = import_timm(target, name, timm_name, state_dict, labels=made, spec=spec, title=title)
         form = "ONNX Runtime" if card.backend == "onnxruntime" else "the PyTorch backend"
         Console().print(f"{card.name} {card.version} in {repository}, served by {form}", highlight=False)
+
+
+def _newest_run() -> Path:
+    """Return the run below `runs/` that was finished last."""
+    finished = sorted(_RUNS.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    if not finished:
+        raise typer.BadParameter(f"there is no finished run below {_RUNS}/: name one, or run `radiolucent train` first")
+    return finished[-1].parent
 
 
 def _chosen_networks(networks: list[str] | None) -> tuple[str, ...]:
