@@ -94,22 +94,40 @@ def build_timm(
 ) -> torch.nn.Module:
     """Build any of timm's networks; see `build_network`."""
     import timm
+    import torch
 
     arguments: dict[str, Any] = {"in_chans": channels, "num_classes": labels, **(options or {})}
     if weights == "none":
-        fresh: torch.nn.Module = timm.create_model(architecture, **arguments)
-        return fresh
+        untrained: torch.nn.Module = timm.create_model(architecture, **arguments)
+        return untrained
     if weights != "imagenet":
         if not Path(weights).is_file():
             raise WeightsError(f"{weights}: no such file of weights for {architecture}")
         arguments["pretrained_cfg_overlay"] = {"file": weights}
+    with torch.random.fork_rng(devices=()):
+        fresh = timm.create_model(architecture, **{**arguments, "pretrained_cfg_overlay": None})
     try:
         pretrained: torch.nn.Module = timm.create_model(architecture, pretrained=True, **arguments)
     except Exception as error:  # hub, network, unpickling and shape errors have no common base
         source = "ImageNet weights" if weights == "imagenet" else weights
         hint = " (a file can be given instead: --weights FILE)" if weights == "imagenet" else ""
         raise WeightsError(f"{architecture}: cannot load {source}: {_first_line(error)}{hint}") from error
+    if left := _left_random(pretrained, fresh):
+        raise WeightsError(f"{architecture}: {weights} has no weights for {len(left)} of its layers, such as {left[0]}")
     return pretrained
+
+
+def _left_random(network: torch.nn.Module, fresh: torch.nn.Module) -> list[str]:
+    """Name the layers that loading left as they were: timm loads what fits and only logs the rest."""
+    import torch
+
+    classifier = str(getattr(network, "default_cfg", {}).get("classifier"))
+    before = dict(fresh.named_parameters())
+    return [
+        name
+        for name, value in network.named_parameters()
+        if value.ndim > 1 and not name.startswith(classifier) and torch.equal(value, before[name])
+    ]
 
 
 def _first_line(error: Exception) -> str:
