@@ -126,6 +126,7 @@ def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(misbehaving: None) -> AsyncIterator[WorkerPool]:
+    others = set(psutil.Process().children(recursive=True))
     pool = WorkerPool(PoolSettings(workers=2, threads_per_worker=1, cancel_grace_s=1.5, heartbeat_s=3.0))
     await pool.start()
     folder = pool._runtime._folder
@@ -135,7 +136,7 @@ async def pool(misbehaving: None) -> AsyncIterator[WorkerPool]:
     await pool.stop()
     assert ray_runtime._processes_of(folder) == []
     assert not folder.exists()
-    assert not [child for child in psutil.Process().children(recursive=True) if "ray" in child.name()]
+    assert set(psutil.Process().children(recursive=True)) <= others
 
 
 @pytest.fixture(scope="module")
