@@ -31,7 +31,7 @@ class ExplainedFilm:
     pointing
         By (network, method): how well the final map points at the lesion.
     by_chance
-        By network: the same of the average lesion mask of the training films.
+        By network: the same of the average lesion mask of other films.
     first_map_seconds, seconds
         Wall-clock time to the first map (partial or final) and to the end.
     first_map_fraction
@@ -76,13 +76,13 @@ class Explainer:
         The gateway.
     methods
         The methods and their parameters.
-    training_masks
-        Lesion masks of the training films.
+    other_masks
+        Lesion masks of other films.
     """
 
     client: Client
     methods: dict[str, dict[str, Any]]
-    training_masks: Sequence[NDArray[np.uint8]]
+    other_masks: Sequence[NDArray[np.uint8]]
     _average_masks: dict[int, FloatPlane] = field(default_factory=dict)
 
     def explain(self, film: Film) -> ExplainedFilm:
@@ -123,5 +123,5 @@ class Explainer:
 
     def _average_mask(self, size: int) -> FloatPlane:
         if size not in self._average_masks:
-            self._average_masks[size] = average_mask(list(self.training_masks), size)
+            self._average_masks[size] = average_mask(list(self.other_masks), size)
         return self._average_masks[size]

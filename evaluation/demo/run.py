@@ -28,9 +28,11 @@ PICTURES = 3
 METHODS: dict[str, dict[str, Any]] = {
     "saliency": {},
     "integrated_gradients": {"steps": 20},
-    "occlusion": {"window": 0.1875},
+    "occlusion": {"window": 0.1875, "baseline": "mean"},
 }
-"""Every method, at settings that two cores finish in seconds; `radiolucent explain` has the field's defaults."""
+"""Every method, at settings that two cores finish in seconds; `radiolucent explain` has the field's defaults.
+
+Windows show the film's mean brightness: a black one on a bright film is a finding of its own."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +82,22 @@ def run_demo(options: DemoOptions) -> DemoResult:
             run_command("export", str(run), "--repository", str(repository))
     with _timed(seconds, "draw unseen phantoms"):
         films = _phantoms(folder / "xrays")
-    tested = [film for film in films if film.split == "test"]
     masks = [mask for film in films if film.split == "train" if (mask := film.lesions()) is not None]
+    tested = [film for film in films if film.split == "test"]
     chosen = [film for film in tested if film.has_one_kind_of_lesion()][: options.explained]
 
     with ExitStack() as stack:
         with _timed(seconds, "start Triton and the gateway"):
             client = stack.enter_context(Client(stack.enter_context(local_server(repository, options.console))))
-        with _timed(seconds, f"classify {len(tested)} X-rays"):
-            steps = track(tested, f"classify {len(tested)} X-rays", console=options.console)
+        with _timed(seconds, f"classify {len(films)} X-rays"):
+            steps = track(films, f"classify {len(films)} X-rays", console=options.console)
             classifications = [client.classify(film.path) for film in steps]
         with _timed(seconds, f"explain {len(chosen)} X-rays"):
             explainer = Explainer(client, METHODS, masks)
             steps = track(chosen, f"explain {len(chosen)} X-rays", console=options.console)
             explained = [explainer.explain(film) for film in steps]
         versions = client.server_info().component_versions
-    result = DemoResult(tested, classifications, explained, METHODS, _thumbnail_f1(run), versions, seconds)
+    result = DemoResult(films, classifications, explained, METHODS, _thumbnail_f1(run), versions, seconds)
     _write(folder, result)
     return result
 
