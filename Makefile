@@ -44,8 +44,9 @@ format: $(READY)  ## Format and mend what can be mended.
 protos: $(READY)  ## Generate the contract's Python code.
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m radiolucent.protos.generate
 
-node_modules: package-lock.json
-	npm ci --no-audit --no-fund --silent
+# buf brings its program as a package of its exact version, so package.json pins everything.
+node_modules: package.json
+	npm install --no-package-lock --no-audit --no-fund --silent
 	touch $@
 
 bench: $(READY)  ## Measure gateway against Triton; prints a table (about 5 minutes).

@@ -137,7 +137,8 @@ def train(
 
         with TerminalProgress() as progress:
             record = run_training(out, settings, examples, progress)
-        Console().print(scores_table(record))
+        terminal = Console()
+        Console(width=None if terminal.is_terminal else 200).print(scores_table(record))
         Console(stderr=True).print(f"Run in {out}. Next: radiolucent export {out}", highlight=False)
 
 

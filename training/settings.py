@@ -84,7 +84,7 @@ def demo_settings(data: DataRecord, labels: tuple[Label, ...], networks: Sequenc
             name: NetworkSettings(size=size, steps=steps if fast else fewer, learning_rate=rate)
             for name, (size, steps, fewer, rate) in chosen.items()
         },
-        augmentation=Augmentation(flip=True, shift=0, gain=0),  # phantoms vary enough by themselves
+        augmentation=Augmentation(flip=True, shift=0, gain=0, erase=3),  # phantoms vary enough by themselves
         weights="none",
         precision="bf16-mixed" if fast else "32-true",
         seed=seed,
