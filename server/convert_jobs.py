@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.struct_pb2 import Value
 
 from ..handlers.card import INTENDED_USE
 from ..plugins import Completeness
@@ -23,6 +27,8 @@ from .engine.events import (
 from .engine.job import Job
 from .engine.order import ExplainOrder, MethodCall, TargetChoice
 from .engine.task import FailureReason, Output
+from .engine.validate import shown
+from .errors import InvalidRequest, Violation
 from .instance import InstanceReference
 
 __all__ = ["completeness", "job", "job_event", "order", "sign"]
@@ -59,7 +65,17 @@ _OUTPUTS = {
 
 
 def order(request: explanation_pb2.ExplainRequest) -> ExplainOrder:
-    """Read what a caller asks for."""
+    """Read what a caller asks for.
+
+    Raises
+    ------
+    InvalidRequest
+        If it holds what a message can carry and a request cannot: a number that is not finite, or an output that there
+        is not.
+    """
+    violations = list(_unreadable(request))
+    if violations:
+        raise InvalidRequest(violations)
     named = request.targets.WhichOneof("selection") or "predicted"
     choice = {"predicted": TargetChoice.PREDICTED, "all": TargetChoice.ALL, "labels": TargetChoice.NAMED}[named]
     probability = request.output == explanation_pb2.EXPLAINED_OUTPUT_PROBABILITY
@@ -138,6 +154,26 @@ def sign(signed: bool) -> explanation_pb2.HeatmapSign.ValueType:
 def completeness(value: Completeness) -> explanation_pb2.Completeness.ValueType:
     """Say whether attributions are complete."""
     return _COMPLETENESS[value]
+
+
+def _unreadable(request: explanation_pb2.ExplainRequest) -> Iterator[Violation]:
+    if request.output not in explanation_pb2.ExplainedOutput.values():  # protobuf keeps numbers that it does not know
+        yield Violation(
+            "output", f"unknown output {request.output}; there are: EXPLAINED_OUTPUT_LOGIT and _PROBABILITY"
+        )
+    for index, call in enumerate(request.methods):
+        for name, value in call.parameters.fields.items():
+            if not _is_finite(value):
+                yield Violation(f"methods[{index}].parameters", f"{shown(name)} must be finite")
+
+
+def _is_finite(value: Value) -> bool:
+    """Whether JSON can say it: no number in it, however deep, is NaN or infinite."""
+    if value.HasField("struct_value"):
+        return all(_is_finite(one) for one in value.struct_value.fields.values())
+    if value.HasField("list_value"):
+        return all(_is_finite(one) for one in value.list_value.values)
+    return math.isfinite(value.number_value)
 
 
 def _item(item: Item) -> explanation_pb2.Item:

@@ -13,7 +13,10 @@ from ..catalog import abilities, limitation
 from ..errors import InvalidRequest, Violation
 from .order import ExplainOrder, MethodCall, TargetChoice
 
-__all__ = ["CheckedCall", "check_methods", "check_models", "check_request_id"]
+__all__ = ["CheckedCall", "check_methods", "check_models", "check_request_id", "shown"]
+
+
+_LONGEST_NAME = 64
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,12 @@ def _wrong_labels(order: ExplainOrder, cards: Mapping[str, ModelCard]) -> Iterat
         for name, card in cards.items():
             if not set(order.labels) & set(card.label_names):
                 yield Violation("models", f"{name} has none of these labels; it has: {_listed(card.label_names)}")
+
+
+def shown(name: str) -> str:
+    """Return a name that a caller made up, fit to be shown: quoted, printable, 64 characters at most."""
+    printable = "".join(character if character.isprintable() else "?" for character in name[:_LONGEST_NAME])
+    return f"'{printable}{'…' if len(name) > _LONGEST_NAME else ''}'"
 
 
 def _listed(names: Iterable[str]) -> str:
