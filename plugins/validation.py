@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from .contract import Channels, Completeness, Method, Need, Parameters
 from .errors import InvalidParameters, RegistrationError
@@ -14,6 +15,7 @@ from .errors import InvalidParameters, RegistrationError
 __all__ = ["check_method", "parameters_schema", "validate_parameters"]
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_EXACT = 2.0**53
 
 
 def parameters_schema(method: Method[Any]) -> dict[str, Any]:
@@ -24,19 +26,35 @@ def parameters_schema(method: Method[Any]) -> dict[str, Any]:
 def validate_parameters(method: Method[Any], values: Mapping[str, Any]) -> Parameters:
     """Read a method's parameters from JSON values; what is absent takes its default.
 
+    Types are strict, as the schema says them: a text is no number and neither is true. A number without a fraction is
+    an integer, as JSON Schema has it, since a Struct knows no integers.
+
     Raises
     ------
     InvalidParameters
         If one does not exist or has a wrong value.
     """
     try:
-        return method.parameters.model_validate(dict(values))
+        # As JSON, where a strict model still reads an enumeration from its text.
+        text = to_json({name: _whole(value) for name, value in values.items()}, inf_nan_mode="constants")
+        return method.parameters.model_validate_json(text, strict=True)
     except ValidationError as error:
         problems = [
             (".".join(str(part) for part in problem["loc"]), problem["msg"])
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise InvalidParameters(method.name, problems, method.parameters.model_fields) from None
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Write floats without a fraction as integers; those that a float cannot tell from their neighbours stay."""
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _whole(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_whole(one) for one in value]
+    return value
 
 
 def check_method(method: object) -> None:

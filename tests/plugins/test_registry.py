@@ -201,3 +201,33 @@ def test_whole_numbers_may_come_as_floats_as_json_has_no_others() -> None:
     registry = load_registry(())
     assert registry.parameters("integrated_gradients", {"steps": 20.0}).model_dump()["steps"] == 20
     assert registry.parameters("occlusion", {"window": 50.0, "stride": 4.0}).model_dump()["window"] == 50
+
+
+@pytest.mark.parametrize(
+    ("method", "parameter", "value"),
+    [
+        ("occlusion", "window", True),
+        ("occlusion", "window", "50"),
+        ("occlusion", "stride", False),
+        ("occlusion", "batch_size", "4"),
+        ("occlusion", "batch_size", True),
+        ("occlusion", "baseline", 1),
+        ("integrated_gradients", "steps", "20"),
+        ("integrated_gradients", "steps", 20.5),
+        ("integrated_gradients", "steps", 1e300),
+        ("occlusion", "window", float("nan")),
+        ("occlusion", "window", [50]),
+    ],
+)
+def test_a_value_of_another_type_is_refused_and_not_converted(method: str, parameter: str, value: object) -> None:
+    with pytest.raises(InvalidParameters) as caught:
+        load_registry(()).parameters(method, {parameter: value})
+    assert [name for name, _ in caught.value.problems] == [parameter]
+
+
+@pytest.mark.parametrize("baseline", ["black", "mid_grey", "mean"])
+def test_a_choice_is_read_from_its_name(baseline: str) -> None:
+    assert (
+        load_registry(()).parameters("occlusion", {"baseline": baseline}).model_dump(mode="json")["baseline"]
+        == baseline
+    )
