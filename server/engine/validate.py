@@ -66,10 +66,10 @@ def check_methods(calls: tuple[MethodCall, ...], registry: Registry) -> tuple[Ch
             violations.append(Violation(f"{field}.name", f"unknown method; there are: {_listed(error.known)}"))
         except InvalidParameters as error:
             there = f"; its parameters are: {_listed(error.known)}" if error.known else "; it has no parameters"
-            violations.extend(
-                Violation(f"{field}.parameters" + (f".{name}" if name in error.known else ""), problem + there)
-                for name, problem in error.problems
-            )
+            for name, problem in error.problems:
+                known = name in error.known
+                what = problem if known or not name else f"{shown(name)}: {problem}"
+                violations.append(Violation(f"{field}.parameters" + (f".{name}" if known else ""), what + there))
     if violations:
         raise InvalidRequest(violations)
     return tuple(checked)

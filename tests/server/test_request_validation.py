@@ -23,6 +23,8 @@ LABELS = "Nodule, Lesion, Effusion"
         ({"methods": (MethodCall("lime"),)}, "methods[0].name", METHODS),
         ({"methods": (MethodCall("saliency"),) * 2}, "methods[1].name", "named twice"),
         ({"methods": (MethodCall("occlusion", {"windw": 3}),)}, "methods[0].parameters", "its parameters are: "),
+        ({"methods": (MethodCall("occlusion", {"windw": 3}),)}, "methods[0].parameters", "'windw': "),
+        ({"methods": (MethodCall("occlusion", {"\n" + "w" * 99: 3}),)}, "methods[0].parameters", f"'?{'w' * 63}…': "),
         (
             {"methods": (MethodCall("saliency"), MethodCall("occlusion", {"stride": -1}))},
             "methods[1].parameters.stride",
