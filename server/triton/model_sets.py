@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +17,16 @@ from ...handlers.repository import ENSEMBLE, PREPROCESS, VOTE, LoadedSet, Reposi
 from ...handlers.repository.checksum import sha256
 from ...handlers.repository.triton_models import Member
 from .client import TritonClient
-from .errors import ModelNotLoaded, NoModelSet, SetRefused, TritonFailed, TritonTimeout, TritonUnavailable
+from .deaths import Deaths
+from .errors import (
+    ModelNotLoaded,
+    NoModelSet,
+    SetRefused,
+    TritonFailed,
+    TritonProcessDied,
+    TritonTimeout,
+    TritonUnavailable,
+)
 from .last_good import FILE_NAME, read_last_good, write_last_good
 from .status import Refused, ServingStatus
 from .view import ModelView, served_name
@@ -25,7 +34,6 @@ from .view import ModelView, served_name
 _LOG = logging.getLogger(__name__)
 _DRAIN_SECONDS = 60.0
 _PROBE_SECONDS = 60.0
-_DEATHS_ALLOWED = 2
 Fingerprint = tuple[tuple[str, int, int], ...]
 
 
@@ -42,10 +50,17 @@ class ModelSetLoader:
         Connection to that Triton.
     state_file
         Where to remember the set that serves; by default a file in the root of the repository.
+    clock
+        Monotonic seconds.
     """
 
     def __init__(
-        self, repository: Repository, view: ModelView, client: TritonClient, state_file: Path | None = None
+        self,
+        repository: Repository,
+        view: ModelView,
+        client: TritonClient,
+        state_file: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._repository = repository
         self._view = view
@@ -56,7 +71,7 @@ class ModelSetLoader:
         self._networks: dict[str, ModelCard] = {}
         self._names: set[str] = set()
         self._refused: dict[tuple[str, int], tuple[Fingerprint, str]] = {}
-        self._deaths: Counter[tuple[str, int]] = Counter()
+        self._deaths = Deaths(clock)
 
     def status(self, *, available: bool) -> ServingStatus:
         """Return what is served and what is refused."""
@@ -127,16 +142,19 @@ class ModelSetLoader:
         """Load a set unless it is refused already and unchanged since; remember a refusal."""
         key = (ENSEMBLE, version)
         fingerprint = await asyncio.to_thread(self._fingerprint_of_set, version)
-        if key in self._refused and self._refused[key][0] == fingerprint:
+        if self._still_refused(key, fingerprint):
             return False
         try:
             await self._load_set(version)
         except SetRefused as error:
+            self._deaths.forget(key)
             self._refuse(key, fingerprint, error.reason)
             return False
-        except TritonUnavailable:
-            self._count_death(key, fingerprint)
+        except TritonUnavailable as error:
+            if self._current is None or self._current.model_set.version != version:  # else it was loaded already
+                self._count_death(key, fingerprint, error)
             raise
+        self._deaths.forget(key)
         self._refused = {k: v for k, v in self._refused.items() if k[0] != ENSEMBLE or k[1] > version}
         return True
 
@@ -224,7 +242,7 @@ class ModelSetLoader:
     async def _try_network(self, name: str, version: int) -> None:
         key = (name, version)
         fingerprint = await asyncio.to_thread(_fingerprint, self._repository.version_dir(name, version).glob("*"))
-        if key in self._refused and self._refused[key][0] == fingerprint:
+        if self._still_refused(key, fingerprint):
             return
         try:
             card = await asyncio.to_thread(self._checked_card, name, version)
@@ -232,15 +250,17 @@ class ModelSetLoader:
             await self._client.load(served)
             await self._probe(card)
         except (HandlersError, SetRefused, ModelNotLoaded, TritonFailed, TritonTimeout) as error:
+            self._deaths.forget(key)
             self._refuse(key, fingerprint, error.reason if isinstance(error, SetRefused) else str(error))
             await self._drop({served_name(name, version)} - self._names)
             return
-        except TritonUnavailable:
-            self._count_death(key, fingerprint)
+        except TritonUnavailable as error:
+            self._count_death(key, fingerprint, error)
             raise
         old = self._networks.get(name)
         self._networks[name] = card
         self._names.add(served)
+        self._deaths.forget(key)
         self._refused = {k: v for k, v in self._refused.items() if k[0] != name or k[1] > version}
         _LOG.info("%s %d is served", name, version)
         if old is not None:
@@ -269,11 +289,16 @@ class ModelSetLoader:
         self._refused[key] = (fingerprint, reason)
         _LOG.error("%s version %d is not served: %s", *key, reason)
 
-    def _count_death(self, key: tuple[str, int], fingerprint: Fingerprint) -> None:
-        """Triton went away while it loaded this; the second time that is no accident."""
-        self._deaths[key] += 1
-        if self._deaths[key] >= _DEATHS_ALLOWED:
-            self._refuse(key, fingerprint, "Triton stopped working while it loaded it")
+    def _count_death(self, key: tuple[str, int], fingerprint: Fingerprint, error: TritonUnavailable) -> None:
+        """Triton went away while it loaded this, which may be its fault; the second time that is no accident."""
+        if self._client.sick.is_set() and not isinstance(error, TritonProcessDied):
+            return  # a process of what serves already had died, and Triton was ended for that
+        if self._deaths.count(key):
+            self._refuse(key, fingerprint, "Triton stopped working while it loaded it; it is tried again later")
+
+    def _still_refused(self, key: tuple[str, int], fingerprint: Fingerprint) -> bool:
+        """Whether it was refused and nothing speaks for another try."""
+        return key in self._refused and self._refused[key][0] == fingerprint and not self._deaths.due(key)
 
     def _fingerprint_of_set(self, version: int) -> Fingerprint:
         """Return what the set's files look like from outside: a refused set is read again only when they change."""

@@ -1,0 +1,111 @@
+"""What Triton died of, as far as the loader of model sets can tell."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from radiolucent.handlers.repository import Repository
+from radiolucent.server.triton.deaths import Deaths
+from radiolucent.server.triton.errors import TritonProcessDied, TritonUnavailable
+from radiolucent.server.triton.model_sets import ModelSetLoader
+
+KEY = ("chest_xray", 2)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+class Loader:
+    """A loader whose loads end as told: with an error, or well (None)."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self.sick = asyncio.Event()
+        client: Any = SimpleNamespace(sick=self.sick)
+        view: Any = SimpleNamespace()
+        self.loader = ModelSetLoader(Repository(folder), view, client, clock=clock)
+        self.end: Exception | None = None
+        self.loads = 0
+        self.loader._load_set = self._load  # type: ignore[method-assign]
+
+    async def _load(self, version: int) -> None:
+        self.loads += 1
+        if self.end is not None:
+            raise self.end
+
+    async def attempt(self, end: Exception | None) -> bool:
+        self.end = end
+        try:
+            return await self.loader._try_set(2)
+        except TritonUnavailable:
+            return False
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        return tuple(one.reason for one in self.loader.status(available=True).refused)
+
+
+@pytest.fixture
+def loader(tmp_path: Path, clock: Clock) -> Loader:
+    return Loader(tmp_path, clock)
+
+
+async def test_a_load_that_works_wipes_earlier_deaths_out(loader: Loader) -> None:
+    for _ in range(3):
+        assert not await loader.attempt(TritonUnavailable("gone"))
+        assert await loader.attempt(None)
+    assert loader.refused == ()
+
+
+async def test_triton_that_is_ended_for_something_else_speaks_against_no_set(loader: Loader) -> None:
+    loader.sick.set()
+    for _ in range(3):
+        await loader.attempt(TritonUnavailable("ended by its supervisor"))
+    assert loader.refused == ()
+
+
+async def test_a_set_whose_own_processes_die_is_refused(loader: Loader) -> None:
+    loader.sick.set()
+    for _ in range(2):
+        await loader.attempt(TritonProcessDied("stub"))
+    assert len(loader.refused) == 1
+
+
+async def test_a_refusal_for_deaths_is_not_for_life(loader: Loader, clock: Clock) -> None:
+    for _ in range(2):
+        await loader.attempt(TritonUnavailable("gone"))
+    assert "stopped working while it loaded" in loader.refused[0]
+    assert not await loader.attempt(None)
+    assert loader.loads == 2, "it is left alone for a while"
+    clock.now += 301
+    assert await loader.attempt(None)
+    assert loader.refused == ()
+
+
+def test_every_death_doubles_the_wait_up_to_a_day(clock: Clock) -> None:
+    deaths = Deaths(clock)
+    assert not deaths.count(KEY)
+    assert not deaths.due(KEY)
+    for wait in (300, 600, 1200):
+        assert deaths.count(KEY)
+        clock.now += wait - 1
+        assert not deaths.due(KEY)
+        clock.now += 1
+        assert deaths.due(KEY)
+    for _ in range(100):
+        deaths.count(KEY)
+    clock.now += 24 * 3600
+    assert deaths.due(KEY)
