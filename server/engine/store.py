@@ -85,7 +85,7 @@ class JobStore:
             If the request_id belongs to a request that asked for something else.
         """
         self.sweep()
-        job = self._by_request.get((caller, request_id))
+        job = self._by_request.get(_key(caller, request_id))
         if job is not None and job.fingerprint != fingerprint:
             raise DuplicateRequest
         return job
@@ -108,7 +108,7 @@ class JobStore:
     def add(self, job: Job) -> None:
         """Keep a job that starts."""
         self._jobs[job.job_id] = job
-        self._by_request[job.caller, job.request_id] = job
+        self._by_request[_key(job.caller, job.request_id)] = job
 
     def ended(self, job: Job) -> None:
         """Start the time of grace of a job that has just ended, and drop what is too much."""
@@ -138,5 +138,11 @@ class JobStore:
         self._forget_request(job)
 
     def _forget_request(self, job: Job) -> None:
-        if self._by_request.get((job.caller, job.request_id)) is job:
-            del self._by_request[job.caller, job.request_id]
+        key = _key(job.caller, job.request_id)
+        if self._by_request.get(key) is job:
+            del self._by_request[key]
+
+
+def _key(caller: Caller, request_id: str) -> tuple[Caller, str]:
+    """One key for all ways to write a UUID, of which two are allowed: small letters and capitals."""
+    return caller, request_id.lower()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from ...handlers.card import ModelCard
 from ...plugins import InvalidParameters, Method, Parameters, Registry, UnknownMethod
@@ -17,6 +17,7 @@ __all__ = ["CheckedCall", "check_methods", "check_models", "check_request_id", "
 
 
 _LONGEST_NAME = 64
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class CheckedCall:
 
 
 def check_request_id(request_id: str) -> None:
-    """Check that a request's identifier is a UUID, or empty.
+    """Check that a request's identifier is a UUID in its usual form (RFC 9562), in either case, or empty.
 
     Raises
     ------
@@ -37,10 +38,8 @@ def check_request_id(request_id: str) -> None:
     """
     if not request_id:
         return
-    try:
-        UUID(request_id)
-    except ValueError:
-        raise InvalidRequest.of("request_id", "must be a UUID, or empty") from None
+    if not _UUID.fullmatch(request_id):
+        raise InvalidRequest.of("request_id", "must be a UUID, written in groups of 8-4-4-4-12 digits, or empty")
 
 
 def check_methods(calls: tuple[MethodCall, ...], registry: Registry) -> tuple[CheckedCall, ...]:

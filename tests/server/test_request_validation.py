@@ -19,6 +19,10 @@ LABELS = "Nodule, Lesion, Effusion"
     ("changes", "field", "words"),
     [
         ({"request_id": "42"}, "request_id", "must be a UUID"),
+        ({"request_id": "{6f1d1a1e-0f0e-4e57-9a3b-0c3f3d9f7a11}"}, "request_id", "8-4-4-4-12"),
+        ({"request_id": "urn:uuid:6f1d1a1e-0f0e-4e57-9a3b-0c3f3d9f7a11"}, "request_id", "8-4-4-4-12"),
+        ({"request_id": "6f1d1a1e0f0e4e579a3b0c3f3d9f7a11"}, "request_id", "8-4-4-4-12"),
+        ({"request_id": "6f1d1a1e-0f0e-4e57-9a3b-0c3f3d9f7a11\n"}, "request_id", "8-4-4-4-12"),
         ({"methods": ()}, "methods", METHODS),
         ({"methods": (MethodCall("lime"),)}, "methods[0].name", METHODS),
         ({"methods": (MethodCall("saliency"),) * 2}, "methods[1].name", "named twice"),
@@ -65,3 +69,12 @@ async def test_every_wrong_method_is_named_at_once(
     with pytest.raises(InvalidRequest) as caught:
         await engine.submit(make_order("lime", "saliency", "shap"), caller)
     assert [one.field for one in caught.value.violations] == ["methods[0].name", "methods[2].name"]
+
+
+async def test_a_request_id_is_the_same_in_capitals_and_is_given_back_as_it_came(
+    engine: ExplanationEngine, make_order: Callable[..., ExplainOrder], caller: Caller
+) -> None:
+    name = "6F1D1A1E-0f0e-4e57-9a3b-0c3f3d9f7a11"
+    job = await engine.submit(make_order(request_id=name), caller)
+    assert job.request_id == name
+    assert await engine.submit(make_order(request_id=name.lower()), caller) is job
