@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from ..handlers.limits import MAX_PIXELS
+
 __all__ = ["Settings", "load_settings"]
 
 _MIB = 2**20
@@ -51,9 +53,9 @@ class Settings(BaseSettings):
     refresh_seconds: float = Field(default=2.0, gt=0)
     """Pause between looks at the repository for a new model set, and at the health of Triton."""
 
-    max_upload_bytes: int = Field(default=32 * _MIB, ge=1024, le=256 * _MIB)
+    max_upload_bytes: int = Field(default=32 * _MIB, ge=1024, le=40 * _MIB)
     """Largest X-ray file, bytes."""
-    max_image_pixels: int = Field(default=64_000_000, ge=1)
+    max_image_pixels: int = Field(default=MAX_PIXELS, ge=1, le=MAX_PIXELS)
     """Largest image, rows times columns."""
     max_jobs: int = Field(default=64, ge=1)
     """Most explanation jobs that wait or run at a time, of all callers."""

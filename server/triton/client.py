@@ -35,6 +35,7 @@ from .errors import (
 T = TypeVar("T")
 
 MESSAGE_BYTES = 48 * 2**20
+"""Longest message to and from Triton: the largest X-ray that the settings allow fits in."""
 _CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", MESSAGE_BYTES),
     ("grpc.max_receive_message_length", MESSAGE_BYTES),
@@ -313,7 +314,7 @@ def _inference_error(error: InferenceServerException) -> TritonError:
         return TritonProcessDied(f"a process of Triton died: {message}")
     if status == "DEADLINE_EXCEEDED":
         return TritonTimeout("Triton did not answer in time")
-    if status == "RESOURCE_EXHAUSTED":
+    if status == "RESOURCE_EXHAUSTED" and "larger than max" not in message:  # gRPC's word for a message too long
         return TritonOverloaded(message)
     return TritonFailed(f"{status}: {message}")
 

@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from radiolucent.handlers.limits import MAX_PIXELS
+from radiolucent.server.gateway import Gateway
 from radiolucent.server.settings import Settings, load_settings
+from radiolucent.server.triton.client import MESSAGE_BYTES
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +39,18 @@ def test_arguments_win_over_the_environment_and_that_over_the_file(
     assert (settings.port, settings.max_jobs, settings.heartbeat_seconds) == (6, 5, 3.0)
     assert settings.repository == Path("elsewhere")
     assert type(settings) is Settings
+
+
+def test_no_limit_can_be_set_that_triton_does_not_keep() -> None:
+    assert Settings(max_upload_bytes=40 * 2**20).max_upload_bytes + 2**20 < MESSAGE_BYTES
+    assert Settings(max_image_pixels=MAX_PIXELS).max_image_pixels == MAX_PIXELS
+    for limits in ({"max_upload_bytes": 40 * 2**20 + 1}, {"max_image_pixels": MAX_PIXELS + 1}):
+        with pytest.raises(ValidationError):
+            Settings(**limits)
+
+
+def test_the_workers_keep_the_limit_of_pixels_too() -> None:
+    assert Gateway(Settings(max_image_pixels=1234)).pool._settings.max_pixels == 1234
 
 
 @pytest.mark.parametrize("text", ["prot = 1", "port = 70000", "max_upload_bytes = 0", 'triton = "http://x:1"'])

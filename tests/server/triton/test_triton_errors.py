@@ -17,6 +17,7 @@ from tritonclient.utils import InferenceServerException
         ("CANCELLED", "Locally cancelled", errors.TritonUnavailable),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.TritonTimeout),
         ("RESOURCE_EXHAUSTED", "exceeds maximum queue size", errors.TritonOverloaded),
+        ("RESOURCE_EXHAUSTED", "CLIENT: Sent message larger than max (60 vs. 50)", errors.TritonFailed),
         ("INTERNAL", "Stub process 'preprocess@1_0_0' is not healthy.", errors.TritonProcessDied),
         ("INTERNAL", "something else", errors.TritonFailed),
         (None, "", errors.TritonFailed),
