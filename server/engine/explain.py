@@ -21,7 +21,7 @@ from .job import Job, StopCause
 from .order import ExplainOrder
 from .running import JobRun, Workers
 from .store import JobStore
-from .validate import check_methods, check_models, check_request_id
+from .validate import check_applicable, check_methods, check_models, check_request_id
 
 __all__ = ["EngineLimits", "ExplanationEngine"]
 
@@ -139,6 +139,7 @@ class ExplanationEngine:
             return _joined(job, order)
         cards = self._catalog.served()
         models = check_models(order, cards, self._catalog.voting())
+        check_applicable(calls, (cards[name] for name in models))
         self._store.admit()
         items = len(models) * len(calls)
         if self._items + items > self._limits.max_queued_items:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...handlers.card import ModelCard
 from ...handlers.repository import Repository
+from ...plugins import NotApplicable
 from .events import Item, Target
 from .order import ExplainOrder
 from .task import ItemTask, ModelRef
@@ -133,6 +134,8 @@ def _cost(call: CheckedCall, card: ModelCard, targets: int) -> float:
     size = card.input.size
     try:
         passes = call.method.cost(call.parameters, (card.input.channels, size, size), targets)
+    except NotApplicable:  # the worker says so in its failure
+        passes = 1
     except Exception:  # noqa: BLE001 - a stranger's code; the worker will say what is wrong with it
         _LOG.warning("method %s cannot say what it costs", call.method.name, exc_info=True)
         passes = 1

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...handlers.card import ModelCard
-from ...plugins import InvalidParameters, Method, Parameters, Registry, UnknownMethod
+from ...plugins import InvalidParameters, Method, NotApplicable, Parameters, Registry, UnknownMethod
 from ..catalog import abilities, limitation
 from ..errors import InvalidRequest, Violation
 from .order import ExplainOrder, MethodCall, TargetChoice
 
-__all__ = ["CheckedCall", "check_methods", "check_models", "check_request_id", "shown"]
+__all__ = ["CheckedCall", "check_applicable", "check_methods", "check_models", "check_request_id", "shown"]
 
 
 _LONGEST_NAME = 64
@@ -98,6 +98,44 @@ def check_models(order: ExplainOrder, served: Mapping[str, ModelCard], voting: I
     if violations:
         raise InvalidRequest(violations)
     return names
+
+
+def check_applicable(calls: Iterable[CheckedCall], cards: Iterable[ModelCard]) -> None:
+    """Check that each method can be applied to one of the networks at least; the others get a failure each.
+
+    Parameters
+    ----------
+    calls
+        The methods.
+    cards
+        Those of the networks to explain.
+
+    Raises
+    ------
+    InvalidRequest
+        If a method says of every network that its parameters do not fit it.
+    """
+    cards = tuple(cards)
+    violations = []
+    for index, call in enumerate(calls):
+        reasons = [_reason_against(call, card) for card in cards]
+        if all(reasons):
+            violations.append(
+                Violation(f"methods[{index}].parameters", "; ".join(dict.fromkeys(filter(None, reasons))))
+            )
+    if violations:
+        raise InvalidRequest(violations)
+
+
+def _reason_against(call: CheckedCall, card: ModelCard) -> str | None:
+    size = card.input.size
+    try:
+        call.method.cost(call.parameters, (card.input.channels, size, size), 1)
+    except NotApplicable as error:
+        return str(error) or "cannot be applied"
+    except Exception:  # noqa: BLE001 - a stranger's code; the plan notes it
+        return None
+    return None
 
 
 def _wrong_models(names: tuple[str, ...], served: Mapping[str, ModelCard]) -> Iterator[Violation]:

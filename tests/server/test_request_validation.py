@@ -5,11 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from radiolucent.handlers import InputSpec
 from radiolucent.server.caller import Caller
+from radiolucent.server.engine.events import JobState
 from radiolucent.server.engine.explain import ExplanationEngine
 from radiolucent.server.engine.order import ExplainOrder, MethodCall, TargetChoice
 from radiolucent.server.errors import InvalidRequest
 from radiolucent.server.instance import InstanceReference
+from radiolucent.server.triton.status import ServingStatus
 
 METHODS = "integrated_gradients, occlusion, saliency"
 LABELS = "Nodule, Lesion, Effusion"
@@ -33,6 +36,11 @@ LABELS = "Nodule, Lesion, Effusion"
             {"methods": (MethodCall("saliency"), MethodCall("occlusion", {"stride": -1}))},
             "methods[1].parameters.stride",
             "greater than",
+        ),
+        (
+            {"methods": (MethodCall("saliency"), MethodCall("occlusion", {"window": 50}))},
+            "methods[1].parameters",
+            "window of 50 pixels does not fit into the network's 16 x 16 pixels",
         ),
         ({"models": ("resnet18", "vgg")}, "models[1]", "resnet18, resnet34, thoracic, unseen"),
         ({"models": ("resnet18", "resnet18")}, "models[1]", "named twice"),
@@ -78,3 +86,19 @@ async def test_a_request_id_is_the_same_in_capitals_and_is_given_back_as_it_came
     job = await engine.submit(make_order(request_id=name), caller)
     assert job.request_id == name
     assert await engine.submit(make_order(request_id=name.lower()), caller) is job
+
+
+async def test_a_method_that_fits_one_of_the_networks_is_taken_without_a_word_in_the_log(
+    engine: ExplanationEngine,
+    make_order: Callable[..., ExplainOrder],
+    caller: Caller,
+    status: ServingStatus,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert status.model_set is not None
+    cards: Any = status.model_set.cards
+    cards["resnet34"] = cards["resnet34"].model_copy(update={"input": InputSpec(size=64)})
+    job = await engine.submit(make_order(methods=(MethodCall("occlusion", {"window": 50}),)), caller)
+    await job.ended()
+    assert "cannot say what it costs" not in caplog.text
+    assert job.state is JobState.DONE
