@@ -8,6 +8,7 @@ from ..handlers.card import INTENDED_USE
 from ..protos.radiolucent.v1 import model_pb2, model_pb2_grpc
 from . import convert
 from .catalog import ModelCatalog
+from .paths import without_paths
 
 __all__ = ["ModelServicer"]
 
@@ -35,7 +36,12 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
             models=[convert.model(card, votes=name in voting) for name, card in self._catalog.served().items()],
             serving=convert.model_set(status.model_set.model_set) if status.model_set else None,
             refused=[
-                model_pb2.Refusal(name=one.name, version=one.version, reason=one.reason) for one in status.refused
+                model_pb2.Refusal(
+                    name=one.name,
+                    version=one.version,
+                    reason=without_paths(one.reason, self._catalog.repository.root),
+                )
+                for one in status.refused
             ],
             intended_use=INTENDED_USE,
         )
