@@ -12,6 +12,7 @@ from pydicom.pixels import apply_color_lut, get_decoder
 from pydicom.pixels.decoders.base import Decoder
 from pydicom.uid import (
     JPEG2000TransferSyntaxes,
+    JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
@@ -21,6 +22,7 @@ from pydicom.uid import (
 from . import gdcm_process, jpeg
 from .dicom import DicomFile, quiet
 from .errors import ImageError, ImageProblem
+from .jpeg_damage import is_damaged
 from .limits import FAULTS
 from .luminance import luminance
 from .tone import brightness, read_tone
@@ -146,6 +148,9 @@ def _check_stream(file: DicomFile) -> None:
         raise NotImplementedError
     if size is None or size[:2] != (height, width):
         raise ImageError(ImageProblem.CORRUPT, "the DICOM object's pixels are not as many as it says")
+    # Lossless JPEG, JPEG-LS and JPEG 2000 have decoders that refuse what is cut off.
+    if syntax in (JPEGBaseline8Bit, JPEGExtended12Bit) and is_damaged(stream):
+        raise ImageError(ImageProblem.CORRUPT, "the DICOM object's pixels are cut off or damaged")
 
 
 def _jpeg2000_size(stream: bytes) -> tuple[int, int] | None:

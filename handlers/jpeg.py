@@ -1,7 +1,8 @@
 """JPEG, 8 bits, baseline and progressive, grey or colour.
 
 The segments before the pixels are walked, and only what pixels need is handed to Pillow: EXIF, XMP and comments
-hold identifiers. The one thing wanted of them, the EXIF orientation, is read here.
+hold identifiers. The one thing wanted of them, the EXIF orientation, is read here. Damage within the pixels is found as
+far as :mod:`.jpeg_damage` says.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from .errors import ImageError, ImageProblem
 from .image import ImageHeader
+from .jpeg_damage import is_damaged
 from .limits import FAULTS, check_size
 from .luminance import luminance
 
@@ -121,6 +123,8 @@ def decode_jpeg(jpeg: JpegFile) -> NDArray[np.float32]:
     ImageError
         If the pixels are cut off or damaged.
     """
+    if is_damaged(jpeg.data):
+        raise ImageError(ImageProblem.CORRUPT, "the JPEG's pixels are cut off or damaged")
     try:
         image = JpegImageFile(BytesIO(jpeg.data))
         channels = np.asarray(image.convert("RGB") if image.mode == "CMYK" else image)

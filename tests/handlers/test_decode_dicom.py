@@ -4,13 +4,16 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels import apply_windowing
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 from radiolucent.handlers import ImageError, ImageProblem, decode, inspect
@@ -253,6 +256,34 @@ def test_a_stream_larger_than_its_header_is_refused(shipped: Callable[[str], byt
     with pytest.raises(ImageError) as caught:
         decode(bytes(data))
     assert caught.value.reason is ImageProblem.CORRUPT
+
+
+def compressed(data: bytes, *frames: bytes, offsets: bool = True) -> bytes:
+    """Put other frames into an encapsulated file that does not count them."""
+    dataset = dcmread(BytesIO(data))
+    if "NumberOfFrames" in dataset:
+        del dataset.NumberOfFrames
+    dataset.PixelData = encapsulate(list(frames), has_bot=offsets)
+    file = BytesIO()
+    dataset.save_as(file)
+    return file.getvalue()
+
+
+def first_frame(data: bytes) -> bytes:
+    return get_frame(dcmread(BytesIO(data)).PixelData, 0, number_of_frames=1)
+
+
+@pytest.mark.parametrize("name", ["SC_rgb_jpeg_dcmtk.dcm", "SC_rgb_small_odd_jpeg.dcm"])
+def test_a_jpeg_cut_off_within_a_dicom_is_refused(shipped: Callable[[str], bytes], name: str) -> None:
+    data = shipped(name)
+    frame = first_frame(data)
+    assert np.array_equal(decode(compressed(data, frame)).pixels, decode(data).pixels)
+    scan = frame.index(b"\xff\xda")
+    half = frame[: scan + (len(frame) - scan) // 2]
+    for cut in (half, half + b"\xff\xd9"):
+        with pytest.raises(ImageError) as caught:
+            decode(compressed(data, cut))
+        assert caught.value.reason is ImageProblem.CORRUPT
 
 
 def test_a_deflated_bomb_is_not_unpacked(dicom: Encode) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from radiolucent.handlers import ImageError, ImageProblem, decode, inspect
+from radiolucent.handlers.jpeg_damage import is_damaged
 
 
 def jpeg(image: Image.Image, **options: object) -> bytes:
@@ -65,6 +67,60 @@ def test_hundreds_of_scans_are_refused(smooth: Image.Image) -> None:
     with pytest.raises(ImageError) as caught:
         inspect(data[:-2] + scan * 500 + data[-2:])
     assert caught.value.reason is ImageProblem.UNSUPPORTED
+
+
+LAYOUTS = [
+    {},
+    {"progressive": True},
+    {"restart_marker_blocks": 4},
+    {"progressive": True, "restart_marker_rows": 1},
+]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("kept", [0.6, 0.75, 0.9])
+def test_cut_off_pixels_are_refused_though_the_file_has_an_end(
+    picture: NDArray[np.uint8], mode: str, layout: dict[str, object], kept: float
+) -> None:
+    data = jpeg(Image.fromarray(picture).convert(mode), **layout)
+    scans = data.index(b"\xff\xda")
+    cut = data[: scans + int((len(data) - scans) * kept)] + b"\xff\xd9"
+    with pytest.raises(ImageError, match="cut off or damaged") as caught:
+        decode(cut)
+    assert caught.value.reason is ImageProblem.CORRUPT
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_zeros_within_the_pixels_are_refused(picture: NDArray[np.uint8], layout: dict[str, object]) -> None:
+    data = bytearray(jpeg(Image.fromarray(np.tile(picture, (4, 4))), **layout))
+    middle = len(data) // 2
+    data[middle : middle + 400] = bytes(400)
+    with pytest.raises(ImageError, match="cut off or damaged"):
+        decode(bytes(data))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_padding_before_the_end_is_no_damage(smooth: Image.Image, mode: str, layout: dict[str, object]) -> None:
+    data = jpeg(smooth.convert(mode), **layout)
+    for padding in (b"\xff\xff", bytes(1), bytes(50)):
+        assert np.array_equal(decode(data[:-2] + padding + data[-2:]).pixels, decode(data).pixels)
+
+
+def test_an_unusual_subsampling_is_no_damage(smooth: Image.Image) -> None:
+    data = bytearray(jpeg(smooth.convert("RGB"), subsampling=0))
+    data[data.index(b"\xff\xc0") + 11] = 0x31  # three to one, so that half of the data is missing too
+    assert decode(bytes(data)).pixels.shape == (64, 96)
+
+
+def test_no_real_file_is_taken_for_damaged(shared: Path) -> None:
+    files = sorted((shared / "data/cxr/images").rglob("*.jp*g"))
+    assert files
+    for file in files[::5]:
+        data = file.read_bytes()
+        assert not is_damaged(data), file.name
+        assert is_damaged(data[: len(data) // 10] + b"\xff\xd9"), file.name
 
 
 def test_real_files_are_read(shared: Path) -> None:
