@@ -17,6 +17,8 @@ import re
 
 import simplejpeg
 
+from .limits import FAULTS
+
 __all__ = ["is_damaged"]
 
 _DAMAGE = ("Corrupt JPEG data", "Premature end of JPEG file")
@@ -49,8 +51,6 @@ def _first_warning(data: bytes) -> str:
     try:
         colours = "CMYK" if simplejpeg.decode_jpeg_header(data, strict=False)[2] in ("CMYK", "YCCK") else "GRAY"
         simplejpeg.decode_jpeg(data, colours, min_factor=8)
-    except ValueError as error:
+    except FAULTS as error:
         return str(error)
-    except MemoryError:  # whether there is room for the pixels is found out by who needs them
-        pass
     return ""

@@ -114,6 +114,14 @@ def test_an_unusual_subsampling_is_no_damage(smooth: Image.Image) -> None:
     assert decode(bytes(data)).pixels.shape == (64, 96)
 
 
+def test_subsampling_without_a_name_is_an_image_or_a_refusal(smooth: Image.Image) -> None:
+    data = bytearray(jpeg(smooth.convert("RGB"), progressive=True))
+    frame = data.index(b"\xff\xc2")
+    for factors in range(256):
+        data[frame + 11] = factors
+        assert is_damaged(bytes(data)) in (True, False)
+
+
 def test_no_real_file_is_taken_for_damaged(shared: Path) -> None:
     files = sorted((shared / "data/cxr/images").rglob("*.jp*g"))
     assert files
