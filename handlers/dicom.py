@@ -18,8 +18,9 @@ from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import generate_fragments, parse_basic_offsets
 from pydicom.filereader import read_dataset
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless
 
 from .errors import ImageError, ImageProblem
 from .image import ImageHeader
@@ -184,7 +185,9 @@ def _check(dataset: Dataset, max_pixels: int) -> DicomFile:
     if dataset.get("SamplesPerPixel") not in (1, 3) or dataset.get("BitsAllocated") not in (1, 8, 16, 32, 64):
         raise ImageError(ImageProblem.UNSUPPORTED, "the DICOM object's pixels are of an unusual layout")
     syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated:
+    if syntax.is_encapsulated:
+        _check_one_frame(dataset[pixels[0]].value, syntax, counted=frames not in (None, ""))
+    else:
         _check_length(dataset, dataset[pixels[0]].value, height, width)
     if pixels[0] != _PIXEL_DATA:
         kind = np.dtype("f4" if pixels[0] == _FLOAT_PIXELS else "f8").newbyteorder(
@@ -194,6 +197,19 @@ def _check(dataset: Dataset, max_pixels: int) -> DicomFile:
         if not np.isfinite(values).all():
             raise ImageError(ImageProblem.NOT_FINITE, "the image has values that are not finite")
     return DicomFile(ImageHeader("dicom", height, width), dataset, _spacing(dataset))
+
+
+def _check_one_frame(value: bytes, syntax: UID, *, counted: bool) -> None:
+    """Refuse a second frame that the object does not count. A single frame may be spread over several fragments."""
+    buffer = BytesIO(value)
+    # Where the object says it has one frame, a table with more entries lists the fragments, as some writers do.
+    several = len(parse_basic_offsets(buffer)) > 1 and not counted
+    if syntax == RLELossless:
+        begins: tuple[bytes, ...] = (b"",)  # each fragment is a frame, PS3.5 A.4.2
+    else:
+        begins = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51")  # JPEG and JPEG-LS, JPEG 2000
+    if several or sum(fragment.startswith(begins) for fragment in generate_fragments(buffer)) > 1:
+        raise ImageError(ImageProblem.MULTI_FRAME, "the DICOM object has several frames; a request is one image")
 
 
 def _check_length(dataset: Dataset, value: bytes, height: int, width: int) -> None:

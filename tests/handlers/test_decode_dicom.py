@@ -258,12 +258,12 @@ def test_a_stream_larger_than_its_header_is_refused(shipped: Callable[[str], byt
     assert caught.value.reason is ImageProblem.CORRUPT
 
 
-def compressed(data: bytes, *frames: bytes, offsets: bool = True) -> bytes:
+def compressed(data: bytes, *frames: bytes, offsets: bool = True, fragments: int = 1) -> bytes:
     """Put other frames into an encapsulated file that does not count them."""
     dataset = dcmread(BytesIO(data))
     if "NumberOfFrames" in dataset:
         del dataset.NumberOfFrames
-    dataset.PixelData = encapsulate(list(frames), has_bot=offsets)
+    dataset.PixelData = encapsulate(list(frames), fragments, has_bot=offsets)
     file = BytesIO()
     dataset.save_as(file)
     return file.getvalue()
@@ -284,6 +284,36 @@ def test_a_jpeg_cut_off_within_a_dicom_is_refused(shipped: Callable[[str], bytes
         with pytest.raises(ImageError) as caught:
             decode(compressed(data, cut))
         assert caught.value.reason is ImageProblem.CORRUPT
+
+
+@pytest.mark.parametrize("offsets", [True, False])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SC_rgb_jpeg_dcmtk.dcm",
+        "SC_rgb_jpeg_gdcm.dcm",
+        "MR_small_RLE.dcm",
+        "MR_small_jp2klossless.dcm",
+        "MR_small_jpeg_ls_lossless.dcm",
+    ],
+)
+def test_a_second_frame_that_is_not_counted_is_refused(
+    shipped: Callable[[str], bytes], name: str, offsets: bool
+) -> None:
+    data = shipped(name)
+    frame = first_frame(data)
+    assert inspect(compressed(data, frame, offsets=offsets)).format == "dicom"
+    for look in (inspect, decode):
+        with pytest.raises(ImageError) as caught:
+            look(compressed(data, frame, frame, offsets=offsets))
+        assert caught.value.reason is ImageProblem.MULTI_FRAME
+
+
+@pytest.mark.parametrize("name", ["SC_rgb_jpeg_dcmtk.dcm", "MR_small_jp2klossless.dcm"])
+def test_one_frame_may_be_spread_over_fragments(shipped: Callable[[str], bytes], name: str) -> None:
+    data = shipped(name)
+    spread_out = compressed(data, first_frame(data), offsets=False, fragments=3)
+    assert np.array_equal(decode(spread_out).pixels, decode(data).pixels)
 
 
 def test_a_deflated_bomb_is_not_unpacked(dicom: Encode) -> None:
