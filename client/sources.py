@@ -37,7 +37,8 @@ def find_sources(source: Path) -> list[Source]:
     ----------
     source : Path
         A folder, searched with those inside it (PNG, JPEG and DICOM files by their suffix, and DICOM files
-        whatever they are called), or a CSV file with a column ``file``, relative to the folder of the CSV file.
+        whatever they are called; files that cannot be read are among them, so that they are listed as failed), or a
+        CSV file with a column ``file``, relative to the folder of the CSV file.
 
     Returns
     -------
@@ -70,13 +71,16 @@ def _in_folder(folder: Path) -> list[Source]:
 
 
 def _is_xray(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    if path.suffix.lower() in _SUFFIXES:
-        return True
-    # Archives often name DICOM files by their identifier alone, whose last digits look like a suffix.
-    with path.open("rb") as file:
-        return file.read(_DICOM_MARK.stop)[_DICOM_MARK] == b"DICM"
+    try:
+        if not path.is_file():
+            return False
+        if path.suffix.lower() in _SUFFIXES:
+            return True
+        # Archives often name DICOM files by their identifier alone, whose last digits look like a suffix.
+        with path.open("rb") as file:
+            return file.read(_DICOM_MARK.stop)[_DICOM_MARK] == b"DICM"
+    except OSError:
+        return True  # scoring it fails for the same reason, and lists it
 
 
 def _in_manifest(manifest: Path) -> list[Source]:

@@ -125,6 +125,26 @@ def test_dicom_files_are_found_whatever_they_are_called(tmp_path) -> None:
     assert [source.name for source in find_sources(tmp_path)] == ["1.2.840.113", "IM0001"]
 
 
+def test_a_file_that_cannot_be_read_is_listed_and_stops_nothing(program, fake, folder, tmp_path, monkeypatch) -> None:
+    (folder / "locked").write_bytes(b"")
+
+    def refusing(method):  # noqa: ANN202  - permissions mean nothing to who may do everything
+        def refuse(path, *args, **kwargs):  # noqa: ANN002, ANN003, ANN202
+            if path.name == "locked":
+                raise PermissionError(13, "Permission denied", str(path))
+            return method(path, *args, **kwargs)
+
+        return refuse
+
+    for name in ("open", "read_bytes"):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+    ran = program("batch", folder, "--out", tmp_path / "o.csv", "--address", fake.address)
+    assert ran.code == 4, ran.err
+    assert "4 scored, 2 failed" in ran.err
+    assert "locked: Permission denied" in ran.err
+    assert [row["error"] for row in rows(tmp_path / "o.csv") if row["file"] == "locked"] == ["Permission denied"]
+
+
 def test_nothing_to_score_and_other_formats_are_refused(program, fake, tmp_path, folder) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "list.csv").write_text("path\na.png\n")
