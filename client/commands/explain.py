@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -43,9 +43,7 @@ def explain(
             "--set", metavar="METHOD.PARAMETER=VALUE", help="A parameter, for example occlusion.window=50; repeatable."
         ),
     ] = None,
-    output: Annotated[ExplainedOutput, typer.Option(metavar="logit|probability", help="The number to explain.")] = (
-        ExplainedOutput.LOGIT
-    ),
+    output: Annotated[Literal["logit", "probability"], typer.Option(help="The number to explain.")] = "logit",
     partial: Annotated[
         bool, typer.Option("--partial", help="Also receive maps that are still being computed.")
     ] = False,
@@ -82,7 +80,7 @@ def explain(
             "methods": chosen_methods(client, methods or [ALL], settings or []),
             "models": chosen_models(models or [ALL]),
             "targets": chosen,
-            "output": output,
+            "output": ExplainedOutput(output),
         }
         job = _Job(file, folder, {"asked": plain(asked), "server": plain(client.server_info())})
         try:

@@ -75,6 +75,19 @@ def test_explain_writes_the_folder_and_says_what_happens(program, fake, xray, tm
     assert not request.keep_after_disconnect
 
 
+@pytest.mark.parametrize("output", ["logit", "probability"])
+def test_explain_explains_the_number_asked_for(program, fake, xray, output) -> None:
+    ran = program("explain", xray, "--output", output, "--json", "--address", fake.address)
+    assert json.loads(ran.out)["asked"]["output"] == output
+
+
+def test_explain_offers_no_number_left_open(program, fake, xray) -> None:
+    ran = program("explain", xray, "--output", "unspecified", "--address", fake.address)
+    assert ran.code == 2
+    assert "'unspecified' is not one of 'logit', 'probability'" in " ".join(ran.err.split())
+    assert not fake.requests
+
+
 def test_explain_json_is_alone_on_standard_output(program, fake, xray) -> None:
     ran = program("explain", xray, "--method", "occlusion", "--json", "--address", fake.address)
     document = json.loads(ran.out)
