@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from radiolucent import __version__
 from radiolucent.client import ServerNotStarted, local_server
 from radiolucent.client.extras import commands, missing
 from radiolucent.client.program import build
@@ -72,7 +73,15 @@ def test_every_command_explains_itself(program, name) -> None:
 
 
 def test_the_version_is_shown(program) -> None:
-    assert program("--version").out.startswith("radiolucent ")
+    ran = program("--version")
+    assert (ran.code, ran.out, ran.err) == (0, f"radiolucent {__version__}\n", "")
+
+
+@pytest.mark.parametrize("points", [{}, {"classify": CLASSIFY}])
+def test_the_version_needs_no_command(capsys, points) -> None:
+    assert run(points, "--version") == 0
+    shown = capsys.readouterr()
+    assert (shown.out, shown.err) == (f"radiolucent {__version__}\n", "")
 
 
 def test_help_loads_nothing_slow() -> None:
