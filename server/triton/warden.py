@@ -3,7 +3,7 @@
 The gateway starts it and only imports its constants. It starts Triton in a process group of its own, and ends it when
 its standard input closes: because the gateway asks for it, or because the gateway is gone, however it went. A byte
 there asks to kill it: nothing runs, or it does not work any more. Then it takes away what Triton leaves behind: Python
-stubs, shared memory, the folder it ran in.
+stubs, shared memory, empty folders for temporary files, the folder it ran in.
 
 That is why it exists, instead of a parent-death signal set by the gateway: such a signal follows the *thread* that
 forked, needs code between fork and exec (never safe beside gRPC's threads), and cleans nothing.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import math
 import os
 import select
 import shutil
@@ -20,17 +21,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where POSIX shared memory lives on Linux
+TEMPORARY = Path("/tmp")  # noqa: S108 - where Triton's Python backend makes its folders, whatever TMPDIR says
+ENVIRONMENTS = "python_env_*"
+TRITONS = ("tritonserver", "triton_python_backend_stub"[:15])  # the kernel cuts names of processes
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 IN_CREATE = 0x100
 KILL = b"k"
 LOG_LIMIT_BYTES = 4 * 2**20
 CHECK_SECONDS = 60.0
+CLOCK_TICK = 0.01  # files have times of a clock that is this much behind
+START_SECONDS = 0.1  # more than the time of a process's start is wrong by, less than Triton takes to load a model
 
 
 def main(arguments: list[str]) -> int:
@@ -61,6 +68,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)  # the numbers of signals that came
 
+    started = time.time()
     log = options.folder / "triton.log"
     with log.open("ab", buffering=0) as output:
         triton = subprocess.Popen(  # noqa: S603 - the command comes from the gateway that started this program
@@ -86,6 +94,7 @@ def main(arguments: list[str]) -> int:
     _end_group(triton.pid)
     for region in _regions(options.shm_prefix):
         region.unlink(missing_ok=True)
+    _remove_environments(started)
     if asked:
         shutil.rmtree(options.folder, ignore_errors=True)
     return status
@@ -133,6 +142,37 @@ class _Guard:
 
 def _regions(prefix: str) -> list[Path]:
     return list(SHARED_MEMORY.glob(f"{prefix}*"))
+
+
+def _remove_environments(since: float, folder: Path = TEMPORARY) -> None:
+    """Remove the folder that the Python backend made for each of its models, which a Triton that is killed leaves.
+
+    Nothing says whose a folder is. So only those of this user go that are empty, and were made since our Triton
+    started and before any other that runs.
+    """
+    until = min(_starts_of_tritons(), default=math.inf)
+    for environment in folder.glob(ENVIRONMENTS):
+        with suppress(OSError):
+            state = environment.lstat()
+            if state.st_uid == os.getuid() and since - CLOCK_TICK <= state.st_mtime < until - START_SECONDS:
+                environment.rmdir()
+
+
+def _starts_of_tritons() -> Iterator[float]:
+    """Yield when each process started in which a Triton runs now: a server, or whatever has a Python model."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError, IndexError):
+            name, parent, start = _state(process)
+            if name in TRITONS:
+                yield start if name == TRITONS[0] else _state(process.parent / parent)[2]
+
+
+def _state(process: Path) -> tuple[str, str, float]:
+    """Return a process's name, its parent's number, and when it started."""
+    name, _, rest = (process / "stat").read_text().partition("(")[2].rpartition(")")
+    fields = rest.split()
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return name, fields[1], time.time() - age
 
 
 def _end_group(group: int) -> None:

@@ -15,7 +15,14 @@ from pathlib import Path
 import psutil
 import pytest
 from radiolucent.handlers.repository import Repository
-from radiolucent.server.triton import EmbeddedTriton, NoModelSet, TritonOptions, TritonServing, TritonUnavailable
+from radiolucent.server.triton import (
+    EmbeddedTriton,
+    NoModelSet,
+    TritonOptions,
+    TritonServing,
+    TritonUnavailable,
+    warden,
+)
 from radiolucent.server.triton.warden import SHARED_MEMORY
 
 pytestmark = pytest.mark.timeout(60)
@@ -117,6 +124,21 @@ async def test_stopping_leaves_nothing_behind(repository: Repository, xray: Call
     with pytest.raises(TritonUnavailable):
         await serving.infer_ensemble(xray(), 1)
     await serving.stop()
+
+
+@pytest.mark.parametrize("idle", [True, False])
+async def test_stopping_leaves_no_folder_of_the_python_backend(repository: Repository, idle: bool) -> None:
+    if any(warden._starts_of_tritons()):
+        pytest.skip("another Triton runs here, whose folders these might be")
+    before = set(warden.TEMPORARY.glob(warden.ENVIRONMENTS))
+    serving = TritonServing(TritonOptions(repository.root))
+    await serving.start()
+    made = set(warden.TEMPORARY.glob(warden.ENVIRONMENTS)) - before
+    assert made, "else the Python backend makes them elsewhere now"
+    if not idle:
+        traces(serving).triton.kill()
+    await serving.stop()
+    assert made & set(warden.TEMPORARY.glob(warden.ENVIRONMENTS)) == set()
 
 
 async def test_stopping_lets_running_requests_end(repository: Repository, xray: Callable[..., bytes]) -> None:
