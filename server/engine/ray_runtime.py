@@ -18,6 +18,7 @@ from ..errors import CannotServe
 
 __all__ = ["RayRuntime"]
 
+_LOG = logging.getLogger(__name__)
 _MARK = "RADIOLUCENT_RAY_FOLDER"
 """Environment variable by which the processes of a private Ray are known, whatever they call themselves."""
 _PREFIX = "radiolucent-ray-"
@@ -78,6 +79,7 @@ class RayRuntime:
 
         # It tells its user things of no use to ours, such as that SIGTERM stays with the gateway.
         logging.getLogger("ray").setLevel(logging.ERROR)
+        _take_words_from_terminal()
         if ray.is_initialized():
             raise CannotServe("Ray runs in this process already", "Stop it first (ray.shutdown())")
         quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "namespace": "radiolucent"}
@@ -119,6 +121,23 @@ def _remedy(address: str | None) -> str:
     if address is None:
         return "Check the free memory, /dev/shm and the free space in the folder for temporary files"
     return f"Check that a Ray cluster of this version answers at {address!r} and that RAY_AUTH_TOKEN is its token"
+
+
+def _take_words_from_terminal() -> None:
+    """Have Ray's messages, such as that a worker died, in our log: Ray prints them, also between lines of JSON.
+
+    There is no option for this. Where a later Ray has no such function, it prints as before.
+    """
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = _log_words
+
+
+def _log_words(data: dict[str, Any], ignore_prefix: bool) -> None:
+    """Stand in for Ray's printer."""
+    # Of interest to whoever looks for a fault in Ray: the pool itself says that it lost a worker.
+    _LOG.debug("Ray says: %s", " ".join(" ".join(map(str, data.get("lines", ()))).split()))
 
 
 def _set_token() -> None:
