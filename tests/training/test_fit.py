@@ -16,6 +16,7 @@ from radiolucent.training.fit import stop_on_interrupt
 from radiolucent.training.run import run_training
 from radiolucent.training.settings import NetworkSettings, RunSettings, demo_settings
 
+pytestmark = pytest.mark.timeout(300)
 EXAMPLES = PhantomExamples(0, {"train": 48, "val": 16, "test": 16})
 
 
