@@ -153,7 +153,8 @@ def measure_parity(
     largest = {"TorchScript": 0.0, "ONNX": 0.0}
     for batch in BATCHES:
         image = example(spec, batch)
-        with torch.no_grad():
+        # As the explanation workers run it; the optimising executor would compile for minutes what runs twice here.
+        with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             copies = {"TorchScript": script(image).numpy()}
             truth = copies["TorchScript"] if network is None else network(image).numpy()
         if session is not None:
