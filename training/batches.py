@@ -26,8 +26,8 @@ class Augmentation(BaseModel):
     gain: float = Field(default=0.1, ge=0, lt=1)
     """Largest relative change of brightness."""
     erase: int = Field(default=0, ge=0, le=16)
-    """Largest number of uniform squares put over the film, each 5 to 17 % of its side (arXiv:1708.04896): a network that
-    has never seen a square takes one for a finding, and its occlusion maps show squares instead of lesions."""
+    """Largest number of uniform squares put over the film, each 5 to 17 % of its side (arXiv:1708.04896). A network
+    that has never seen a square takes one for a finding, and its occlusion maps show squares instead of lesions."""
 
 
 _ERASED = (0.05, 0.17)
