@@ -36,14 +36,14 @@ def _reported(again: str = "") -> Iterator[Console]:
     try:
         yield console
     except Interrupted as stop:
-        console.print(f"[yellow]Stopped:[/] {stop}. {again}", highlight=False)
+        console.print(f"[yellow]Stopped:[/] {stop}. {again}", highlight=False, soft_wrap=True)
         raise typer.Exit(130) from None
     except KeyboardInterrupt:
-        console.print(f"[yellow]Stopped.[/] {again}", highlight=False)
+        console.print(f"[yellow]Stopped.[/] {again}", highlight=False, soft_wrap=True)
         raise typer.Exit(130) from None
     except (TrainingError, HandlersError) as error:
         console.print("[red]Error:[/]", end=" ")
-        console.print(str(error), markup=False, highlight=False)
+        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
@@ -60,7 +60,7 @@ def phantoms(
     with _reported("The manifest is written at the end; run the same command again.") as console:
         for _ in track(write_phantoms(out, count, seed), "phantoms", total=count, console=console):
             pass
-        console.print(f"{count} phantoms in {out}", highlight=False)
+        console.print(f"{count} phantoms in {out}", highlight=False, soft_wrap=True)
 
 
 def train(
@@ -74,7 +74,8 @@ def train(
         Path | None, typer.Option("--manifest", help="CSV with columns file, labels, group_id, split.", dir_okay=False)
     ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", help="demo: the five networks on chest phantoms, four minutes.")
+        str | None,
+        typer.Option("--preset", help="demo: chest phantoms, four minutes; takes --networks and --seed alone."),
     ] = None,
     images: Annotated[
         Path | None, typer.Option("--images", help="Folder of the images; the manifest's by default.", file_okay=False)
@@ -139,7 +140,7 @@ def train(
             record = run_training(out, settings, examples, progress)
         terminal = Console()
         Console(width=None if terminal.is_terminal else 200).print(scores_table(record))
-        Console(stderr=True).print(f"Run in {out}. Next: radiolucent export {out}", highlight=False)
+        Console(stderr=True).print(f"Run in {out}. Next: radiolucent export {out}", highlight=False, soft_wrap=True)
 
 
 def export(
@@ -168,7 +169,7 @@ def export(
             progress.update("export", 0, len(networks))
             model_set = export_set(Repository(repository), networks, proven)
         members = ", ".join(f"{name} {version}" for name, version in model_set.members.items())
-        Console().print(f"Model set {model_set.version} in {repository}: {members}", highlight=False)
+        Console().print(f"Model set {model_set.version} in {repository}: {members}", highlight=False, soft_wrap=True)
 
 
 def import_network(
@@ -211,7 +212,9 @@ def import_network(
             assert state_dict is not None  # noqa: S101
             card = import_timm(target, name, timm_name, state_dict, labels=made, spec=spec, title=title)
         form = "ONNX Runtime" if card.backend == "onnxruntime" else "the PyTorch backend"
-        Console().print(f"{card.name} {card.version} in {repository}, served by {form}", highlight=False)
+        Console().print(
+            f"{card.name} {card.version} in {repository}, served by {form}", highlight=False, soft_wrap=True
+        )
 
 
 def _newest_run() -> Path:

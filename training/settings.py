@@ -64,9 +64,9 @@ def native_bfloat16() -> bool:
 # size, steps with bfloat16, steps without, learning rate. The Inceptions end in a 3 x 3 map at 160 pixels; below, class
 # activation maps would be constant. Their steps cost most and count most.
 _DEMO: Mapping[str, tuple[int, int, int, float]] = {
-    "resnet18": (96, 300, 200, 3e-3),
+    "resnet18": (96, 280, 180, 3e-3),
     "resnet34": (96, 200, 110, 2e-3),
-    "inception_v3": (160, 130, 80, 2e-3),
+    "inception_v3": (160, 170, 90, 2e-3),
     "inception_resnet_v2": (160, 50, 30, 1e-3),
     "densenet161": (96, 90, 45, 1e-3),
 }
@@ -84,7 +84,7 @@ def demo_settings(data: DataRecord, labels: tuple[Label, ...], networks: Sequenc
             name: NetworkSettings(size=size, steps=steps if fast else fewer, learning_rate=rate)
             for name, (size, steps, fewer, rate) in chosen.items()
         },
-        augmentation=Augmentation(flip=True, shift=0, gain=0, erase=3),  # phantoms vary enough by themselves
+        augmentation=Augmentation(flip=True, shift=0, gain=0, erase=2),  # phantoms vary enough by themselves
         weights="none",
         precision="bf16-mixed" if fast else "32-true",
         seed=seed,
