@@ -111,6 +111,8 @@ def train(
     out = out or _RUNS / (preset or (manifest or Path()).resolve().parent.name)
     with _reported(f"The same command goes on from there ({out})."):
         chosen = _chosen_networks(networks)
+        if weights not in ("none", "imagenet") and len(chosen) != 1:
+            raise typer.BadParameter("a file of weights is one network's: name it with --networks")
         if manifest is None:
             settings, examples = _demo(chosen, seed)
         else:

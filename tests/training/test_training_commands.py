@@ -33,6 +33,7 @@ def test_phantoms_are_drawn_into_a_folder(tmp_path: Path) -> None:
     [
         (("train", "--out", "x"), "either"),
         (("train", "--out", "x", "--preset", "nope"), "there is no preset"),
+        (("train", "--out", "x", "--preset", "demo", "--weights", "w.pth"), "name it with --networks"),
         (("train", "--out", "x", "--preset", "demo", "--networks", "alexnet"), "unknown networks alexnet"),
         (("import", "--name", "a", "--labels", "b", "--size", "64"), "either"),
         (("export", "nowhere"), "nowhere holds no run"),
