@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import platform
+import socket
 import statistics
 import sys
 from collections.abc import Awaitable, Callable
@@ -27,15 +28,11 @@ from rich.console import Console
 Ask = Callable[[], Awaitable[object]]
 
 
-def triton_address(gateway: psutil.Process) -> str:
-    """Read from its command line where the embedded Triton listens."""
-    for process in gateway.children(recursive=True):
-        arguments = process.cmdline()
-        if arguments and Path(arguments[0]).name == "tritonserver":
-            given = dict(a[2:].split("=", 1) for a in arguments[1:] if "=" in a)
-            socket = given["grpc-address"]
-            return socket if socket.startswith("unix:") else f"{socket}:{given['grpc-port']}"
-    raise SystemExit("the gateway runs no embedded Triton")
+def free_port() -> int:
+    """Find a loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def latency(sides: dict[str, Ask], rounds: int) -> dict[str, list[float]]:
@@ -62,11 +59,13 @@ async def throughput(ask: Ask, concurrency: int, requests: int) -> float:
     return requests / (perf_counter() - start)
 
 
-async def measure(address: str, file: bytes, rounds: int, gateway: psutil.Process) -> dict[str, object]:
+async def measure(
+    address: str, direct_address: str, file: bytes, rounds: int, gateway: psutil.Process
+) -> dict[str, object]:
     """Measure everything on a running gateway."""
     image = triton.InferInput("IMAGE", [1, 1], "BYTES")
     image.set_data_from_numpy(np.array([[file]], dtype=np.object_))
-    async with AsyncClient(address) as client, triton.InferenceServerClient(triton_address(gateway)) as direct:
+    async with AsyncClient(address) as client, triton.InferenceServerClient(direct_address) as direct:
         sides: dict[str, Ask] = {
             "gateway": lambda: client.classify(file),
             "triton": lambda: direct.infer("chest_xray", [image]),
@@ -160,9 +159,11 @@ def main() -> None:
     xray = options.xray or next(iter(sorted(Path("build/demo/xrays/images").glob("*.png"))), None)
     if xray is None or not options.repository.exists():
         sys.exit("run `make demo` first, or give --repository and --xray")
+    port = free_port()
+    os.environ["RADIOLUCENT_TRITON_PORT"] = str(port)  # the default is a socket for the gateway alone
     with local_server(options.repository, Console(stderr=True)) as address:
         gateway = next(p for p in psutil.Process().children() if "serve" in p.cmdline())
-        figures = asyncio.run(measure(address, xray.read_bytes(), options.rounds, gateway))
+        figures = asyncio.run(measure(address, f"127.0.0.1:{port}", xray.read_bytes(), options.rounds, gateway))
     figures["machine"] = {
         "cores": os.cpu_count(),
         "architecture": platform.machine(),
