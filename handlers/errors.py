@@ -63,31 +63,8 @@ class ImageError(HandlersError):
         return self.message
 
 
-class CardError(HandlersError):
-    """A model card that is missing or does not say what a card must say.
-
-    Parameters
-    ----------
-    path : Path
-        The card.
-    problem : str
-        What is wrong with it.
-    """
-
-    path: Path
-    problem: str
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(path, problem)
-        self.path = path
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}"
-
-
-class RepositoryError(HandlersError):
-    """Something in the model repository that is missing, altered or in the way.
+class _LocatedError(HandlersError):
+    """An error about a file or folder.
 
     Parameters
     ----------
@@ -101,9 +78,18 @@ class RepositoryError(HandlersError):
     problem: str
 
     def __init__(self, path: Path, problem: str) -> None:
+        # Both go into `args`, so that the error survives pickling between processes.
         super().__init__(path, problem)
         self.path = path
         self.problem = problem
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}"
+
+
+class CardError(_LocatedError):
+    """A model card that is missing or does not say what a card must say."""
+
+
+class RepositoryError(_LocatedError):
+    """Something in the model repository that is missing, altered or in the way."""

@@ -93,11 +93,6 @@ class Settings(BaseSettings):
         return value
 
     @property
-    def triton_address(self) -> str | None:
-        """The external Triton as `host:port`; None for the embedded one."""
-        return self.triton.removeprefix("grpc://") if self.triton else None
-
-    @property
     def worker_count(self) -> int:
         """Number of explanation workers, with the default worked out."""
         return self.workers or max(1, _cores() // 2)
