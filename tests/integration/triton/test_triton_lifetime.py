@@ -126,6 +126,7 @@ async def test_stopping_leaves_nothing_behind(repository: Repository, xray: Call
     await serving.stop()
 
 
+@pytest.mark.first
 @pytest.mark.parametrize("idle", [True, False])
 async def test_stopping_leaves_no_folder_of_the_python_backend(repository: Repository, idle: bool) -> None:
     if any(warden._starts_of_tritons()):
