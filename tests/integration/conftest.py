@@ -29,7 +29,7 @@ _SERVE = "import typer; from radiolucent.server.command import serve; typer.run(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that need the machine's only Triton first, and give those more time that may have to start the gateway."""
+    """Put tests that need the only Triton first, and give those more time that may have to start the gateway."""
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
     for item in items:
         if "gateway" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
