@@ -126,6 +126,24 @@ class Method(ABC, Generic[P]):
     channels: ClassVar[Channels] = Channels.SHARES
     """What the channels of its attributions are to each other."""
 
+    def check_network(self, network: torch.nn.Module) -> None:  # noqa: B027 - most methods explain any network
+        """Refuse a network that this method cannot explain. The default refuses none.
+
+        A static look, without a forward pass: it is called when a network is loaded, to tell clients which methods
+        explain it, and again before `explain`.
+
+        Parameters
+        ----------
+        network
+            What `explain` would get as ``model.network``: the lifted network (`torch.fx.GraphModule`) where `needs`
+            has `Need.MODULES`, else the TorchScript copy.
+
+        Raises
+        ------
+        NotApplicable
+            If the method cannot explain it; the text names what in the network is the reason.
+        """
+
     @abstractmethod
     def explain(
         self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: P, job: Job
