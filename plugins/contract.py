@@ -126,7 +126,7 @@ class Method(ABC, Generic[P]):
     channels: ClassVar[Channels] = Channels.SHARES
     """What the channels of its attributions are to each other."""
 
-    def check_network(self, network: torch.nn.Module) -> None:  # noqa: B027 - most methods explain any network
+    def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network that this method cannot explain. The default refuses none.
 
         A static look, without a forward pass: it is called when a network is loaded, to tell clients which methods
