@@ -1,0 +1,7 @@
+"""Rebuilding a TorchScript copy so that its layers can be seen and hooked one by one."""
+
+from .errors import NotDifferentiable, NotLiftable
+from .fidelity import check_fidelity, check_gradient
+from .lift import lift
+
+__all__ = ["NotDifferentiable", "NotLiftable", "check_fidelity", "check_gradient", "lift"]

@@ -1,0 +1,92 @@
+"""What a TorchScript copy can do, and whether its lifted form computes the same."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..card import InputSpec
+from .errors import NotDifferentiable, NotLiftable
+
+__all__ = ["check_fidelity", "check_gradient"]
+
+_BATCHES = (1, 3)
+_TOLERANCE = 1e-6
+"""Largest difference, as a share of the largest value. The same kernels run, so it is 0 as a rule."""
+
+
+def check_gradient(script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:
+    """Differentiate the outputs with respect to a random image.
+
+    Parameters
+    ----------
+    script : torch.nn.Module
+        A TorchScript copy.
+    spec : InputSpec
+        What it expects to see.
+    seed : int
+        Of the random image.
+
+    Raises
+    ------
+    NotDifferentiable
+        If there is no gradient, or it is not finite.
+    """
+    try:
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            _, gradient = _outputs(script, _images(spec, 1, torch.Generator().manual_seed(seed)))
+    except RuntimeError as error:
+        raise NotDifferentiable("has no gradient with respect to its input") from error
+    if not bool(gradient.isfinite().all()):
+        raise NotDifferentiable("has a gradient that is not finite")
+
+
+def check_fidelity(lifted: nn.Module, script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:
+    """Compare outputs and input gradients on random images, in batches of one and of three.
+
+    Parameters
+    ----------
+    lifted : torch.nn.Module
+        What `lift` made.
+    script : torch.nn.Module
+        The TorchScript copy it was made of.
+    spec : InputSpec
+        What both expect to see.
+    seed : int
+        Of the random images.
+
+    Raises
+    ------
+    NotLiftable
+        If they differ by more than rounding, or the lifted one fails. The text says by how much.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for count in _BATCHES:
+        images = _images(spec, count, generator)
+        # TorchScript's profiling executor would rewrite the graph between one run and the next.
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            expected = _outputs(script, images)
+        try:
+            got = _outputs(lifted, images)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise NotLiftable(f"cannot be lifted: its layers do not run on a batch of {count}") from error
+        for what, ours, theirs in zip(("outputs", "gradients"), got, expected, strict=True):
+            difference = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-30))
+            if not difference <= _TOLERANCE:
+                raise NotLiftable(
+                    f"cannot be lifted faithfully: its {what} on a random batch of {count} differ by {difference:.1e} "
+                    "of the largest"
+                )
+
+
+def _images(spec: InputSpec, count: int, generator: torch.Generator) -> torch.Tensor:
+    brightness = torch.rand(count, spec.channels, spec.size, spec.size, generator=generator)
+    return (brightness - spec.mean) / spec.std
+
+
+def _outputs(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.enable_grad():
+        points = images.clone().requires_grad_()
+        outputs = network(points)
+        (gradient,) = torch.autograd.grad(outputs.square().sum(), points)
+    return outputs.detach(), gradient
