@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from typing_extensions import Self
 
+from .brightness import BrightnessStatistics
 from .errors import CardError
 
 __all__ = [
@@ -151,6 +152,8 @@ class ModelCard(_Record):
     """Checksums of ``model.onnx`` and ``model.pt``, as far as they exist."""
     versions: dict[str, str] = Field(default_factory=dict)
     """Versions of the libraries that made it."""
+    brightness: BrightnessStatistics | None = None
+    """How bright the training films were; none where that is not known, or of too few films to be told."""
     created: datetime
     """When."""
     intended_use: str = INTENDED_USE

@@ -9,6 +9,7 @@ import torch
 from .contract import Job, Output
 
 if TYPE_CHECKING:
+    from ..handlers.brightness import BrightnessStatistics
     from ..handlers.card import InputSpec
 
 __all__ = ["ObservedModel"]
@@ -32,12 +33,16 @@ class ObservedModel(torch.nn.Module):
         Whether a call gives logits or probabilities.
     image : torch.Tensor, optional
         The explained image, [1, C, H, W]; its output is remembered when it goes by.
+    statistics : BrightnessStatistics, optional
+        How bright the network's training films were, for baselines and backgrounds; where the card says it.
 
     Attributes
     ----------
     spec : InputSpec
         As given.
     output : Output
+        As given.
+    statistics : BrightnessStatistics or None
         As given.
     forward_passes : int
         Samples that went forward so far.
@@ -51,11 +56,13 @@ class ObservedModel(torch.nn.Module):
         spec: InputSpec,
         output: Output = Output.LOGIT,
         image: torch.Tensor | None = None,
+        statistics: BrightnessStatistics | None = None,
     ) -> None:
         super().__init__()
         self.network = network
         self.spec = spec
         self.output = output
+        self.statistics = statistics
         self.forward_passes = 0
         self._job = job
         self._image = image

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from ..handlers.brightness import BrightnessStatistics
 from ..handlers.card import InputSpec, Label, ModelCard, TrainingRecord, save_card
 from ..handlers.repository import (
     FIVE_NETWORKS,
@@ -52,6 +53,8 @@ class Exportable:
         How it was made.
     metrics : mapping of str to float
         Scores on its test split.
+    brightness : BrightnessStatistics, optional
+        How bright its training films were.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Exportable:
     input: InputSpec
     training: TrainingRecord
     metrics: Mapping[str, float] = field(default_factory=dict)
+    brightness: BrightnessStatistics | None = None
 
 
 def export_set(
@@ -125,6 +129,7 @@ def write_version(folder: Path, version: int, item: Exportable) -> ModelCard:
         parity=parity,
         files={name: sha256(folder / name) for name in ("model.onnx", "model.pt")},
         versions=library_versions(),
+        brightness=item.brightness,
         created=datetime.now(timezone.utc),
     )
     save_card(card, folder / "card.json")

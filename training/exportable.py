@@ -64,4 +64,5 @@ def _load_one(folder: Path, record: RunRecord, result: NetworkResult) -> Exporta
         ),
         # What the thumbnail scores on the same films belongs beside every score.
         metrics={**result.test, "thumbnail_ridge_micro_f1": record.thumbnail_ridge["micro_f1"]},
+        brightness=record.brightness,
     )

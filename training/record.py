@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ..handlers.brightness import BrightnessStatistics
 from .errors import RunError
 from .settings import RunSettings
 
@@ -56,6 +57,8 @@ class RunRecord(BaseModel):
     """Scores, on the same films, of a ridge regression that sees 16 x 16 pixels."""
     versions: dict[str, str]
     """Of libraries."""
+    brightness: BrightnessStatistics | None = None
+    """How bright the training films were; none of fewer than 20 films."""
 
 
 Document = TypeVar("Document", bound=BaseModel)

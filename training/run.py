@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..handlers.brightness import GRID, BrightnessStatistics
 from ..handlers.vote import probabilities
 from .baseline import THUMBNAIL, thumbnail_ridge
 from .batches import Batches
@@ -92,7 +93,7 @@ def run_training(folder: Path, settings: RunSettings, examples: Examples, progre
     if (folder / "run.json").is_file():
         progress.say(f"{folder}: all networks are finished")
         return read_document(RunRecord, folder / "run.json")
-    sizes = [THUMBNAIL, *(network.size for network in settings.networks.values())]
+    sizes = [THUMBNAIL, GRID, *(network.size for network in settings.networks.values())]
     cache = build_cache(folder / "cache", examples, sizes, lambda done, total: progress.update("films", done, total))
     run = _Run(folder, settings, cache, progress)
     results = []
@@ -198,4 +199,5 @@ def _score_together(run: _Run, results: list[NetworkResult]) -> RunRecord:
         mean_thresholds=mean_thresholds,
         thumbnail_ridge=score(thumbnail_ridge(run.cache), truth["test"], names),
         versions=library_versions(),
+        brightness=BrightnessStatistics.of(run.cache.images("train", GRID)),
     )

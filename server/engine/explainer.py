@@ -115,7 +115,14 @@ class Explainer:
         run.check()
         network = self._warm.get(task.model)
         image = torch.from_numpy(prepared.tensor.copy())[None]
-        run.model = model = ObservedModel(network, run, spec=task.model.input, output=task.output, image=image)
+        run.model = model = ObservedModel(
+            network,
+            run,
+            spec=task.model.input,
+            output=task.output,
+            image=image,
+            statistics=task.model.statistics,
+        )
 
         # Methods get an image of their own: what one does to it, the next must not see.
         attributions = method.explain(model, image.clone(), task.targets, params, run)

@@ -117,6 +117,7 @@ def _item(
             path=(repository.member_version_dir(card.name, card.version) / "model.pt").resolve(),
             sha256=card.files["model.pt"],
             input=card.input,
+            statistics=card.brightness,
         ),
         method=call.method.name,
         parameters=parameters,

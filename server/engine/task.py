@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...handlers.brightness import BrightnessStatistics
 from ...handlers.card import InputSpec
 from ...handlers.geometry import Affine
 from ...plugins.contract import Output
@@ -47,6 +48,8 @@ class ModelRef:
         Checksum of that file, verified before it is loaded.
     input : InputSpec
         What the network expects to see.
+    statistics : BrightnessStatistics, optional
+        How bright its training films were, where its card says it.
     """
 
     name: str
@@ -54,6 +57,7 @@ class ModelRef:
     path: Path
     sha256: str
     input: InputSpec
+    statistics: BrightnessStatistics | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from radiolucent.handlers.brightness import BrightnessStatistics
 from radiolucent.handlers.card import DataRecord, InputSpec, TrainingRecord
 from radiolucent.handlers.repository import Repository, load_set, verify
 from radiolucent.handlers.torchscript import load_torchscript
@@ -23,6 +24,7 @@ from radiolucent.training.untrained import build_untrained_set
 
 LABELS = make_labels(("COVID-19", "Pneumonia", "No Finding"))
 SPEC = InputSpec(size=64)
+BRIGHTNESS = BrightnessStatistics(films=20, mean=((0.4,) * 16,) * 16, std=((0.2,) * 16,) * 16)
 
 
 def exportable(name: str = "resnet18") -> Exportable:
@@ -31,7 +33,7 @@ def exportable(name: str = "resnet18") -> Exportable:
     estimate_batch_norm(network, [example(SPEC, 8)])
     data = DataRecord(name="nothing", checksum="0" * 64)
     record = TrainingRecord(preset="none", data=data, epochs=0, steps=0, seed=0, initial_weights="random", seconds=0)
-    return Exportable(name, name, network, LABELS, SPEC, record)
+    return Exportable(name, name, network, LABELS, SPEC, record, brightness=BRIGHTNESS)
 
 
 class Fickle(torch.nn.Module):
@@ -53,6 +55,7 @@ def test_a_version_holds_two_forms_of_one_network_and_its_card(tmp_path: Path) -
     folder = tmp_path / "resnet18" / "1"
     assert sorted(path.name for path in folder.iterdir()) == ["card.json", "model.onnx", "model.pt"]
     card = repository.card("resnet18", 1)
+    assert card.brightness == BRIGHTNESS
     image = example(SPEC, 5)
     with torch.no_grad():
         eager = item.network(image).numpy()

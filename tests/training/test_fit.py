@@ -67,6 +67,10 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     again = Recorder()
     assert run_training(tmp_path, settings(2), EXAMPLES, again) == first
     assert again.steps == []
+    # What networks may be explained with: the brightness of the 48 training films, no other split's.
+    assert first.brightness is not None
+    assert first.brightness.films == 48
+    assert load_run(tmp_path)[0].brightness == first.brightness
     assert not (tmp_path / "cache").exists()
     assert not list(tmp_path.glob("**/*.ckpt"))
 
