@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
-import numpy as np
 import torch
 from pydantic import Field
 
 from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
 from ..observed import ObservedModel
-from ..order import low_discrepancy_order, stages
-from .baselines import Baseline
+from ..order import stages
+from .baselines import BASELINES, Baseline
 from .gradients import gradients
+from .quadrature import quadrature
+from .seeds import seed_field
 
 __all__ = ["IntegratedGradients", "IntegratedGradientsParameters"]
 
@@ -27,8 +28,9 @@ class IntegratedGradientsParameters(Parameters):
     )
     baseline: Baseline = Field(
         default=Baseline.BLACK,
-        description="The image without information: black, mid_grey, or mean, the explained image's mean brightness.",
+        description=f"The image without information: {BASELINES}.",
     )
+    seed: int = seed_field("the baseline uniform_noise")
 
 
 class IntegratedGradients(Method[IntegratedGradientsParameters]):
@@ -60,9 +62,9 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
     ) -> Iterator[Attribution]:
         """Yield partial maps with a growing part of the nodes, then the quadrature; targets share forward passes."""
         total = self.cost(params, image.shape[1:], len(targets))
-        baseline = params.baseline.like(image, model.spec)
+        baseline = params.baseline.like(image, model.spec, statistics=model.statistics, seed=params.seed)
         difference = image - baseline
-        nodes, weights = _quadrature(params.steps)
+        nodes, weights = quadrature(params.steps)
         with torch.no_grad():
             at_image, at_baseline = model(torch.cat([image, baseline])).double()
         done = 2
@@ -89,10 +91,3 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
     def cost(self, params: IntegratedGradientsParameters, shape: Sequence[int], targets: int) -> int:
         """Return the cost of a forward pass per node and a backward pass per node and target, and of both ends."""
         return 2 + params.steps * (1 + 2 * targets)
-
-
-def _quadrature(steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return nodes in (0, 1) and weights of sum 1, in low-discrepancy order."""
-    nodes, weights = np.polynomial.legendre.leggauss(steps)  # type: ignore[no-untyped-call]
-    order = low_discrepancy_order(steps)[:, 0]
-    return torch.from_numpy((nodes[order] + 1) / 2), torch.from_numpy(weights[order] / 2)

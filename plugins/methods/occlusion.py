@@ -13,7 +13,8 @@ from ..contract import Attribution, Channels, Completeness, Job, Method, Need, P
 from ..errors import NotApplicable
 from ..observed import ObservedModel
 from ..order import low_discrepancy_order, stages
-from .baselines import Baseline
+from .baselines import BASELINES, Baseline
+from .seeds import seed_field
 from .windows import Windows
 
 __all__ = ["Occlusion", "OcclusionParameters"]
@@ -38,11 +39,12 @@ class OcclusionParameters(Parameters):
     )
     baseline: Baseline = Field(
         default=Baseline.BLACK,
-        description="What the window shows: black, mid_grey, or mean, the explained image's mean brightness.",
+        description=f"What the window shows: {BASELINES}.",
     )
     batch_size: int = Field(
         default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
     )
+    seed: int = seed_field("the baseline uniform_noise")
 
     @field_validator("window", "stride")
     @classmethod
@@ -112,7 +114,7 @@ class Occlusion(Method[OcclusionParameters]):
         """Yield partial maps with a growing part of the windows, then the whole; targets share every forward pass."""
         windows = params.windows(image.shape[1:])
         total = self.cost(params, image.shape[1:], len(targets))
-        baseline = params.baseline.like(image, model.spec)
+        baseline = params.baseline.like(image, model.spec, statistics=model.statistics, seed=params.seed)
         order = low_discrepancy_order(*windows.grid)
         chosen = list(targets)
         with torch.no_grad():

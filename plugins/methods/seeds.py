@@ -1,0 +1,24 @@
+"""The seed of a method that draws random numbers."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+__all__ = ["seed_field"]
+
+
+def seed_field(of: str) -> int:
+    """Declare a method's seed.
+
+    Parameters
+    ----------
+    of : str
+        What is drawn, for the description.
+    """
+    seed: int = Field(
+        default=0,
+        ge=0,
+        lt=2**32,
+        description=f"Seed of {of}, 0 to 4294967295: the same seed gives the same map, bit by bit.",
+    )
+    return seed
