@@ -1,0 +1,247 @@
+"""One image, one network, one method."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ...handlers.card import InputSpec, ModelCard
+from ...handlers.geometry import Affine
+from ..contract import Attribution, Method, Output, Parameters
+from ..errors import InvalidResult
+from ..heatmap import heatmap
+from ..observed import ObservedModel
+from ..registry import load_registry
+from ..results import checked
+from ..validation import check_method, validate_parameters
+from .images import ImageSource, read_image
+from .networks import NetworkSource, explainable, open_network
+
+__all__ = ["Explanation", "TargetMap", "explain"]
+
+
+@dataclass(frozen=True, eq=False)
+class TargetMap:
+    """The final map of one target.
+
+    Parameters
+    ----------
+    target : int
+        Index of the output.
+    label : str or None
+        Its name, where a model card says it.
+    values : torch.Tensor
+        The attribution, float32 [C, H, W], in the network's input space.
+    heatmap : torch.Tensor
+        Its reduction to one plane, float32 [H, W].
+    output_value : float
+        The explained output of the image: a logit, or a probability in [0, 1].
+    convergence_delta : float or None
+        See :class:`~radiolucent.plugins.Attribution`.
+    """
+
+    target: int
+    label: str | None
+    values: torch.Tensor
+    heatmap: torch.Tensor
+    output_value: float
+    convergence_delta: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """What a method said of an image.
+
+    Parameters
+    ----------
+    maps : tuple of TargetMap
+        One per target, in the order asked for.
+    parameters : Parameters
+        The method's parameters, defaults included.
+    image : torch.Tensor
+        What the network saw, float32 [1, C, H, W].
+    affine : Affine or None
+        From the grid of the maps to the image's; None where a tensor was given.
+    forward_passes : int
+        Samples that went through the network.
+    cost : int
+        What the method had announced, in forward passes or their equivalent.
+    seconds : float
+        Time that the method took.
+    """
+
+    maps: tuple[TargetMap, ...]
+    parameters: Parameters
+    image: torch.Tensor
+    affine: Affine | None
+    forward_passes: int
+    cost: int
+    seconds: float
+
+    def __getitem__(self, target: int | str) -> TargetMap:
+        """Return the map of a target, by its index or its label.
+
+        Raises
+        ------
+        KeyError
+            If it was not explained.
+        """
+        for one in self.maps:
+            if target == (one.label if isinstance(target, str) else one.target):
+                return one
+        raise KeyError(target)
+
+
+def explain(
+    image: ImageSource,
+    network: NetworkSource,
+    method: str | Method[Any],
+    *,
+    targets: int | str | Sequence[int | str] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    spec: InputSpec | None = None,
+    output: Output = Output.LOGIT,
+    progress: Callable[[int, int], None] | None = None,
+    on_partial: Callable[[Attribution], None] | None = None,
+) -> Explanation:
+    """Explain an image in this process, as the server would.
+
+    Parameters
+    ----------
+    image : path, bytes, XRay, ndarray or torch.Tensor
+        A PNG, JPEG or DICOM file, or what :func:`~radiolucent.plugins.runner.images.read_image` takes besides.
+    network : path or torch.nn.Module
+        A TorchScript file, a version folder of a model repository, or a module; it is not changed.
+    method : str or Method
+        Name of an installed method, or an instance of one's own.
+    targets : int, str or sequence of them, optional
+        Outputs by index, or by label where the network has a card. By default the one of the highest value.
+    parameters : mapping, optional
+        Parameters by name, as JSON values; what is absent takes its default.
+    spec : InputSpec, optional
+        What the network expects; by default what its card says. Without a card it may be left out for a tensor alone,
+        which is then taken to be brightness itself (mean 0, standard deviation 1).
+    output : Output
+        Whether logits or probabilities are explained.
+    progress : callable, optional
+        Gets the work done and the whole, in forward passes or their equivalent.
+    on_partial : callable, optional
+        Gets every partial map; raise from it, or interrupt, to stop the method.
+
+    Returns
+    -------
+    Explanation
+        Maps and heatmaps.
+
+    Raises
+    ------
+    UnknownMethod, InvalidParameters, RegistrationError
+        If there is no such method, or it does not take these parameters, or cannot be registered.
+    NotApplicable
+        If the method cannot explain this network.
+    InvalidResult
+        If it breaks its contract; the text names what to mend.
+    ValueError
+        If a target does not exist, or the network's input is not known.
+    """
+    method = _method(method)
+    params = validate_parameters(method, parameters or {})
+    opened = open_network(network)
+    spec = spec or _spec(opened.card, image)
+    tensor, affine = read_image(image, spec)
+    shape = tuple(tensor.shape[1:])
+    # As in the server: the profiling executor makes the first passes of every new shape slow, and buys nothing here.
+    with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        job = _Job(progress)
+        model = ObservedModel(
+            explainable(opened.module, method, tensor), job, spec=spec, output=output, image=tensor.clone()
+        )
+        method.check_network(model.network)
+        chosen = _targets(targets, opened.card, model, tensor)
+        cost = method.cost(params, shape, len(chosen))
+        started, before = time.monotonic(), model.forward_passes
+        final: dict[int, Attribution] = {}
+        for attribution in checked(method, method.explain(model, tensor.clone(), chosen, params, job), chosen, shape):
+            if attribution.final:
+                final[attribution.target] = attribution
+            elif on_partial is not None:
+                on_partial(attribution)
+        seconds, passes = time.monotonic() - started, model.forward_passes - before
+        names = opened.card.label_names if opened.card else None
+        maps = tuple(_map(method, model, final[target], names) for target in chosen)
+    return Explanation(maps, params, tensor, affine, passes, cost, seconds)
+
+
+class _Job:
+    """Passes progress on. An author stops a method by an interrupt, so nothing is ever cancelled here."""
+
+    def __init__(self, report: Callable[[int, int], None] | None) -> None:
+        self._report = report
+
+    def check(self) -> None:
+        """Go on."""
+
+    def progress(self, done: int, total: int) -> None:
+        if not 0 <= done <= total:
+            raise InvalidResult(f"progress must be reported as 0 <= done <= total, not {done!r} of {total!r}")
+        if self._report is not None:
+            self._report(done, total)
+
+
+def _method(method: str | Method[Any]) -> Method[Any]:
+    if isinstance(method, str):
+        return load_registry().method(method)
+    check_method(method)
+    return method
+
+
+def _spec(card: ModelCard | None, image: ImageSource) -> InputSpec:
+    if card is not None:
+        return card.input
+    if isinstance(image, torch.Tensor):
+        channels, height, width = image.shape[-3:]
+        return InputSpec(size=min(height, width), channels=channels)
+    raise ValueError(
+        "the network has no model card: say what it expects, as spec=InputSpec(size=224, mean=0.5, std=0.25)"
+    )
+
+
+def _targets(
+    wanted: int | str | Sequence[int | str] | None, card: ModelCard | None, model: ObservedModel, image: torch.Tensor
+) -> list[int]:
+    with torch.no_grad():
+        outputs = model(image)[0]
+    if wanted is None:
+        return [int(outputs.argmax())]
+    one_by_one = [wanted] if isinstance(wanted, (int, str)) else list(wanted)
+    chosen = list(dict.fromkeys(_index(target, card, len(outputs)) for target in one_by_one))
+    if not chosen:
+        raise ValueError("name at least one target")
+    return chosen
+
+
+def _index(target: int | str, card: ModelCard | None, outputs: int) -> int:
+    if isinstance(target, str):
+        names = card.label_names if card else ()
+        if target not in names:
+            raise ValueError(f"unknown label {target!r}; there are: {', '.join(names) or 'none, without a model card'}")
+        return names.index(target)
+    if not 0 <= target < outputs:
+        raise ValueError(f"unknown target {target}; the network's outputs are 0 to {outputs - 1}")
+    return int(target)
+
+
+def _map(method: Method[Any], model: ObservedModel, attribution: Attribution, names: Sequence[str] | None) -> TargetMap:
+    values = attribution.values.detach().clone()
+    return TargetMap(
+        target=attribution.target,
+        label=names[attribution.target] if names else None,
+        values=values,
+        heatmap=heatmap(values, signed=method.signed, channels=method.channels).clone(),
+        output_value=model.value(attribution.target),
+        convergence_delta=attribution.convergence_delta,
+    )
