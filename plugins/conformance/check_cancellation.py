@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
+
 from ..errors import Cancelled
 from .breach import Breach
 from .networks import ordinary
@@ -49,11 +52,12 @@ def check_every_pass_counts(subject: Subject) -> None:
     run = subject.start(ordinary(subject.channels))
     passes = 0
 
-    def count(*_: object) -> None:
+    def count(module: torch.nn.Module, _: object) -> None:
         nonlocal passes
-        passes += 1
+        passes += module is run.model.network
 
-    handle = run.model.network.register_forward_pre_hook(count)
+    # On all modules: a ScriptModule takes no hook of its own.
+    handle = register_module_forward_pre_hook(count)
     try:
         for _ in run.raw:
             pass

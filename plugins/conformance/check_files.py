@@ -7,7 +7,7 @@ import io
 import torch
 from PIL import Image
 
-from ..errors import InvalidResult
+from ..errors import PluginsError
 from ..runner.explaining import explain
 from .breach import Breach
 from .networks import SIZE, ordinary
@@ -31,7 +31,7 @@ def check_files(subject: Subject) -> None:
             parameters=subject.params().model_dump(mode="json"),
             spec=case.spec,
         )
-    except InvalidResult as error:
+    except PluginsError as error:
         raise Breach(str(error)) from error
     if tuple(explanation[0].heatmap.shape) != (SIZE, SIZE):
         raise Breach(f"the heatmap has the shape {list(explanation[0].heatmap.shape)}, not that of the network's input")

@@ -72,6 +72,9 @@ def _to_the_end(run: Run) -> None:
             _check_modes("at a map that is yielded", grad_mode)
     except (Cancelled, Enough):
         pass
+    except Exception:
+        if not run.job.cancelled:  # check_cancellation has a word on what is raised then
+            raise
 
 
 def _to_the_first(run: Run) -> None:

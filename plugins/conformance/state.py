@@ -37,12 +37,12 @@ class NetworkState:
     weights : dict
         Values of parameters and buffers.
     flags : dict
-        By place: what kind of module, whether in training, its own `forward` if it was given one; whether a weight
-        wants a gradient, and has one.
+        By place, in words: what kind of module, whether in training, whether its `forward` was replaced; whether a
+        weight wants a gradient, and has one.
     """
 
     weights: dict[str, torch.Tensor]
-    flags: dict[str, object]
+    flags: dict[str, str]
 
     def difference(self, after: NetworkState) -> str | None:
         """Return the first place that differs, and how."""
@@ -57,17 +57,14 @@ class NetworkState:
 
 def network_state(model: torch.nn.Module) -> NetworkState:
     """Write down a network."""
-    flags: dict[str, object] = {}
+    flags: dict[str, str] = {}
     for name, module in model.named_modules():
         forward = vars(module).get("forward")
-        flags[f"module {name or 'model'}"] = (
-            type(module).__name__,
-            "training" if module.training else "evaluation",
-            "forward replaced" if forward is not None else "forward its own",
-        )
+        mode = "in training mode" if module.training else "in evaluation mode"
+        flags[name or "model"] = f"{type(module).__name__} {mode}{'' if forward is None else ', forward replaced'}"
     for name, weight in _weights(model).items():
-        gradient = "with a gradient" if weight.grad is not None else "without a gradient"
-        flags[f"weight {name}"] = (f"requires_grad={weight.requires_grad}", gradient)
+        gradient = "has a gradient" if weight.grad is not None else "has no gradient"
+        flags[name] = f"requires_grad={weight.requires_grad}, {gradient}"
     return NetworkState({name: weight.detach().clone() for name, weight in _weights(model).items()}, flags)
 
 

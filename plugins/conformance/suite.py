@@ -63,6 +63,8 @@ def breaches(
                 check(subject)
             except Breach as breach:  # noqa: PERF203 - every check has its say
                 yield check.__name__, str(breach)
+            except Exception as error:  # noqa: BLE001 - the method's own
+                yield check.__name__, f"the method raised {type(error).__name__}: {error}"
 
 
 class MethodConformance:

@@ -107,11 +107,11 @@ def _script(network: torch.nn.Module, example: torch.Tensor) -> torch.jit.Script
         batch = example.detach()[:1].repeat(2, 1, 1, 1)
         with torch.no_grad():
             traced: torch.jit.ScriptModule = torch.jit.trace(own, batch)  # type: ignore[no-untyped-call]
-        return traced
+        return _reloaded(traced)
 
 
 def _reloaded(script: torch.jit.ScriptModule) -> torch.jit.ScriptModule:
-    # copy.deepcopy makes the weights of a ScriptModule results of an operation.
+    # As from its file: a fresh trace still takes hooks, and copy.deepcopy turns weights into results of an operation.
     file = io.BytesIO()
     torch.jit.save(script, file)
     file.seek(0)
