@@ -88,6 +88,13 @@ class Registry:
         except KeyError:
             raise UnknownMethod(name, self.methods) from None
 
+    def named(self, name: str) -> str:
+        """Name a method in an error's text, with the package that brought it where it is not built in."""
+        origin = self.origins.get(name)
+        if origin is None or origin.distribution == _DISTRIBUTION:
+            return f"the method {name!r}"
+        return f"the method {name!r} of the package {origin.distribution} {origin.version}"
+
     def parameters(self, name: str, values: Mapping[str, Any]) -> Parameters:
         """Read a method's parameters from JSON values; what is absent takes its default.
 
@@ -170,7 +177,7 @@ class _Loader:
             check_method(method)
         except RegistrationError as error:
             return str(error)
-        except Exception as error:  # noqa: BLE001 - a stranger's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code
             return f"a method cannot be examined: {_words(error)}"
         if method.name in self._methods:
             taken = self._origins[method.name].distribution

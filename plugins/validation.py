@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -44,6 +45,9 @@ def validate_parameters(method: Method[Any], values: Mapping[str, Any]) -> Param
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise InvalidParameters(method.name, problems, method.parameters.model_fields) from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's validators
+        problem = f"its check of them raised {type(error).__name__}"
+        raise InvalidParameters(method.name, [("", problem)], method.parameters.model_fields) from error
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -92,7 +96,7 @@ def _check_parameters(kind: str, method: Method[Any]) -> None:
         if not (field.description or "").strip():
             raise RegistrationError(f"{kind}: parameter {name!r} needs a description, with its unit and range")
     try:
-        parameters_schema(method)
+        json.dumps(parameters_schema(method), allow_nan=False)
         method.parameters().model_dump_json()
     except Exception as error:  # pydantic has many ways to refuse a schema
         raise RegistrationError(f"{kind}: its parameters have no JSON Schema: {error}") from error

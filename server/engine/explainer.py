@@ -93,14 +93,14 @@ class Explainer:
         except NotApplicable as error:
             run.fail(FailureReason.NOT_APPLICABLE, str(error))
         except InvalidResult as error:
-            run.fail(FailureReason.INVALID_RESULT, f"the method {task.method!r} breaks its contract: {error}", error)
+            run.fail(FailureReason.INVALID_RESULT, f"{self._registry.named(task.method)} breaks its contract: {error}", error)
         except (ImageError, PluginsError) as error:
             run.fail(FailureReason.METHOD, str(error))
         except HandlersError as error:
             # Its words name a path of this machine.
             run.fail(FailureReason.METHOD, "the network's TorchScript copy could not be loaded", error)
         except BaseException as error:  # noqa: BLE001 - a stranger's code may even raise SystemExit
-            run.fail(FailureReason.METHOD, f"the method {task.method!r} raised {type(error).__name__}", error)
+            run.fail(FailureReason.METHOD, f"{self._registry.named(task.method)} raised {type(error).__name__}", error)
         else:
             emit(WorkerDone(run.forward_passes, run.elapsed))
 

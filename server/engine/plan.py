@@ -29,6 +29,7 @@ _RELATIVE_TIME = {
     "densenet161": 6.8,
 }
 _UNKNOWN_ARCHITECTURE = 3.0
+_MOST_PASSES = 10**9
 
 
 @dataclass(frozen=True)
@@ -134,10 +135,11 @@ def _item(
 def _cost(call: CheckedCall, card: ModelCard, targets: int) -> float:
     size = card.input.size
     try:
-        passes = call.method.cost(call.parameters, (card.input.channels, size, size), targets)
+        # As a whole number: a stranger's method may return anything.
+        passes = min(int(call.method.cost(call.parameters, (card.input.channels, size, size), targets)), _MOST_PASSES)
     except NotApplicable:  # the worker says so in its failure
         passes = 1
-    except Exception:  # noqa: BLE001 - a stranger's code; the worker will say what is wrong with it
+    except (Exception, SystemExit):  # noqa: BLE001 - a stranger's code; the worker will say what is wrong with it
         _LOG.warning("method %s cannot say what it costs", call.method.name, exc_info=True)
         passes = 1
     return max(1, passes) * size**2 * _RELATIVE_TIME.get(card.architecture, _UNKNOWN_ARCHITECTURE)

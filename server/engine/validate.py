@@ -62,7 +62,8 @@ def check_methods(calls: tuple[MethodCall, ...], registry: Registry) -> tuple[Ch
         try:
             checked.append(CheckedCall(registry.method(call.name), registry.parameters(call.name, call.parameters)))
         except UnknownMethod as error:
-            violations.append(Violation(f"{field}.name", f"unknown method; there are: {_listed(error.known)}"))
+            what = f"unknown method; there are: {_listed(error.known)}{_broken(registry)}"
+            violations.append(Violation(f"{field}.name", what))
         except InvalidParameters as error:
             there = f"; its parameters are: {_listed(error.known)}" if error.known else "; it has no parameters"
             for name, problem in error.problems:
@@ -133,7 +134,7 @@ def _reason_against(call: CheckedCall, card: ModelCard) -> str | None:
         call.method.cost(call.parameters, (card.input.channels, size, size), 1)
     except NotApplicable as error:
         return str(error) or "cannot be applied"
-    except Exception:  # noqa: BLE001 - a stranger's code; the plan notes it
+    except (Exception, SystemExit):  # noqa: BLE001 - a stranger's code; the plan notes it
         return None
     return None
 
@@ -168,6 +169,12 @@ def shown(name: str) -> str:
     """Return a name that a caller made up, fit to be shown: quoted, printable, 64 characters at most."""
     printable = "".join(character if character.isprintable() else "?" for character in name[:_LONGEST_NAME])
     return f"'{printable}{'…' if len(name) > _LONGEST_NAME else ''}'"
+
+
+def _broken(registry: Registry) -> str:
+    """Say whose methods might be missed."""
+    packages = dict.fromkeys(one.distribution for one in registry.broken)
+    return f"; not all could be loaded that these packages bring: {_listed(packages)}" if packages else ""
 
 
 def _listed(names: Iterable[str]) -> str:
