@@ -5,27 +5,37 @@ from __future__ import annotations
 from ..contract import API_VERSION
 from ..hookspec import Register, hookimpl
 from .expected_gradients import ExpectedGradients
+from .feature_ablation import FeatureAblation
 from .gradient_shap import GradientShap
 from .input_x_gradient import InputXGradient
 from .integrated_gradients import IntegratedGradients
+from .kernel_shap import KernelShap
+from .lime import Lime
 from .noise_tunnel_integrated_gradients import NoiseTunnelIntegratedGradients
 from .occlusion import Occlusion
+from .rise import Rise
 from .saliency import Saliency
 from .smooth_grad import SmoothGrad
 from .smooth_grad_squared import SmoothGradSquared
 from .var_grad import VarGrad
+from .xrai import Xrai
 
 __all__ = [
     "ExpectedGradients",
+    "FeatureAblation",
     "GradientShap",
     "InputXGradient",
     "IntegratedGradients",
+    "KernelShap",
+    "Lime",
     "NoiseTunnelIntegratedGradients",
     "Occlusion",
+    "Rise",
     "Saliency",
     "SmoothGrad",
     "SmoothGradSquared",
     "VarGrad",
+    "Xrai",
     "radiolucent_register_methods",
 ]
 
@@ -36,12 +46,17 @@ RADIOLUCENT_API_VERSION = API_VERSION
 def radiolucent_register_methods(register: Register) -> None:
     """Bring the built-in methods."""
     register(ExpectedGradients())
+    register(FeatureAblation())
     register(GradientShap())
     register(InputXGradient())
     register(IntegratedGradients())
+    register(KernelShap())
+    register(Lime())
     register(NoiseTunnelIntegratedGradients())
     register(Occlusion())
+    register(Rise())
     register(Saliency())
     register(SmoothGrad())
     register(SmoothGradSquared())
     register(VarGrad())
+    register(Xrai())
