@@ -6,15 +6,19 @@ from ..contract import API_VERSION
 from ..hookspec import Register, hookimpl
 from .expected_gradients import ExpectedGradients
 from .feature_ablation import FeatureAblation
+from .grad_cam import GradCam
+from .grad_cam_plus_plus import GradCamPlusPlus
 from .gradient_shap import GradientShap
 from .input_x_gradient import InputXGradient
 from .integrated_gradients import IntegratedGradients
 from .kernel_shap import KernelShap
+from .layer_cam import LayerCam
 from .lime import Lime
 from .noise_tunnel_integrated_gradients import NoiseTunnelIntegratedGradients
 from .occlusion import Occlusion
 from .rise import Rise
 from .saliency import Saliency
+from .score_cam import ScoreCam
 from .smooth_grad import SmoothGrad
 from .smooth_grad_squared import SmoothGradSquared
 from .var_grad import VarGrad
@@ -23,15 +27,19 @@ from .xrai import Xrai
 __all__ = [
     "ExpectedGradients",
     "FeatureAblation",
+    "GradCam",
+    "GradCamPlusPlus",
     "GradientShap",
     "InputXGradient",
     "IntegratedGradients",
     "KernelShap",
+    "LayerCam",
     "Lime",
     "NoiseTunnelIntegratedGradients",
     "Occlusion",
     "Rise",
     "Saliency",
+    "ScoreCam",
     "SmoothGrad",
     "SmoothGradSquared",
     "VarGrad",
@@ -47,15 +55,19 @@ def radiolucent_register_methods(register: Register) -> None:
     """Bring the built-in methods."""
     register(ExpectedGradients())
     register(FeatureAblation())
+    register(GradCam())
+    register(GradCamPlusPlus())
     register(GradientShap())
     register(InputXGradient())
     register(IntegratedGradients())
     register(KernelShap())
+    register(LayerCam())
     register(Lime())
     register(NoiseTunnelIntegratedGradients())
     register(Occlusion())
     register(Rise())
     register(Saliency())
+    register(ScoreCam())
     register(SmoothGrad())
     register(SmoothGradSquared())
     register(VarGrad())
