@@ -105,12 +105,13 @@ def test_parameters_are_passed_and_told_with_their_defaults(channel: grpc.Channe
     heatmap = next(e.heatmap for e in explain(channel, asked) if e.WhichOneof("event") == "heatmap")
     assert heatmap.parameters["window"] == 16
     assert heatmap.parameters["baseline"] == "black"
+    assert heatmap.parameters["seed"] == 0
 
 
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [
-        ({"methods": [pb.MethodCall(name="lime")]}, "methods[0].name", "integrated_gradients, occlusion, saliency"),
+        ({"methods": [pb.MethodCall(name="tea_leaves")]}, "methods[0].name", "integrated_gradients, "),
         ({"models": ["vgg"]}, "models[0]", "resnet18, resnet34, thoracic"),
         (
             {"targets": pb.TargetSelection(labels=pb.NamedLabels(names=["Lung"]))},

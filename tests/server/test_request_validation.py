@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from radiolucent.handlers import InputSpec
+from radiolucent.plugins import load_registry
 from radiolucent.server.caller import Caller
 from radiolucent.server.engine.events import JobState
 from radiolucent.server.engine.explain import ExplanationEngine
@@ -14,7 +15,7 @@ from radiolucent.server.errors import InvalidRequest
 from radiolucent.server.instance import InstanceReference
 from radiolucent.server.triton.status import ServingStatus
 
-METHODS = "integrated_gradients, occlusion, saliency"
+METHODS = ", ".join(load_registry(()).methods)
 LABELS = "Nodule, Lesion, Effusion"
 
 
@@ -27,7 +28,7 @@ LABELS = "Nodule, Lesion, Effusion"
         ({"request_id": "6f1d1a1e0f0e4e579a3b0c3f3d9f7a11"}, "request_id", "8-4-4-4-12"),
         ({"request_id": "6f1d1a1e-0f0e-4e57-9a3b-0c3f3d9f7a11\n"}, "request_id", "8-4-4-4-12"),
         ({"methods": ()}, "methods", METHODS),
-        ({"methods": (MethodCall("lime"),)}, "methods[0].name", METHODS),
+        ({"methods": (MethodCall("tea_leaves"),)}, "methods[0].name", METHODS),
         ({"methods": (MethodCall("saliency"),) * 2}, "methods[1].name", "named twice"),
         ({"methods": (MethodCall("occlusion", {"windw": 3}),)}, "methods[0].parameters", "its parameters are: "),
         ({"methods": (MethodCall("occlusion", {"windw": 3}),)}, "methods[0].parameters", "'windw': "),
@@ -75,7 +76,7 @@ async def test_every_wrong_method_is_named_at_once(
     engine: ExplanationEngine, make_order: Callable[..., ExplainOrder], caller: Caller
 ) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        await engine.submit(make_order("lime", "saliency", "shap"), caller)
+        await engine.submit(make_order("tea_leaves", "saliency", "palmistry"), caller)
     assert [one.field for one in caught.value.violations] == ["methods[0].name", "methods[2].name"]
 
 
