@@ -158,7 +158,12 @@ def explain(
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         job = _Job(progress)
         model = ObservedModel(
-            explainable(opened.module, method, tensor), job, spec=spec, output=output, image=tensor.clone()
+            explainable(opened.module, method, tensor),
+            job,
+            spec=spec,
+            output=output,
+            image=tensor.clone(),
+            statistics=opened.card.brightness if opened.card else None,
         )
         method.check_network(model.network)
         chosen = _targets(targets, opened.card, model, tensor)

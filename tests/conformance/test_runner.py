@@ -12,9 +12,10 @@ import pytest
 import torch
 from PIL import Image
 from radiolucent.handlers import InputSpec, Label, ModelCard, RepositoryError, save_card
+from radiolucent.handlers.brightness import BrightnessStatistics
 from radiolucent.handlers.card import Parity
 from radiolucent.handlers.repository.checksum import sha256
-from radiolucent.plugins import InvalidParameters, InvalidResult, Output, UnknownMethod
+from radiolucent.plugins import InvalidParameters, InvalidResult, NotApplicable, Output, UnknownMethod
 from radiolucent.plugins.methods import Saliency
 from radiolucent.plugins.runner import explain
 from torch import nn
@@ -71,6 +72,17 @@ def test_a_card_says_labels_and_preprocessing(version: Path, pixels: np.ndarray)
     assert float(explanation.image.min()) == SPEC.black
     with pytest.raises(KeyError):
         explanation["Nodule"]
+
+
+def test_a_card_says_what_the_training_films_were_like(version: Path, pixels: np.ndarray) -> None:
+    with pytest.raises(NotApplicable, match="no statistics of its training films"):
+        explain(pixels, version, "occlusion", parameters={"baseline": "training_mean"})
+    path = version / "card.json"
+    statistics = BrightnessStatistics(films=20, mean=((0.4,) * 16,) * 16, std=((0.1,) * 16,) * 16)
+    card = ModelCard.model_validate_json(path.read_bytes()).model_copy(update={"brightness": statistics})
+    path.write_text(card.to_json())
+    explanation = explain(pixels, version, "occlusion", targets=0, parameters={"baseline": "training_mean"})
+    assert explanation[0].values.abs().max() > 0
 
 
 def test_file_array_and_tensor_of_one_xray_give_one_map(version: Path, network: nn.Module, tmp_path: Path) -> None:
