@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
+import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ from radiolucent.handlers import InputSpec, Label
 from radiolucent.handlers.card import DataRecord, TrainingRecord
 from radiolucent.handlers.repository import Repository, new_member_version
 
+CHECKOUT = Path(__file__).parents[2]
 SIZES = {"resnet18": 64, "resnet34": 64}
 OUTSIDER = "thoracic"
 _START_SECONDS = 90.0
@@ -155,3 +158,26 @@ def png() -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a fresh environment with the wheel; its dependencies are those of this environment."""
+    folder = tmp_path_factory.mktemp("wheel")
+    # By way of the source distribution: what an earlier build left in the checkout cannot slip in.
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(CHECKOUT)]
+    subprocess.run(build, check=True, capture_output=True, timeout=240)
+    [wheel] = folder.glob("radiolucent-*.whl")
+    venv.create(folder / "venv", with_pip=False, symlinks=True)
+    scripts = folder / "venv" / "bin"
+    [site] = (folder / "venv" / "lib").glob("python*/site-packages")
+    python = scripts / "python"
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True, timeout=120)
+    # Behind its own packages, so that the wheel's radiolucent is found first.
+    (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
+    assert (site / "radiolucent" / "protos" / "radiolucent" / "v1" / "explanation.proto").is_file()
+    assert (site / "radiolucent" / "model_repository" / "chest_xray" / "config.pbtxt").is_file()
+    assert (site / "radiolucent" / "server" / "triton" / "backends" / "onnxruntime" / "model.py").is_file()
+    assert not {"client", "server", "handlers", "plugins", "protos"} & {path.name for path in site.iterdir()}
+    return scripts

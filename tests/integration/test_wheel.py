@@ -4,16 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import sysconfig
 import time
-import venv
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-CHECKOUT = Path(__file__).parents[2]
 
 CLASSIFY = """
 import sys
@@ -26,29 +21,6 @@ with Client(sys.argv[1]) as client:
     heatmaps = client.explain(sys.argv[2], "saliency", targets="No Finding").result().heatmaps
 print(len(answer.answers), len(heatmaps))
 """
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the bin folder of a fresh environment with the wheel; its dependencies are those of this environment."""
-    folder = tmp_path_factory.mktemp("wheel")
-    # By way of the source distribution: what an earlier build left in the checkout cannot slip in.
-    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(CHECKOUT)]
-    subprocess.run(build, check=True, capture_output=True, timeout=240)
-    [wheel] = folder.glob("radiolucent-*.whl")
-    venv.create(folder / "venv", with_pip=False, symlinks=True)
-    scripts = folder / "venv" / "bin"
-    [site] = (folder / "venv" / "lib").glob("python*/site-packages")
-    python = scripts / "python"
-    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", str(wheel)]
-    subprocess.run(install, check=True, capture_output=True, timeout=120)
-    # Behind its own packages, so that the wheel's radiolucent is found first.
-    (site / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n")
-    assert (site / "radiolucent" / "protos" / "radiolucent" / "v1" / "explanation.proto").is_file()
-    assert (site / "radiolucent" / "model_repository" / "chest_xray" / "config.pbtxt").is_file()
-    assert (site / "radiolucent" / "server" / "triton" / "backends" / "onnxruntime" / "model.py").is_file()
-    assert not {"client", "server", "handlers", "plugins", "protos"} & {path.name for path in site.iterdir()}
-    return scripts
 
 
 @pytest.mark.timeout(420)
