@@ -141,6 +141,8 @@ def _model(message: model_pb2.Model) -> results.Model:
         votes=message.votes,
         abilities=_abilities(message, "abilities"),
         limitation=message.limitation,
+        refusals={refusal.method: refusal.reason for refusal in message.refusals},
+        inspected=message.inspected,
         metrics=_sorted(message.metrics),
         created_time=optional_time(message, "created_time"),
         intended_use=message.intended_use,

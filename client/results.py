@@ -251,6 +251,10 @@ class Model:
         What its copy can do for a method: ``"forward"``, ``"gradient"``, ``"modules"``.
     limitation : str
         Why an ability is missing; empty where none is.
+    refusals : dict
+        The methods that cannot explain it, by name, each with the reason.
+    inspected : bool
+        Whether it was found out how it can be explained; the three above say nothing before.
     metrics : dict
         Figures of its model card by name, for example ``micro_f1`` in [0, 1].
     created_time : datetime, optional
@@ -269,6 +273,8 @@ class Model:
     votes: bool
     abilities: tuple[str, ...]
     limitation: str
+    refusals: dict[str, str]
+    inspected: bool
     metrics: dict[str, float] = field(hash=False)
     created_time: datetime | None
     intended_use: str

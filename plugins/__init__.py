@@ -20,6 +20,7 @@ from .errors import (
     RegistrationError,
     UnknownMethod,
 )
+from .explainable import Applicability, ExplainableNetwork
 from .heatmap import heatmap
 from .hookspec import hookimpl
 from .observed import ObservedModel
@@ -30,11 +31,13 @@ from .validation import parameters_schema, validate_parameters
 
 __all__ = [
     "API_VERSION",
+    "Applicability",
     "Attribution",
     "BrokenPlugin",
     "Cancelled",
     "Channels",
     "Completeness",
+    "ExplainableNetwork",
     "InvalidParameters",
     "InvalidResult",
     "Job",

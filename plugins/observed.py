@@ -24,7 +24,7 @@ class ObservedModel(torch.nn.Module):
     Parameters
     ----------
     network : torch.nn.Module
-        The TorchScript copy: [N, C, H, W] to logits [N, L].
+        The TorchScript copy, or the lifted network for a method that needs modules: [N, C, H, W] to logits [N, L].
     job : Job
         Asked before every forward pass.
     spec : InputSpec
@@ -60,6 +60,8 @@ class ObservedModel(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.network = network
+        # A layer rather than a function, so that hooks see it as they see those of a lifted network.
+        self.sigmoid = torch.nn.Sigmoid()
         self.spec = spec
         self.output = output
         self.statistics = statistics
@@ -81,7 +83,7 @@ class ObservedModel(torch.nn.Module):
         outputs: torch.Tensor = self.network(batch)
         self.forward_passes += len(batch)
         if self.output is Output.PROBABILITY:
-            outputs = torch.sigmoid(outputs)
+            outputs = self.sigmoid(outputs.clone())
         # Methods begin with the image itself nearly always; remembering it saves a pass before the first map.
         if self._outputs is None and self._image is not None and torch.equal(batch[:1].detach(), self._image):
             self._outputs = outputs[0].detach().clone()

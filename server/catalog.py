@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 from ..handlers.card import ModelCard
 from ..handlers.repository import ModelSet, Repository, read_set
-from ..plugins.contract import Need
 from .errors import ModelNotFound
 from .triton.errors import NoModelSet
 from .triton.status import ServingStatus
 
-__all__ = ["ModelCatalog", "abilities", "limitation"]
+__all__ = ["ModelCatalog", "explainable"]
 
 _TORCHSCRIPT = "model.pt"
 
@@ -111,13 +110,6 @@ class ModelCatalog:
         return self.card(name, version)
 
 
-def abilities(card: ModelCard) -> frozenset[Need]:
-    """Return what an explanation method can do with a network's TorchScript copy."""
-    return frozenset({Need.FORWARD, Need.GRADIENT}) if _TORCHSCRIPT in card.files else frozenset()
-
-
-def limitation(card: ModelCard) -> str:
-    """Say why an ability is missing; empty where none is."""
-    if _TORCHSCRIPT not in card.files:
-        return "There is no TorchScript copy of this network, so it cannot be explained."
-    return "The layers of a TorchScript copy cannot be seen or replaced one by one."
+def explainable(card: ModelCard) -> bool:
+    """Return whether there is a TorchScript copy of a network."""
+    return _TORCHSCRIPT in card.files

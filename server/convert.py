@@ -16,9 +16,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from ..handlers.card import INTENDED_USE, ModelCard
 from ..handlers.geometry import Affine
 from ..handlers.repository import ModelSet
-from ..plugins.contract import Need
+from ..plugins import Applicability, Need
 from ..protos.radiolucent.v1 import classification_pb2, image_pb2, model_pb2
-from .catalog import abilities, limitation
 from .classifier import Classification
 from .instance import InstanceReference
 
@@ -138,8 +137,9 @@ def model_set(value: ModelSet) -> model_pb2.ModelSet:
     )
 
 
-def model(card: ModelCard, *, votes: bool) -> model_pb2.Model:
-    """Convert what a card says of a network."""
+def model(card: ModelCard, applicability: Applicability | None, *, votes: bool) -> model_pb2.Model:
+    """Convert what is known of a network: its card, and what it can be explained with once that was found out."""
+    missing = applicability.missing if applicability else {}
     return model_pb2.Model(
         model=version(card.name, card.version),
         title=card.title,
@@ -151,9 +151,22 @@ def model(card: ModelCard, *, votes: bool) -> model_pb2.Model:
         input_channels=card.input.channels,
         input_size=card.input.size,
         votes=votes,
-        abilities=[need(one) for one in Need if one in abilities(card)],
-        limitation=limitation(card),
+        abilities=[need(one) for one in Need if applicability and one not in missing],
+        limitation=_limitation(missing),
+        refusals=[
+            model_pb2.MethodRefusal(method=name, reason=reason)
+            for name, reason in (applicability.refusals.items() if applicability else ())
+        ],
+        inspected=applicability is not None,
         metrics=card.metrics,
         created_time=timestamp(card.created),
         intended_use=card.intended_use,
     )
+
+
+def _limitation(missing: Mapping[Need, str]) -> str:
+    """Say each reason once, with all that is missing for it."""
+    reasons: dict[str, list[str]] = {}
+    for one, reason in missing.items():
+        reasons.setdefault(reason, []).append(one.value)
+    return " ".join(f"No {', '.join(needs)}: the network {reason}." for reason, needs in reasons.items())

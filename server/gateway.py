@@ -29,6 +29,7 @@ from .catalog import ModelCatalog
 from .classification import ClassificationServicer
 from .classifier import Classifier
 from .engine.explain import EngineLimits, ExplanationEngine
+from .engine.inspection import Inspector
 from .engine.pool import PoolSettings, WorkerPool
 from .errors import CannotServe
 from .explanation import ExplanationServicer
@@ -122,6 +123,7 @@ class Gateway:
             )
             stack.callback(classifier.close)
             engine = ExplanationEngine(classifier, catalog, registry, self.pool, _limits(settings))
+            inspector = Inspector(self.pool, catalog.repository, catalog.served, settings.refresh_seconds)
             versions = component_versions(await self.triton.client.server_version())
             interceptor = CallInterceptor()
             server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
@@ -129,7 +131,7 @@ class Gateway:
                 ClassificationServicer(classifier, settings.classify_seconds), server
             )
             explanation_pb2_grpc.add_ExplanationServiceServicer_to_server(ExplanationServicer(engine, registry), server)
-            model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(catalog), server)
+            model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(catalog, inspector.found), server)
             server_pb2_grpc.add_ServerServiceServicer_to_server(InfoServicer(settings, versions), server)
             health = Health(self._ready, _NEED_TRITON, _NEED_NOTHING)
             health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)
@@ -140,6 +142,8 @@ class Gateway:
             await health.start()
             stack.push_async_callback(_stop_serving, server, health, engine, interceptor, settings.shutdown_seconds)
             await server.start()
+            inspector.start()
+            stack.push_async_callback(inspector.stop)
             self._stack = stack.pop_all()
 
     async def stop(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from ..handlers.card import INTENDED_USE
+from ..handlers.card import INTENDED_USE, ModelCard
+from ..plugins import Applicability
 from ..protos.radiolucent.v1 import model_pb2, model_pb2_grpc
 from . import convert
 from .catalog import ModelCatalog
@@ -20,10 +22,13 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     ----------
     catalog
         The networks.
+    applicability
+        Tells what a network can be explained with; None while that was not found out.
     """
 
-    def __init__(self, catalog: ModelCatalog) -> None:
+    def __init__(self, catalog: ModelCatalog, applicability: Callable[[ModelCard], Applicability | None]) -> None:
         self._catalog = catalog
+        self._applicability = applicability
 
     async def ListModels(  # noqa: D102
         self,
@@ -33,7 +38,10 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         status = self._catalog.status
         voting = status.model_set.cards if status.model_set else {}
         return model_pb2.ListModelsResponse(
-            models=[convert.model(card, votes=name in voting) for name, card in self._catalog.served().items()],
+            models=[
+                convert.model(card, self._applicability(card), votes=name in voting)
+                for name, card in self._catalog.served().items()
+            ],
             serving=convert.model_set(status.model_set.model_set) if status.model_set else None,
             refused=[
                 model_pb2.Refusal(
@@ -54,4 +62,5 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         card = self._catalog.find(request.name, request.version)
         model_set = self._catalog.status.model_set
         votes = model_set is not None and model_set.model_set.members.get(card.name) == card.version
-        return model_pb2.GetModelResponse(model=convert.model(card, votes=votes), card_json=card.to_json())
+        model = convert.model(card, self._applicability(card), votes=votes)
+        return model_pb2.GetModelResponse(model=model, card_json=card.to_json())

@@ -11,7 +11,8 @@ from typing import Any
 
 import psutil
 
-from .task import ItemTask, WorkerEvent
+from ...plugins import Applicability
+from .task import ItemTask, ModelRef, WorkerEvent
 from .worker import CONTROL_GROUP, ExplanationWorker, WorkerState
 
 __all__ = ["WorkerActor", "WorkerLost"]
@@ -103,6 +104,20 @@ class WorkerActor:
                 yield event
         except self._errors as error:
             raise WorkerLost(type(error).__name__) from error
+
+    async def inspect(self, model: ModelRef) -> Applicability:
+        """Have it find out what a network can serve.
+
+        Raises
+        ------
+        WorkerLost
+            If it dies over it.
+        """
+        try:
+            found: Applicability = await self._actor.inspect.remote(model)
+        except self._errors as error:
+            raise WorkerLost(type(error).__name__) from error
+        return found
 
     def cancel(self, run_id: int) -> None:
         """Have a task stop; returns at once."""

@@ -18,6 +18,7 @@ from ...handlers.image import XRay
 from ...handlers.limits import MAX_PIXELS
 from ...handlers.preprocess import Prepared, preprocess
 from ...plugins import (
+    Applicability,
     Attribution,
     Cancelled,
     InvalidResult,
@@ -31,6 +32,7 @@ from ...plugins import (
 from .task import (
     FailureReason,
     ItemTask,
+    ModelRef,
     WorkerDone,
     WorkerEvent,
     WorkerFailure,
@@ -93,7 +95,9 @@ class Explainer:
         except NotApplicable as error:
             run.fail(FailureReason.NOT_APPLICABLE, str(error))
         except InvalidResult as error:
-            run.fail(FailureReason.INVALID_RESULT, f"{self._registry.named(task.method)} breaks its contract: {error}", error)
+            run.fail(
+                FailureReason.INVALID_RESULT, f"{self._registry.named(task.method)} breaks its contract: {error}", error
+            )
         except (ImageError, PluginsError) as error:
             run.fail(FailureReason.METHOD, str(error))
         except HandlersError as error:
@@ -104,6 +108,17 @@ class Explainer:
         else:
             emit(WorkerDone(run.forward_passes, run.elapsed))
 
+    def inspect(self, model: ModelRef) -> Applicability:
+        """Load a network and find out which needs and which methods it serves.
+
+        Raises
+        ------
+        RepositoryError
+            If its file is missing, altered or not TorchScript.
+        """
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            return self._warm.get(model).applicability(self._registry.methods.values())
+
     def _explain(self, run: _Run) -> None:
         task = run.task
         run.check()
@@ -113,7 +128,7 @@ class Explainer:
         if task.want_input:
             run.emit(WorkerInput(prepared.tensor, prepared.affine))
         run.check()
-        network = self._warm.get(task.model)
+        network = self._warm.get(task.model).form_for(method)
         image = torch.from_numpy(prepared.tensor.copy())[None]
         run.model = model = ObservedModel(
             network,

@@ -11,12 +11,13 @@ from itertools import count
 from typing import Any
 
 from ...handlers.limits import MAX_PIXELS
+from ...plugins import Applicability
 from ..errors import CannotServe
 from .actor import WorkerActor, WorkerLost
 from .attempt import Attempt
 from .ray_runtime import RayRuntime
-from .task import FailureReason, ItemTask, WorkerDone, WorkerEvent, WorkerFailure
-from .ticket import Ticket
+from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
+from .ticket import Claim, Ticket
 from .turns import FirstComeFirstServed, Turns
 
 __all__ = ["PoolSettings", "WorkerInfo", "WorkerPool"]
@@ -114,7 +115,7 @@ class WorkerPool:
         )
         self._ray: Any = None
         self._workers: list[_Worker] = []
-        self._places: dict[Ticket, asyncio.Future[_Worker | None]] = {}
+        self._places: dict[Claim, asyncio.Future[_Worker | None]] = {}
         self._tickets: set[Ticket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._run_ids = count(1)
@@ -178,6 +179,25 @@ class WorkerPool:
         finally:
             ticket.abandon()
 
+    async def inspect(self, model: ModelRef) -> Applicability:
+        """Have a worker find out what a network can serve.
+
+        Raises
+        ------
+        WorkerLost
+            If the worker is lost over it, as with a network that takes all memory.
+        """
+        worker = await self._place(Claim("", model), again=False)
+        assert worker is not None  # noqa: S101 - nobody cancels this claim
+        worker.warm = self._warm_after(worker, (model.name, model.version))
+        survived = False
+        try:
+            found = await worker.actor.inspect(model)
+            survived = True
+        finally:
+            self._release(worker, survived=survived)
+        return found
+
     async def cancel(self, job_id: str) -> None:
         """Cancel the tasks of a job, waiting and running. Their iterators end with a `WorkerFailure` (CANCELLED).
 
@@ -238,9 +258,7 @@ class WorkerPool:
 
     async def _attempt(self, worker: _Worker, ticket: Ticket) -> bool:
         """Work on a task on a worker, and see to the worker afterwards."""
-        worker.warm = (*(name for name in worker.warm if name != ticket.model), ticket.model)[
-            -self._settings.warm_models :
-        ]
+        worker.warm = self._warm_after(worker, ticket.model)
         survived = False
         try:
             survived = await Attempt(
@@ -251,29 +269,35 @@ class WorkerPool:
                 heartbeat_s=self._settings.heartbeat_s,
             ).run()
         finally:
-            if survived:
-                self._free(worker)
-            else:
-                self._spawn(self._replace(worker))
+            self._release(worker, survived=survived)
         return survived
 
-    async def _place(self, ticket: Ticket, *, again: bool) -> _Worker | None:
+    def _warm_after(self, worker: _Worker, model: tuple[str, int]) -> tuple[tuple[str, int], ...]:
+        return (*(name for name in worker.warm if name != model), model)[-self._settings.warm_models :]
+
+    def _release(self, worker: _Worker, *, survived: bool) -> None:
+        if survived:
+            self._free(worker)
+        else:
+            self._spawn(self._replace(worker))
+
+    async def _place(self, claim: Claim, *, again: bool) -> _Worker | None:
         """Wait for a worker; None if the task is cancelled before."""
         place = asyncio.get_running_loop().create_future()
-        self._places[ticket] = place
-        self._turns.push(ticket, again=again)
+        self._places[claim] = place
+        self._turns.push(claim, again=again)
         self._match()
-        cancelled = asyncio.create_task(ticket.cancelled.wait())
+        cancelled = asyncio.create_task(claim.cancelled.wait())
         try:
             await asyncio.wait({place, cancelled}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             cancelled.cancel()
-            del self._places[ticket]
-            self._turns.remove(ticket)
+            del self._places[claim]
+            self._turns.remove(claim)
         if not place.done():
             return None
         worker: _Worker = place.result()
-        if ticket.cancelled.is_set():
+        if claim.cancelled.is_set():
             self._free(worker)
             return None
         return worker
@@ -281,12 +305,12 @@ class WorkerPool:
     def _match(self) -> None:
         """Give idle workers to those whose turn it is."""
         while idle := [worker for worker in self._workers if not worker.busy]:
-            ticket = self._turns.pop({model for worker in idle for model in worker.warm})
-            if ticket is None:
+            claim = self._turns.pop({model for worker in idle for model in worker.warm})
+            if claim is None:
                 return
-            worker = next((worker for worker in idle if ticket.model in worker.warm), idle[0])
+            worker = next((worker for worker in idle if claim.model in worker.warm), idle[0])
             worker.busy = True
-            self._places[ticket].set_result(worker)
+            self._places[claim].set_result(worker)
 
     def _ready(self, worker: _Worker) -> None:
         """Take a worker that has started into service."""

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...handlers.brightness import BrightnessStatistics
-from ...handlers.card import InputSpec
+from ...handlers.card import InputSpec, ModelCard
 from ...handlers.geometry import Affine
+from ...handlers.repository import Repository
 from ...plugins.contract import Output
 
 __all__ = [
@@ -58,6 +59,18 @@ class ModelRef:
     sha256: str
     input: InputSpec
     statistics: BrightnessStatistics | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, card: ModelCard, repository: Repository) -> ModelRef:
+        """Return the reference to a version that has a TorchScript copy, from its card."""
+        return cls(
+            name=card.name,
+            version=card.version,
+            path=(repository.member_version_dir(card.name, card.version) / "model.pt").resolve(),
+            sha256=card.files["model.pt"],
+            input=card.input,
+            statistics=card.brightness,
+        )
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,23 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 
-from .task import FailureReason, ItemTask, WorkerDone, WorkerEvent, WorkerFailure, WorkerInput, WorkerMap
+from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerInput, WorkerMap
 
-__all__ = ["Ticket"]
+__all__ = ["Claim", "Ticket"]
 
 _EVENTS = 8
 """Events that may wait for a slow reader; then its worker waits, and drops what can be dropped."""
 
 
-class Ticket:
-    """A task, what is still missing of it, and its events on their way to whoever waits for them.
+class Claim:
+    """What waits for a worker.
 
     Parameters
     ----------
-    task : ItemTask
-        The task.
+    job_id : str
+        The job that it belongs to.
+    model : ModelRef
+        The network that it needs.
 
     Attributes
     ----------
@@ -28,8 +30,24 @@ class Ticket:
         Set when it is to stop.
     """
 
-    def __init__(self, task: ItemTask) -> None:
+    def __init__(self, job_id: str, model: ModelRef) -> None:
         self.cancelled = asyncio.Event()
+        self.job_id = job_id
+        self.model = (model.name, model.version)
+        """Name and version."""
+
+
+class Ticket(Claim):
+    """A task, what is still missing of it, and its events on their way to whoever waits for them.
+
+    Parameters
+    ----------
+    task : ItemTask
+        The task.
+    """
+
+    def __init__(self, task: ItemTask) -> None:
+        super().__init__(task.job_id, task.model)
         self._events: deque[WorkerEvent] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -37,16 +55,6 @@ class Ticket:
         self._missing = list(task.targets)
         self._input_sent = False
         self._abandoned = False
-
-    @property
-    def job_id(self) -> str:
-        """The job that it belongs to."""
-        return self._task.job_id
-
-    @property
-    def model(self) -> tuple[str, int]:
-        """Name and version of the network that it needs."""
-        return self._task.model.name, self._task.model.version
 
     @property
     def remaining(self) -> ItemTask:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...handlers.card import ModelCard
 from ...plugins import InvalidParameters, Method, NotApplicable, Parameters, Registry, UnknownMethod
-from ..catalog import abilities, limitation
+from ..catalog import explainable
 from ..errors import InvalidRequest, Violation
 from .order import ExplainOrder, MethodCall, TargetChoice
 
@@ -146,8 +146,8 @@ def _wrong_models(names: tuple[str, ...], served: Mapping[str, ModelCard]) -> It
             yield Violation(field, f"unknown model; there are: {_listed(served)}")
         elif name in names[:index]:
             yield Violation(field, "is named twice")
-        elif not abilities(served[name]):
-            yield Violation(field, limitation(served[name]))
+        elif not explainable(served[name]):
+            yield Violation(field, "has no TorchScript copy, so it cannot be explained")
 
 
 def _wrong_labels(order: ExplainOrder, cards: Mapping[str, ModelCard]) -> Iterator[Violation]:

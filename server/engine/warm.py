@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-import torch
-
 from ...handlers.torchscript import load_torchscript
+from ...plugins import ExplainableNetwork
 from .task import ModelRef
 
 __all__ = ["WarmModels"]
@@ -23,9 +22,9 @@ class WarmModels:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._models: OrderedDict[ModelRef, torch.nn.Module] = OrderedDict()
+        self._models: OrderedDict[ModelRef, ExplainableNetwork] = OrderedDict()
 
-    def get(self, model: ModelRef) -> torch.nn.Module:
+    def get(self, model: ModelRef) -> ExplainableNetwork:
         """Return a network, from memory or from its file.
 
         Raises
@@ -37,7 +36,7 @@ class WarmModels:
             # Room first: two large networks at once may not fit.
             while len(self._models) >= self._limit:
                 self._models.popitem(last=False)
-            self._models[model] = load_torchscript(model.path, model.sha256)
+            self._models[model] = ExplainableNetwork(load_torchscript(model.path, model.sha256), model.input)
         self._models.move_to_end(model)
         return self._models[model]
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from ...plugins import Cancelled, load_registry
+from ...handlers.errors import HandlersError
+from ...plugins import Applicability, Cancelled, Need, load_registry
 from .explainer import Explainer
-from .task import ItemTask, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
+from .task import ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
 
 __all__ = ["CONTROL_GROUP", "ExplanationWorker", "WorkerState"]
 
@@ -93,6 +94,14 @@ class ExplanationWorker:
             self._cancelled.add(run_id)
             outbox.close()
             thread.join()
+
+    def inspect(self, model: ModelRef) -> Applicability:
+        """Find out what a network can serve; takes as long as some passes through it."""
+        try:
+            return self._explainer.inspect(model)
+        except HandlersError:
+            # Its words name a path of this machine.
+            return Applicability(missing=dict.fromkeys(Need, "has a TorchScript copy that could not be loaded"))
 
     def cancel(self, run_id: int) -> None:
         """Have a run stop at its next forward pass. By its id: a flag would stop the next run as well."""

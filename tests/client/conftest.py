@@ -340,6 +340,9 @@ class FakeServer(
             abilities=[model_pb2.MODEL_ABILITY_FORWARD, model_pb2.MODEL_ABILITY_GRADIENT],
             metrics={"micro_f1": 0.93},
             intended_use=INTENDED_USE,
+            inspected=True,
+            limitation="No modules: the network has control flow.",
+            refusals=[model_pb2.MethodRefusal(method="deep_lift", reason="the network has control flow")],
         )
 
     def _check(self, xray: image_pb2.XRay, context: grpc.ServicerContext) -> None:

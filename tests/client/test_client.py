@@ -85,6 +85,8 @@ def test_an_unknown_model_is_not_found_and_the_error_lists_those_there_are(clien
 def test_lists_are_typed(client) -> None:
     models = client.list_models()
     assert models.models[0].abilities == ("forward", "gradient")
+    assert models.models[0].inspected
+    assert models.models[0].refusals == {"deep_lift": "the network has control flow"}
     assert models.models[0].labels[1].implies == "Pneumonia"
     assert models.models[0].labels[0].implies is None
     assert models.serving is not None

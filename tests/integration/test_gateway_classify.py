@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import grpc
@@ -50,14 +51,24 @@ def test_a_dicom_is_classified(channel: grpc.Channel, shared: Path) -> None:
 
 def test_models_are_listed_with_what_can_be_done_with_them(channel: grpc.Channel) -> None:
     stub = model_pb2_grpc.ModelServiceStub(channel)
+    end = time.monotonic() + 60
     answer = stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
+    while not all(one.inspected for one in answer.models) and time.monotonic() < end:
+        time.sleep(0.2)
+        answer = stub.ListModels(model_pb2.ListModelsRequest(), timeout=5)
     assert [(one.model.name, one.votes) for one in answer.models] == [
         ("resnet18", True),
         ("resnet34", True),
         ("thoracic", False),
     ]
     assert answer.serving.version == 1
-    assert {model_pb2.MODEL_ABILITY_FORWARD, model_pb2.MODEL_ABILITY_GRADIENT} == set(answer.models[0].abilities)
+    for one in answer.models:
+        assert {
+            model_pb2.MODEL_ABILITY_FORWARD,
+            model_pb2.MODEL_ABILITY_GRADIENT,
+            model_pb2.MODEL_ABILITY_MODULES,
+        } == set(one.abilities)
+        assert one.limitation == ""
     card = stub.GetModel(model_pb2.GetModelRequest(name="thoracic"), timeout=5)
     assert '"name": "thoracic"' in card.card_json
     assert [label.name for label in card.model.labels] == ["Mass", "Effusion"]

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 import torch
 from radiolucent.handlers import InputSpec
-from radiolucent.plugins import Attribution, Cancelled, Method, ObservedModel, Output, Registry, checked, load_registry
+from radiolucent.handlers.lifting import lift
+from radiolucent.plugins import (
+    Attribution,
+    Cancelled,
+    Method,
+    Need,
+    ObservedModel,
+    Output,
+    Registry,
+    checked,
+    load_registry,
+)
 from torch import nn
 
 SHAPE = (1, 40, 52)
@@ -103,7 +114,9 @@ def explain(registry: Registry, network: torch.nn.Module) -> Explain:
         job = job or Recorder()
         method = registry.method(name)
         params = registry.parameters(name, parameters)
-        model = ObservedModel(on, job, spec=spec, output=output, image=image)
+        form = lift(on) if Need.MODULES in method.needs else on
+        method.check_network(form)
+        model = ObservedModel(form, job, spec=spec, output=output, image=image)
         shape = image.shape[1:]
         maps = list(checked(method, method.explain(model, image, targets, params, job), targets, shape))
         return Explanation(method, maps, job, model, method.cost(params, shape, len(targets)))

@@ -30,7 +30,7 @@ async def test_a_refusal_is_told_without_the_folders_of_the_server(repository: R
     refused = Refused("chest_xray", 2, f"{root}/resnet18/2/model.onnx is missing")
     catalog = ModelCatalog(repository, lambda: ServingStatus(available=True, refused=(refused,)))
     context: Any = None
-    answer = await ModelServicer(catalog).ListModels(model_pb2.ListModelsRequest(), context)
+    answer = await ModelServicer(catalog, lambda _: None).ListModels(model_pb2.ListModelsRequest(), context)
     assert [one.reason for one in answer.refused] == ["resnet18/2/model.onnx is missing"]
 
 

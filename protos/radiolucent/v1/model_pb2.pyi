@@ -223,6 +223,8 @@ class Model(_message.Message):
     METRICS_FIELD_NUMBER: _builtins.int
     CREATED_TIME_FIELD_NUMBER: _builtins.int
     INTENDED_USE_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    INSPECTED_FIELD_NUMBER: _builtins.int
     title: _builtins.str
     """A title for people."""
     architecture: _builtins.str
@@ -237,6 +239,10 @@ class Model(_message.Message):
     """Why an ability is missing, in words. Empty where none is."""
     intended_use: _builtins.str
     """"Research use only. Not for diagnosis." """
+    inspected: _builtins.bool
+    """Whether it was found out how it can be explained, which takes some seconds after it is first served. Abilities,
+    limitation and refusals say nothing before.
+    """
     @_builtins.property
     def model(self) -> Global___ModelVersion:
         """Name and version of the weights."""
@@ -257,6 +263,10 @@ class Model(_message.Message):
     def created_time(self) -> _timestamp_pb2.Timestamp:
         """When its weights were exported."""
 
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___MethodRefusal]:
+        """The methods that cannot explain it, with the reason."""
+
     def __init__(
         self,
         *,
@@ -272,14 +282,42 @@ class Model(_message.Message):
         metrics: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         created_time: _timestamp_pb2.Timestamp | None = ...,
         intended_use: _builtins.str = ...,
+        refusals: _abc.Iterable[Global___MethodRefusal] | None = ...,
+        inspected: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abilities", b"abilities", "architecture", b"architecture", "created_time", b"created_time", "input_channels", b"input_channels", "input_size", b"input_size", "intended_use", b"intended_use", "labels", b"labels", "limitation", b"limitation", "metrics", b"metrics", "model", b"model", "title", b"title", "votes", b"votes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abilities", b"abilities", "architecture", b"architecture", "created_time", b"created_time", "input_channels", b"input_channels", "input_size", b"input_size", "inspected", b"inspected", "intended_use", b"intended_use", "labels", b"labels", "limitation", b"limitation", "metrics", b"metrics", "model", b"model", "refusals", b"refusals", "title", b"title", "votes", b"votes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class MethodRefusal(_message.Message):
+    """An explanation method that does not explain a network."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METHOD_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    method: _builtins.str
+    """The method's name, for example "deep_lift"."""
+    reason: _builtins.str
+    """Why, in words."""
+    def __init__(
+        self,
+        *,
+        method: _builtins.str = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["method", b"method", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MethodRefusal: _TypeAlias = MethodRefusal  # noqa: Y015
 
 @_typing.final
 class Label(_message.Message):

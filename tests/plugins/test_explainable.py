@@ -1,0 +1,76 @@
+"""What a network can be explained with is found out from the network, and said with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from radiolucent.handlers import InputSpec
+from radiolucent.plugins import ExplainableNetwork, Need, NotApplicable, Registry
+from torch import fx, nn
+
+SPEC = InputSpec(size=16)
+Traced = Callable[..., nn.Module]
+
+
+class WritesIntoAPart(nn.Module):
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        planes = batch * 1
+        planes[:, :, :8].mul_(3)
+        return planes.flatten(1)[:, 100:130]
+
+
+class Rounds(nn.Module):
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return (batch > 0.5).float().flatten(1)[:, :2]
+
+
+def explainable(traced: Traced, network: nn.Module) -> ExplainableNetwork:
+    return ExplainableNetwork(traced(network, (1, 16, 16)), SPEC)
+
+
+def test_a_method_gets_the_copy_or_the_layers_as_it_needs(traced: Traced, registry: Registry) -> None:
+    network = explainable(traced, nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(392, 2)))
+    assert isinstance(network.form_for(registry.method("saliency")), torch.jit.ScriptModule)
+    lifted = network.form_for(registry.method("deep_lift"))
+    assert isinstance(lifted, fx.GraphModule)
+    assert network.form_for(registry.method("guided_backprop")) is lifted
+    found = network.applicability(registry.methods.values())
+    assert found.missing == {}
+    assert "deep_lift" not in found.refusals
+
+
+def test_what_cannot_be_lifted_keeps_its_forward_and_gradient_methods(traced: Traced, registry: Registry) -> None:
+    network = explainable(traced, WritesIntoAPart())
+    found = network.applicability(registry.methods.values())
+    assert set(found.missing) == {Need.MODULES}
+    assert "differ" in found.missing[Need.MODULES]
+    refused = {name for name, method in registry.methods.items() if Need.MODULES in method.needs}
+    assert set(found.refusals) == refused
+    network.form_for(registry.method("integrated_gradients"))
+    with pytest.raises(NotApplicable, match="the network cannot be lifted faithfully"):
+        network.form_for(registry.method("deep_lift"))
+
+
+def test_without_a_gradient_only_forward_methods_remain(traced: Traced, registry: Registry) -> None:
+    found = explainable(traced, Rounds()).applicability(registry.methods.values())
+    assert set(found.missing) == {Need.GRADIENT, Need.MODULES}
+    assert "occlusion" not in found.refusals
+    assert "gradient" in found.refusals["saliency"]
+
+
+def test_a_method_that_refuses_or_breaks_is_named_with_the_reason(traced: Traced, registry: Registry) -> None:
+    saliency = registry.method("saliency")
+
+    class Broken(type(saliency)):  # type: ignore[misc]
+        name = "broken"
+
+        def check_network(self, network: nn.Module) -> None:
+            raise ZeroDivisionError
+
+    network = explainable(traced, nn.Sequential(nn.Conv2d(1, 2, 3), nn.SiLU(), nn.Flatten(), nn.Linear(392, 2)))
+    found = network.applicability([*registry.methods.values(), Broken()])
+    assert "SiLU" in found.refusals["guided_backprop"]
+    assert "ZeroDivisionError" in found.refusals["broken"]
+    assert "saliency" not in found.refusals
