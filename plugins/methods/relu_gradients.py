@@ -1,0 +1,108 @@
+"""Gradients in which every ReLU passes back something else than its slope: guided backprop and deconvolution."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import captum.attr
+import torch
+from torch import nn
+
+from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
+from ..errors import NotApplicable
+from ..observed import ObservedModel
+
+__all__ = ["Deconvolution", "GuidedBackprop", "ReluGradientParameters"]
+
+_NOT_RELU = (
+    nn.ReLU6,
+    nn.Hardtanh,
+    nn.ELU,
+    nn.CELU,
+    nn.SELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Tanh,
+    nn.Softplus,
+)
+
+
+class ReluGradientParameters(Parameters):
+    """The method has no parameters."""
+
+
+class _ReluGradient(Method[ReluGradientParameters]):
+    """One of Captum's methods that replace the gradient of ReLUs, on the lifted network."""
+
+    parameters = ReluGradientParameters
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.FORWARD, Need.GRADIENT, Need.MODULES})
+    signed = True
+    completeness = Completeness.NONE
+    captums: ClassVar[Any]
+    """Captum's class."""
+
+    def check_network(self, network: torch.nn.Module) -> None:
+        """Refuse a network with activations for which the method is not defined, by their names."""
+        kinds = {type(layer) for layer in network.modules()}
+        if others := sorted(kind.__name__ for kind in kinds if issubclass(kind, _NOT_RELU)):
+            raise NotApplicable(f"{self.title} is defined for ReLU; this network has {', '.join(others)}")
+        if nn.ReLU not in kinds:
+            raise NotApplicable(f"{self.title} is defined for ReLU, and this network has none")
+
+    def explain(
+        self,
+        model: ObservedModel,
+        image: torch.Tensor,
+        targets: Sequence[int],
+        params: ReluGradientParameters,
+        job: Job,
+    ) -> Iterator[Attribution]:
+        """Yield one final map per target."""
+        total = self.cost(params, image.shape[1:], len(targets))
+        for position, target in enumerate(targets):
+            with warnings.catch_warnings():
+                # Captum says of every call that it sets hooks and removes them.
+                warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
+                values = self.captums(model).attribute(image.clone().requires_grad_(), target=target)[0]
+            job.progress(3 * (position + 1), total)
+            yield Attribution(target, values.detach(), fraction=1.0, final=True)
+
+    def cost(self, params: ReluGradientParameters, shape: Sequence[int], targets: int) -> int:
+        """Return the cost of a pass forth and back per target."""
+        return 3 * targets
+
+
+class GuidedBackprop(_ReluGradient):
+    """The gradient along the paths on which nothing negative flows back."""
+
+    name = "guided_backprop"
+    title = "Guided backprop"
+    description = (
+        "The gradient with every ReLU passing back positive gradients alone: sharp, but it shows edges nearly whatever "
+        "the network learnt (Adebayo et al., arXiv:1810.03292), so that it must not rank models."
+    )
+    reference = (
+        "Springenberg, Dosovitskiy, Brox, Riedmiller: Striving for Simplicity: The All Convolutional Net. "
+        "ICLR Workshop 2015. arXiv:1412.6806"
+    )
+    captums = captum.attr.GuidedBackprop
+
+
+class Deconvolution(_ReluGradient):
+    """The signal sent back through the network with a ReLU in place of each ReLU's slope."""
+
+    name = "deconvolution"
+    title = "Deconvolution"
+    description = (
+        "The output sent back through the network, every ReLU applied to what comes back instead of to what went "
+        "forward. Like guided backprop it shows edges nearly whatever the network learnt."
+    )
+    reference = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks. ECCV 2014. arXiv:1311.2901"
+    captums = captum.attr.Deconvolution

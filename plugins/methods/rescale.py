@@ -1,0 +1,136 @@
+"""DeepLIFT's Rescale rule on a lifted network: which of its parts the rule covers, and the rule for poolings."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from captum.attr import DeepLift
+from torch import fx, nn
+from torch.nn import functional
+
+__all__ = ["RescaleDeepLift", "not_covered"]
+
+_ELEMENTWISE = (
+    nn.ReLU,
+    nn.ReLU6,
+    nn.Hardtanh,
+    nn.ELU,
+    nn.CELU,
+    nn.SELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Mish,
+    nn.LeakyReLU,
+    nn.PReLU,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Sigmoid,
+    nn.LogSigmoid,
+    nn.Tanh,
+    nn.Softplus,
+)
+_AFFINE = (
+    nn.Conv1d,
+    nn.Conv2d,
+    nn.Conv3d,
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+    nn.Linear,
+    nn.BatchNorm2d,
+    nn.AvgPool1d,
+    nn.AvgPool2d,
+    nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d,
+)
+_AFFINE_OPERATORS = {
+    "add", "sub", "rsub", "neg", "cat", "stack", "sum", "mean", "flatten", "unflatten", "view", "reshape", "permute",
+    "transpose", "t", "squeeze", "unsqueeze", "expand", "expand_as", "contiguous", "clone", "slice", "select", "narrow",
+    "chunk", "split", "unbind", "pad", "constant_pad_nd", "to", "roll", "flip", "upsample_bilinear2d",
+    "upsample_nearest2d", "pixel_shuffle", "channel_shuffle", "alias", "index_select",
+}  # fmt: skip
+_PRODUCTS = {"mul", "div", "matmul", "bmm", "mm", "linear", "addmm", "_convolution", "conv2d", "einsum"}
+"""Affine while only one of their operands depends on the image; of a division, the first."""
+_SHAPES = {"size", "Int", "NumToTensor", "floor_divide", "ScalarImplicit", "len"}
+
+
+def not_covered(network: fx.GraphModule) -> Iterator[str]:
+    """Name what of a lifted network the Rescale rule does not cover.
+
+    Parameters
+    ----------
+    network : torch.fx.GraphModule
+        A lifted network.
+
+    Yields
+    ------
+    str
+        A layer's kind and name, or an operator's name.
+    """
+    depends: dict[fx.Node, bool] = {}
+    for node in network.graph.nodes:
+        sources = [source for source in node.all_input_nodes if depends[source]]
+        depends[node] = node.op == "placeholder" or bool(sources)
+        if node.op == "call_module" and sources:
+            layer = network.get_submodule(node.target)
+            if not isinstance(layer, (*_ELEMENTWISE, *_AFFINE, nn.MaxPool2d)):
+                yield f"{type(layer).__name__} ({node.target})"
+        elif node.op == "call_function" and sources:
+            name = _name(node)
+            if name in _SHAPES:
+                depends[node] = False
+            elif name in _PRODUCTS:
+                second = next((one for one in sources if one is not node.args[0]), None)
+                if len(sources) > 1 or (name == "div" and second is not None):
+                    yield f"a product of two parts that both depend on the image (aten::{name})"
+            elif name not in _AFFINE_OPERATORS and node.target is not operator.getitem:
+                yield f"aten::{name}"
+
+
+def _name(node: fx.Node) -> str:
+    return str(getattr(node.target, "__name__", node.target)).rpartition(".")[2]
+
+
+class RescaleDeepLift(DeepLift):
+    """Captum's DeepLIFT, which multiplies each gradient by the change of an activation over the change of its input.
+
+    Captum has the rule for seven element-wise activations, and its rule for max pooling loses contributions where
+    windows overlap: `max_unpool2d` keeps one of the values that land on a place (as of Captum 0.9.0). Here they are
+    added, and every element-wise activation of a lifted network is covered.
+    """
+
+    def _is_non_linear(self, module: nn.Module) -> bool:
+        return isinstance(module, (*_ELEMENTWISE, nn.MaxPool2d))
+
+    def _backward_hook(self, module: Any, grad_input: Any, grad_output: Any) -> Any:  # noqa: ANN401 - Captum's
+        inputs, outputs = module.input, module.output
+        del module.input, module.output
+        difference = torch.sub(*inputs.chunk(2)).repeat(2, *[1] * (inputs.dim() - 1))
+        if isinstance(module, nn.MaxPool2d):
+            contribution = _pooled_contribution(module, inputs, outputs, grad_output)
+        else:
+            contribution = grad_output * torch.sub(*outputs.chunk(2)).repeat(2, *[1] * (outputs.dim() - 1))
+        return torch.where(difference.abs() < self.eps, grad_input, contribution / difference)
+
+
+def _pooled_contribution(
+    layer: nn.MaxPool2d, inputs: torch.Tensor, outputs: torch.Tensor, grad_output: torch.Tensor
+) -> torch.Tensor:
+    """Share the change of every window among the places of its maximum in the image and in the baseline.
+
+    What the image's maximum rises over the baseline's goes to the place of the former, what it falls to that of the
+    latter (the DeepLIFT authors' rule, as in Captum), so that both together are the whole change.
+    """
+    size = {name: getattr(layer, name) for name in ("kernel_size", "stride", "padding", "dilation", "ceil_mode")}
+    _, places = functional.max_pool2d(inputs, return_indices=True, **size)
+    image, baseline = outputs.chunk(2)
+    larger = torch.maximum(image, baseline)
+    change = torch.cat([larger - baseline, image - larger])
+    shared = torch.zeros_like(inputs).flatten(2)
+    # Windows overlap: several changes may go to one place.
+    shared.scatter_add_(2, places.flatten(2), (grad_output * change).flatten(2))
+    both = torch.add(*shared.view_as(inputs).chunk(2))
+    return torch.cat([both, both])
