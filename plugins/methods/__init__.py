@@ -9,6 +9,7 @@ from .feature_ablation import FeatureAblation
 from .grad_cam import GradCam
 from .grad_cam_plus_plus import GradCamPlusPlus
 from .gradient_shap import GradientShap
+from .guided_grad_cam import GuidedGradCam
 from .input_x_gradient import InputXGradient
 from .integrated_gradients import IntegratedGradients
 from .kernel_shap import KernelShap
@@ -30,6 +31,7 @@ __all__ = [
     "GradCam",
     "GradCamPlusPlus",
     "GradientShap",
+    "GuidedGradCam",
     "InputXGradient",
     "IntegratedGradients",
     "KernelShap",
@@ -58,6 +60,7 @@ def radiolucent_register_methods(register: Register) -> None:
     register(GradCam())
     register(GradCamPlusPlus())
     register(GradientShap())
+    register(GuidedGradCam())
     register(InputXGradient())
     register(IntegratedGradients())
     register(KernelShap())
