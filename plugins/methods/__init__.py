@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..contract import API_VERSION
 from ..hookspec import Register, hookimpl
+from .deep_lift import DeepLift
 from .expected_gradients import ExpectedGradients
 from .feature_ablation import FeatureAblation
 from .grad_cam import GradCam
@@ -17,6 +18,7 @@ from .layer_cam import LayerCam
 from .lime import Lime
 from .noise_tunnel_integrated_gradients import NoiseTunnelIntegratedGradients
 from .occlusion import Occlusion
+from .relu_gradients import Deconvolution, GuidedBackprop
 from .rise import Rise
 from .saliency import Saliency
 from .score_cam import ScoreCam
@@ -26,11 +28,14 @@ from .var_grad import VarGrad
 from .xrai import Xrai
 
 __all__ = [
+    "Deconvolution",
+    "DeepLift",
     "ExpectedGradients",
     "FeatureAblation",
     "GradCam",
     "GradCamPlusPlus",
     "GradientShap",
+    "GuidedBackprop",
     "GuidedGradCam",
     "InputXGradient",
     "IntegratedGradients",
@@ -55,11 +60,14 @@ RADIOLUCENT_API_VERSION = API_VERSION
 @hookimpl
 def radiolucent_register_methods(register: Register) -> None:
     """Bring the built-in methods."""
+    register(Deconvolution())
+    register(DeepLift())
     register(ExpectedGradients())
     register(FeatureAblation())
     register(GradCam())
     register(GradCamPlusPlus())
     register(GradientShap())
+    register(GuidedBackprop())
     register(GuidedGradCam())
     register(InputXGradient())
     register(IntegratedGradients())
