@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..contract import API_VERSION
 from ..hookspec import Register, hookimpl
 from .deep_lift import DeepLift
+from .deep_lift_shap import DeepLiftShap
 from .expected_gradients import ExpectedGradients
 from .feature_ablation import FeatureAblation
 from .grad_cam import GradCam
@@ -16,6 +17,7 @@ from .integrated_gradients import IntegratedGradients
 from .kernel_shap import KernelShap
 from .layer_cam import LayerCam
 from .lime import Lime
+from .lrp import Lrp
 from .noise_tunnel_integrated_gradients import NoiseTunnelIntegratedGradients
 from .occlusion import Occlusion
 from .relu_gradients import Deconvolution, GuidedBackprop
@@ -30,6 +32,7 @@ from .xrai import Xrai
 __all__ = [
     "Deconvolution",
     "DeepLift",
+    "DeepLiftShap",
     "ExpectedGradients",
     "FeatureAblation",
     "GradCam",
@@ -42,6 +45,7 @@ __all__ = [
     "KernelShap",
     "LayerCam",
     "Lime",
+    "Lrp",
     "NoiseTunnelIntegratedGradients",
     "Occlusion",
     "Rise",
@@ -62,6 +66,7 @@ def radiolucent_register_methods(register: Register) -> None:
     """Bring the built-in methods."""
     register(Deconvolution())
     register(DeepLift())
+    register(DeepLiftShap())
     register(ExpectedGradients())
     register(FeatureAblation())
     register(GradCam())
@@ -74,6 +79,7 @@ def radiolucent_register_methods(register: Register) -> None:
     register(KernelShap())
     register(LayerCam())
     register(Lime())
+    register(Lrp())
     register(NoiseTunnelIntegratedGradients())
     register(Occlusion())
     register(Rise())

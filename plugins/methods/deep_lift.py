@@ -17,7 +17,7 @@ from .baselines import BASELINES, Baseline
 from .rescale import RescaleDeepLift, not_covered
 from .seeds import seed_field
 
-__all__ = ["DeepLift", "DeepLiftParameters", "deep_lift_shares"]
+__all__ = ["DeepLift", "DeepLiftParameters", "deep_lift_shares", "refuse_what_is_not_covered"]
 
 
 class DeepLiftParameters(Parameters):
@@ -48,11 +48,7 @@ class DeepLift(Method[DeepLiftParameters]):
 
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network with parts that the Rescale rule does not cover, by their names."""
-        assert isinstance(network, fx.GraphModule)  # noqa: S101 - what Need.MODULES promises
-        parts = list(dict.fromkeys(not_covered(network)))
-        if parts:
-            more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
-            raise NotApplicable(f"DeepLIFT's Rescale rule does not cover {', '.join(parts[:3])}{more}")
+        refuse_what_is_not_covered(network)
 
     def explain(
         self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: DeepLiftParameters, job: Job
@@ -72,6 +68,21 @@ class DeepLift(Method[DeepLiftParameters]):
     def cost(self, params: DeepLiftParameters, shape: Sequence[int], targets: int) -> int:
         """Return the cost of a pass forth and back of image and baseline per target, and of both outputs."""
         return 2 + 6 * targets
+
+
+def refuse_what_is_not_covered(network: torch.nn.Module) -> None:
+    """Look whether the Rescale rule covers a lifted network.
+
+    Raises
+    ------
+    NotApplicable
+        If not; names the first parts that it does not cover.
+    """
+    assert isinstance(network, fx.GraphModule)  # noqa: S101 - what Need.MODULES promises
+    parts = list(dict.fromkeys(not_covered(network)))
+    if parts:
+        more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
+        raise NotApplicable(f"DeepLIFT's Rescale rule does not cover {', '.join(parts[:3])}{more}")
 
 
 def deep_lift_shares(model: ObservedModel, images: torch.Tensor, baselines: torch.Tensor, target: int) -> torch.Tensor:

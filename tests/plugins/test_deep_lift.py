@@ -13,6 +13,7 @@ import torch
 import torchvision.models as vision
 from radiolucent.handlers import InputSpec
 from radiolucent.plugins import Attribution, NotApplicable, Output
+from radiolucent.plugins.methods.backgrounds import Background
 from torch import nn
 
 Explain = Callable[..., Any]
@@ -192,3 +193,39 @@ def test_no_hook_and_no_activation_stays_behind(explain: Explain, network: nn.Mo
         assert not layer._backward_hooks
         assert not hasattr(layer, "input")
         assert not hasattr(layer, "output")
+
+
+def test_deep_lift_shap_is_the_mean_of_captums_over_the_background(
+    explain: Explain, spec: InputSpec, traced: Traced
+) -> None:
+    torch.manual_seed(4)
+    network = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.Tanh(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)
+    )
+    image = torch.rand(1, 1, 40, 52) * 4 - 2
+    network(image)
+    ours = explain("deep_lift_shap", image, (2,), on=traced(network), background="uniform_noise", background_size=5)
+    background = Background.UNIFORM_NOISE.images(5, image, spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = captum.attr.DeepLiftShap(network.eval()).attribute(image.clone(), background, target=2)[0]
+    torch.testing.assert_close(ours.final(2).values, theirs.detach(), rtol=1e-4, atol=1e-6)
+    assert ours.job.reports[-1] == (ours.cost, ours.cost)
+
+
+def test_deep_lift_shap_sums_to_the_change_from_the_mean_of_the_background(
+    explain: Explain, network: nn.Module, image: torch.Tensor, spec: InputSpec
+) -> None:
+    result = explain("deep_lift_shap", image, (1, 3), background_size=12)
+    background = Background.UNIFORM_BRIGHTNESS.images(12, image, spec)
+    with torch.no_grad():
+        change = network(image)[0].double() - network(background).double().mean(dim=0)
+    for target in (1, 3):
+        final = result.final(target)
+        assert error(final, float(change[target])) <= LARGEST_ERROR
+        assert abs(final.convergence_delta) <= 1e-4
+        partial = result.partial(target)
+        assert partial[0].fraction < 0.2
+        distances = [float((one.values - final.values).norm() / final.values.norm()) for one in partial]
+        assert distances[-1] < distances[0]
+        assert all(one.convergence_delta is None for one in partial)
