@@ -23,7 +23,7 @@ class KernelShapParameters(SegmentParameters):
     """What is hidden, and how often."""
 
     samples: int = Field(
-        default=500,
+        default=1000,
         ge=10,
         le=20_000,
         description="Images with some segments hidden, 10 to 20000, at least four per segment. The more, the less "
@@ -102,9 +102,9 @@ class KernelShap(Method[KernelShapParameters]):
         return 2 + params.sampled(params.segments)
 
 
-_HOLD = 0.3
-"""Weight of squared deviations from equal shares in a partial fit, in coalitions. Without it, a fit to as many
-coalitions as there are unknowns is worse than one to half of them; more than this slows the approach."""
+_HOLD = 3.0
+"""Weight of squared deviations from equal shares in a partial fit, in coalitions. Without it, a fit to as many pairs as
+there are segments is worse than one to half of them; much more slows the approach."""
 
 
 def coalitions(segments: int, samples: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

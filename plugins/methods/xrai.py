@@ -52,7 +52,7 @@ class Xrai(Method[XraiParameters]):
     """Regions of the image, put in order of their integrated gradients from black and from white.
 
     The ranking is that of the authors' library, `saliency`; the gradients are ours, for all targets in the same forward
-    passes. A partial map ranks by the gradients so far, with the library's faster variant.
+    passes. A partial map ranks by the gradients so far.
     """
 
     name = "xrai"
@@ -97,7 +97,7 @@ class Xrai(Method[XraiParameters]):
                 job.check()
             if due or part.stop == len(nodes):
                 for target, attribution in zip(targets, sums.numpy(), strict=True):
-                    plane = torch.from_numpy(_ranking(attribution, masks, fast=due)).float()
+                    plane = torch.from_numpy(_ranking(attribution, masks)).float()
                     yield Attribution(target, plane.expand(image.shape[1:]).clone(), done / total, final=not due)
                     job.check()
 
@@ -106,9 +106,9 @@ class Xrai(Method[XraiParameters]):
         return 2 * params.steps * (1 + 2 * targets)
 
 
-def _ranking(attribution: NDArray[np.float64], masks: list[NDArray[np.bool_]], *, fast: bool) -> NDArray[np.float64]:
+def _ranking(attribution: NDArray[np.float64], masks: list[NDArray[np.bool_]]) -> NDArray[np.float64]:
     """Give each pixel the share of the image that ranks behind its region: float64, [H, W]."""
-    settings = XRAIParameters(return_xrai_segments=True, algorithm="fast" if fast else "full")
+    settings = XRAIParameters(return_xrai_segments=True)
     settings.experimental_params["min_pixel_diff"] = min(50, attribution.size // 200)
     ranks = (
         XRAI()
