@@ -45,7 +45,7 @@ def check_targets_together(subject: Subject) -> None:
     together = subject.whole
     backwards = subject.record(case, tuple(reversed(TARGETS)))
     for target in TARGETS:
-        alone = subject.record(case, (target,)).final(target).values
+        alone = subject.alone(target).final(target).values
         room = _TOLERANCE * float(alone.abs().max()) + 1e-12
         for which, recording in (("together with others", together), ("in another order", backwards)):
             off = float((recording.final(target).values - alone).abs().max())

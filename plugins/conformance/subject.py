@@ -95,6 +95,7 @@ class Subject:
         self._parameters = dict(parameters)
         self._networks: dict[Case, torch.nn.Module] = {}
         self._whole: Recording | None = None
+        self._alone: dict[int, Recording] = {}
 
     def params(self, **changes: object) -> Parameters:
         """Return the parameters, some of them changed."""
@@ -157,6 +158,12 @@ class Subject:
         if self._whole is None:
             self._whole = self.record(ordinary(self.channels))
         return self._whole
+
+    def alone(self, target: int) -> Recording:
+        """Return a run on the ordinary network with one target, made once."""
+        if target not in self._alone:
+            self._alone[target] = self.record(ordinary(self.channels), (target,))
+        return self._alone[target]
 
 
 _REFUSED = (
