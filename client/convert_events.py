@@ -121,6 +121,7 @@ def _heatmap(message: explanation_pb2.Heatmap, place: _Place) -> events.Event:
         sign=enum_member(message, "sign", Sign),
         completeness=enum_member(message, "completeness", Completeness),
         convergence_delta=message.convergence_delta if message.HasField("convergence_delta") else None,
+        facts=dict(sorted(message.facts.items())),
         values=_array(message.heatmap, 2),
         attribution=_array(message.attribution, 3) if message.HasField("attribution") else None,
         affine=affine(message.affine),

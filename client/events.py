@@ -181,6 +181,8 @@ class Heatmap(Event):
         Whether the attribution sums to the change of the output.
     convergence_delta : float, optional
         Sum of the attribution minus the change of the output, in units of the output.
+    facts : dict of str to float
+        What else the method found out about the map; its description says what each means.
     values : ndarray of float32, shape (height, width)
         The map, on the pixels of the network's input. Read-only.
     attribution : ndarray of float32, shape (channels, height, width), optional
@@ -204,6 +206,7 @@ class Heatmap(Event):
     sign: Sign
     completeness: Completeness
     convergence_delta: float | None
+    facts: dict[str, float] = field(default_factory=dict)
     values: NDArray[np.float32] = field(repr=False)
     attribution: NDArray[np.float32] | None = field(repr=False)
     affine: Affine

@@ -226,6 +226,7 @@ def _title(figure: Figure, heatmap: Heatmap) -> None:
         facts.append(f"{heatmap.output.value} {heatmap.output_value:.3g}")
     if heatmap.convergence_delta is not None:
         facts.append(f"convergence delta {heatmap.convergence_delta:.2g}")
+    facts += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in heatmap.facts.items()]
     title = figure.text(left, 1 - 0.32 / high, first, fontsize=11.5, fontweight="bold", va="center")
     subtitle = figure.text(left, 1 - 0.62 / high, "  ·  ".join(facts), fontsize=9.5, va="center", color="0.25")
     # Glyphs are not as wide as their size says: a little room is left.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import torch
 
@@ -81,6 +81,9 @@ class Attribution:
     convergence_delta
         Sum of the values minus the change of the output from the baseline to the image, in units of the output.
         None where it has no meaning: the method is not complete, or a partial map is not itself a quadrature.
+    facts
+        What else the method found out about this map, as finite numbers by names in snake case, such as what biases
+        took of the output. Clients show them; the method's description says what they mean, and their unit.
     """
 
     target: int
@@ -88,6 +91,7 @@ class Attribution:
     fraction: float
     final: bool
     convergence_delta: float | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 class Job(Protocol):

@@ -84,3 +84,8 @@ def _check_numbers(method: Method[Parameters], attribution: Attribution) -> None
         raise InvalidResult("the method declares completeness EXACT: its final maps need a convergence_delta")
     if method.completeness is Completeness.NONE and delta is not None:
         raise InvalidResult("the method declares completeness NONE: a convergence_delta has no meaning, leave it None")
+    for name, value in attribution.facts.items():
+        if not (isinstance(name, str) and name.isidentifier()):
+            raise InvalidResult(f"facts must have names in snake case, not {name!r}")
+        if not (isinstance(value, (int, float)) and math.isfinite(value)):
+            raise InvalidResult(f"facts must be finite numbers, and {name} is {value!r}")

@@ -201,6 +201,7 @@ def _heatmap(event: Heatmap) -> explanation_pb2.Heatmap:
         sign=sign(event.signed),
         completeness=completeness(event.completeness),
         convergence_delta=event.convergence_delta,
+        facts=event.facts,
         heatmap=convert.tensor(event.heatmap),
         attribution=None if event.attribution is None else convert.tensor(event.attribution),
         affine=convert.affine(event.affine),

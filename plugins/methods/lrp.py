@@ -52,7 +52,8 @@ class Lrp(Method[LrpParameters]):
     title = "Layer-wise relevance propagation"
     description = (
         "Each pixel's share of the output, handed back from layer to layer, in units of the output. The shares sum to "
-        "the output, less what the network's biases take, which may be most of it; the map says how much that is."
+        "the output, less what the network's biases take, which may be most of it: the map's fact absorbed, in the "
+        "same units."
     )
     reference = (
         "Bach, Binder, Montavon, Klauschen, Müller, Samek: On Pixel-Wise Explanations for Non-Linear Classifier "
@@ -90,7 +91,9 @@ class Lrp(Method[LrpParameters]):
                 start[0, target] = expected[0, target]
                 (relevance,) = torch.autograd.grad(outputs, points, start, retain_graph=position < len(targets) - 1)
                 job.progress(2 + (position + 1) * params.composite.cost, total)
-                yield Attribution(target, relevance[0].detach(), fraction=1.0, final=True)
+                values = relevance[0].detach()
+                absorbed = float(expected[0, target]) - float(values.double().sum())
+                yield Attribution(target, values, fraction=1.0, final=True, facts={"absorbed": absorbed})
                 job.check()
 
     def cost(self, params: LrpParameters, shape: Sequence[int], targets: int) -> int:

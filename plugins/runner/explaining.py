@@ -42,6 +42,8 @@ class TargetMap:
         The explained output of the image: a logit, or a probability in [0, 1].
     convergence_delta : float or None
         See :class:`~radiolucent.plugins.Attribution`.
+    facts : mapping of str to float
+        What else the method found out about the map.
     """
 
     target: int
@@ -50,6 +52,7 @@ class TargetMap:
     heatmap: torch.Tensor
     output_value: float
     convergence_delta: float | None
+    facts: Mapping[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,4 +252,5 @@ def _map(method: Method[Any], model: ObservedModel, attribution: Attribution, na
         heatmap=heatmap(values, signed=method.signed, channels=method.channels).clone(),
         output_value=model.value(attribution.target),
         convergence_delta=attribution.convergence_delta,
+        facts=dict(attribution.facts),
     )

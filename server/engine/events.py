@@ -115,6 +115,8 @@ class Heatmap:
         From the map's pixels to those of the X-ray.
     elapsed_s
         Seconds spent on the item so far.
+    facts
+        What else the method found out about the map, by name.
     """
 
     item: Item
@@ -131,6 +133,7 @@ class Heatmap:
     attribution: FloatArray | None = field(repr=False)
     affine: Affine
     elapsed_s: float
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

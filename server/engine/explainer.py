@@ -158,6 +158,7 @@ class Explainer:
                     convergence_delta=attribution.convergence_delta,
                     output_value=model.value(attribution.target),
                     elapsed_s=run.elapsed,
+                    facts={name: float(value) for name, value in attribution.facts.items()},
                 )
             )
 

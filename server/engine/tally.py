@@ -162,4 +162,5 @@ def _heatmap(planned: PlannedItem, label: str, event: WorkerMap) -> Heatmap:
         attribution=event.values,
         affine=event.affine,
         elapsed_s=event.elapsed_s,
+        facts=event.facts,
     )

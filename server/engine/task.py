@@ -170,6 +170,8 @@ class WorkerMap:
         The explained output on this X-ray.
     elapsed_s : float
         Seconds since the worker began with the task.
+    facts : mapping of str to float
+        What else the method found out about the map.
     """
 
     target: int
@@ -181,6 +183,7 @@ class WorkerMap:
     convergence_delta: float | None
     output_value: float
     elapsed_s: float
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

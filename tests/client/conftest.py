@@ -263,6 +263,7 @@ class FakeServer(
                         sign=explanation_pb2.HEATMAP_SIGN_SIGNED,
                         completeness=explanation_pb2.COMPLETENESS_EXACT,
                         convergence_delta=0.0,
+                        facts={"absorbed": 0.125},
                         heatmap=tensor(blob(30, 40) - 0.6 * blob(64, 60)),
                         affine=affine,
                         intended_use=INTENDED_USE,

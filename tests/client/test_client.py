@@ -127,6 +127,7 @@ def test_a_stream_yields_events_in_order_without_heartbeats(client, xray) -> Non
     assert heatmap.parameters == {"fraction": 0.5, "window": 50}
     assert isinstance(heatmap.parameters["window"], int)
     assert heatmap.convergence_delta == 0.0
+    assert heatmap.facts == {"absorbed": 0.125}
     assert heatmap.attribution is None
     assert heatmap.affine.point_to_original(48.0, 3.0) == (256.0, 0.0)
 

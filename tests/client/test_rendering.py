@@ -125,6 +125,11 @@ def test_a_legend_says_what_it_shows_and_what_it_is_not_for(texts) -> None:
     assert "PARTIAL" not in written
 
 
+def test_what_a_method_found_out_besides_is_written_above_the_map(texts) -> None:
+    picture(heatmap(halves(), facts={"absorbed": -1.2345}))
+    assert any("absorbed -1.23" in text for text in texts)
+
+
 def test_a_partial_map_is_marked(texts) -> None:
     picture(heatmap(halves(), final=False, fraction=0.4))
     assert "PARTIAL: 40% of the work" in texts

@@ -71,6 +71,7 @@ def test_the_result_holds_everything_else(fake, xray, tmp_path) -> None:
     assert heatmap["model"] == {"name": "net_a", "version": 3}
     assert heatmap["completeness"] == "exact"
     assert heatmap["convergence_delta"] == 0.0
+    assert heatmap["facts"] == {"absorbed": 0.125}
     assert heatmap["affine"]["offset_y"] == -16.0
     assert "attribution" not in heatmap
     assert [failure["reason"] for failure in result["failures"]] == ["method", "method"]

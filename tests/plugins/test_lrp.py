@@ -106,6 +106,23 @@ def test_without_biases_all_relevance_reaches_the_pixels(
     for target in (0, 1):
         output = result.model.value(target)
         assert float(result.final(target).values.sum()) == pytest.approx(output, rel=1e-2)
+        assert result.final(target).facts["absorbed"] == pytest.approx(0, abs=1e-2 * abs(output))
+
+
+def test_what_biases_take_is_reported(explain: Explain, traced: Traced, small: torch.Tensor) -> None:
+    torch.manual_seed(3)
+    layer = nn.Linear(256, 2)
+    network = traced(nn.Sequential(nn.Flatten(), layer), (1, 16, 16))
+    linear = explain("lrp", small, (1,), on=network, spec=PLAIN, composite="epsilon", epsilon=TINY)
+    assert linear.final(1).facts["absorbed"] == pytest.approx(float(layer.bias[1]), abs=1e-5)
+    for composite in COMPOSITE:
+        on = traced(awaken(Mixed()), (1, 16, 16))
+        result = explain("lrp", small, (2,), on=on, spec=PLAIN, composite=composite)
+        final = result.final(2)
+        with torch.no_grad():
+            output = float(on(small)[0, 2])
+        assert float(final.values.sum()) + final.facts["absorbed"] == pytest.approx(output, abs=1e-5)
+        assert abs(final.facts["absorbed"]) > 1e-3
 
 
 @pytest.mark.parametrize(

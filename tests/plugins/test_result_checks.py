@@ -43,6 +43,8 @@ def test_what_keeps_the_contract_goes_through(check: Check) -> None:
         (replace(GOOD, fraction=0.9), "final map has fraction 1, not 0.9"),
         (replace(GOOD, convergence_delta=float("inf")), "finite number or None"),
         (replace(GOOD, convergence_delta=0.1), "completeness NONE"),
+        (replace(GOOD, facts={"two words": 1.0}), "snake case, not 'two words'"),
+        (replace(GOOD, facts={"share": float("nan")}), "facts must be finite numbers, and share is nan"),
         (replace(GOOD, final=False), r"targets \[0\] got no map with final=True"),
     ],
 )

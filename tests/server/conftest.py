@@ -185,7 +185,9 @@ class FakeWorkers:
     def _map(task: ItemTask, target: int, *, final: bool) -> WorkerMap:
         plane = np.full((SIZE, SIZE), float(target), dtype=np.float32)
         values = plane[np.newaxis] if final and task.want_attribution else None
-        return WorkerMap(target, plane, values, AFFINE, final, 1.0 if final else 0.25, None, 0.5, 0.1)
+        return WorkerMap(
+            target, plane, values, AFFINE, final, 1.0 if final else 0.25, None, 0.5, 0.1, {"absorbed": 0.125}
+        )
 
 
 AFFINE = Affine(2.0, 2.0, 0.0, 0.0)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from radiolucent.handlers import ImageError, ImageProblem
+from radiolucent.server import convert_jobs
 from radiolucent.server.caller import Caller
 from radiolucent.server.engine.events import (
     Classified,
@@ -63,12 +64,23 @@ async def test_a_job_classifies_works_and_sums_up(
     assert len(seen[0].items) == 4
     assert (seen[0].classification.height, seen[0].classification.width) == (32, 24)
     assert len([one for one in of(Heatmap, seen) if one.final]) == 4
+    assert all(one.facts == {"absorbed": 0.125} for one in of(Heatmap, seen))
     summary = seen[-1]
     assert isinstance(summary, Summary)
     assert summary.state is JobState.DONE
     assert [one.item for one in summary.items] == list(seen[0].items)
     assert all(one.delivered == ("Nodule",) and one.failure is None for one in summary.items)
     assert {one.forward_passes for one in summary.items} == {4}
+
+
+async def test_what_a_method_found_out_besides_reaches_the_caller(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller
+) -> None:
+    job = await engine.submit(make_order("saliency"), caller)
+    messages = [convert_jobs.job_event(job, record) for record in await watch(job)]
+    maps = [message.heatmap for message in messages if message.HasField("heatmap")]
+    assert maps
+    assert all(dict(one.facts) == {"absorbed": 0.125} for one in maps)
 
 
 async def test_cheap_items_come_first(engine: ExplanationEngine, make_order: MakeOrder, caller: Caller) -> None:

@@ -830,6 +830,26 @@ class Heatmap(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FactsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
@@ -846,6 +866,7 @@ class Heatmap(_message.Message):
     AFFINE_FIELD_NUMBER: _builtins.int
     ELAPSED_FIELD_NUMBER: _builtins.int
     INTENDED_USE_FIELD_NUMBER: _builtins.int
+    FACTS_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """The method's name."""
     label: _builtins.str
@@ -890,6 +911,12 @@ class Heatmap(_message.Message):
     def elapsed(self) -> _duration_pb2.Duration:
         """Wall-clock time spent on the item so far."""
 
+    @_builtins.property
+    def facts(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """What else the method found out about this map, by names in snake case; its description says what each means and in
+        which unit. So has lrp "absorbed": what the network's biases took of the output, in units of the output.
+        """
+
     def __init__(
         self,
         *,
@@ -909,10 +936,11 @@ class Heatmap(_message.Message):
         affine: _image_pb2.Affine | None = ...,
         elapsed: _duration_pb2.Duration | None = ...,
         intended_use: _builtins.str = ...,
+        facts: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "affine", b"affine", "attribution", b"attribution", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "heatmap", b"heatmap", "model", b"model", "parameters", b"parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "affine", b"affine", "attribution", b"attribution", "completeness", b"completeness", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "final", b"final", "fraction", b"fraction", "heatmap", b"heatmap", "intended_use", b"intended_use", "label", b"label", "method", b"method", "model", b"model", "output", b"output", "output_value", b"output_value", "parameters", b"parameters", "sign", b"sign"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "affine", b"affine", "attribution", b"attribution", "completeness", b"completeness", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "facts", b"facts", "final", b"final", "fraction", b"fraction", "heatmap", b"heatmap", "intended_use", b"intended_use", "label", b"label", "method", b"method", "model", b"model", "output", b"output", "output_value", b"output_value", "parameters", b"parameters", "sign", b"sign"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__convergence_delta: _TypeAlias = _typing.Literal["convergence_delta"]  # noqa: Y015
     _WhichOneofArgType__convergence_delta: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta"]  # noqa: Y015
