@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -165,6 +167,12 @@ def test_a_method_of_ones_own_is_held_to_the_contract(version: Path, pixels: np.
 
     with pytest.raises(InvalidResult, match="image's shape"):
         explain(pixels, version, Half())
+
+
+def test_runner_and_kit_need_neither_server_nor_grpc() -> None:
+    code = "import sys, radiolucent.plugins.runner, radiolucent.plugins.conformance; print(*sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"grpc", "ray", "tritonclient", "radiolucent.server"} & set(modules.stdout.split())
 
 
 @pytest.fixture
