@@ -85,7 +85,7 @@ class Xrai(Method[XraiParameters]):
         starts = ends.repeat(params.steps, 1, 1, 1)
 
         sums = torch.zeros(len(targets), *image.shape[-2:], dtype=torch.float64)
-        done = 0
+        done = ranked = 0
         for part, due in stages(len(nodes), params.internal_batch_size):
             differences = image - starts[part]
             points = starts[part] + nodes[part] * differences
@@ -95,7 +95,9 @@ class Xrai(Method[XraiParameters]):
                 done += len(points) * (2 if position else 3)
                 job.progress(done, total)
                 job.check()
-            if due or part.stop == len(nodes):
+            # Ranking takes longer than a pass through a small network: only where the work has doubled.
+            if part.stop == len(nodes) or (due and part.stop >= 2 * ranked):
+                ranked = part.stop
                 for target, attribution in zip(targets, sums.numpy(), strict=True):
                     plane = torch.from_numpy(_ranking(attribution, masks)).float()
                     yield Attribution(target, plane.expand(image.shape[1:]).clone(), done / total, final=not due)
