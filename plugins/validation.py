@@ -45,7 +45,7 @@ def validate_parameters(method: Method[Any], values: Mapping[str, Any]) -> Param
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise InvalidParameters(method.name, problems, method.parameters.model_fields) from None
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's validators
+    except (Exception, SystemExit) as error:  # a stranger's validators
         problem = f"its check of them raised {type(error).__name__}"
         raise InvalidParameters(method.name, [("", problem)], method.parameters.model_fields) from error
 

@@ -22,7 +22,7 @@ __all__ = ["LEAST", "UPSAMPLING", "LayerParameters", "Tap", "map_gradients", "ta
 
 _TAP = "class_activation_tap"
 
-LEAST = 4
+LEAST = 3
 """Fewest rows and columns of a feature map that can say where."""
 
 UPSAMPLING = (
@@ -38,7 +38,7 @@ class LayerParameters(Parameters):
     layer: str | None = Field(
         default=None,
         description="Name of the layer or operator whose feature maps are used, such as layer3.1.act2. Absent: the "
-        "last ones before the network pools them; they must have 4 x 4 cells or more.",
+        "last ones before the network pools them; they must have 3 x 3 cells or more.",
     )
 
 

@@ -12,8 +12,7 @@ from ..contract import Attribution, Completeness, Job, Method, Need, Output, Par
 from ..errors import NotApplicable
 from ..observed import ObservedModel
 from .private_copy import swapped
-from .relevance_network import check_rules, relevance_network
-from .relevance_rules import Rules
+from .relevance_choice import Rules
 
 __all__ = ["Lrp", "LrpParameters"]
 
@@ -67,17 +66,23 @@ class Lrp(Method[LrpParameters]):
 
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network with parts that have no rule (gates, attention, layer normalisation), by their names."""
+        from .relevance_network import check_rules
+
         check_rules(network)
 
     def explain(
         self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: LrpParameters, job: Job
     ) -> Iterator[Attribution]:
         """Yield one final map per target; they share one forward pass."""
+        # Not at the top: zennit imports torchvision, which takes longer than all other methods together.
+        from .relevance_network import relevance_network
+        from .relevance_rules import composite_of
+
         if model.output is not Output.LOGIT:
             raise NotApplicable("the relevance of a probability is not defined; let the logit be explained")
         total = self.cost(params, image.shape[1:], len(targets))
         network = relevance_network(cast("torch.fx.GraphModule", model.network))
-        composite = params.composite.composite(model.spec, epsilon=params.epsilon, gamma=params.gamma)
+        composite = composite_of(params.composite, model.spec, epsilon=params.epsilon, gamma=params.gamma)
         with torch.no_grad():
             expected = model(image)
         job.progress(1, total)

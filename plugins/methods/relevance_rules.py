@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
-
 import torch
 from zennit import composites
 from zennit.core import BasicHook, Composite, ParamMod, stabilize
@@ -11,63 +9,46 @@ from zennit.rules import Epsilon, Norm, Pass
 from zennit.types import Linear
 
 from ...handlers.card import InputSpec
+from .relevance_choice import Rules
 from .relevance_layers import Affine, Mean, Scale
 
-__all__ = ["STABILIZER", "Rules"]
+__all__ = ["STABILIZER", "composite_of"]
 
 STABILIZER = 1e-6
 """Added, with its sign, to what other rules than epsilon divide by; zennit's default."""
 
 
-class Rules(str, Enum):
-    """A rule for each kind of layer."""
+def composite_of(rules: Rules, spec: InputSpec, *, epsilon: float, gamma: float) -> Composite:
+    """Make the composite.
 
-    EPSILON_PLUS_FLAT = "epsilon_plus_flat"
-    """Flat for the first layer, z+ for convolutions, epsilon for linear layers."""
-    EPSILON_PLUS = "epsilon_plus"
-    """z+ for convolutions, epsilon for linear layers."""
-    EPSILON_ALPHA2_BETA1 = "epsilon_alpha2_beta1"
-    """Alpha 2, beta 1 for convolutions, epsilon for linear layers."""
-    EPSILON_GAMMA_BOX = "epsilon_gamma_box"
-    """The box of black and white for the first convolution, gamma for the others, epsilon for linear layers."""
-    EPSILON = "epsilon"
-    """Epsilon for all, sums and means too."""
+    Parameters
+    ----------
+    rules : Rules
+        Which.
+    spec : InputSpec
+        What the network expects to see: where black and white lie.
+    epsilon : float
+        Of the epsilon rule.
+    gamma : float
+        Of the gamma rule.
 
-    @property
-    def cost(self) -> int:
-        """Work of one propagation back, in forward passes: each rule runs its layer forth and back some times."""
-        runs = {Rules.EPSILON: 1, Rules.EPSILON_ALPHA2_BETA1: 4, Rules.EPSILON_GAMMA_BOX: 5}.get(self, 2)
-        return 2 + 3 * runs
-
-    def composite(self, spec: InputSpec, *, epsilon: float, gamma: float) -> Composite:
-        """Make the composite.
-
-        Parameters
-        ----------
-        spec : InputSpec
-            What the network expects to see: where black and white lie.
-        epsilon : float
-            Of the epsilon rule.
-        gamma : float
-            Of the gamma rule.
-
-        Returns
-        -------
-        zennit.core.Composite
-            For a network that `relevance_network` made; its maximum poolings get no rule, so that the largest takes
-            all.
-        """
-        if self is Rules.EPSILON:
-            sums = Norm(stabilizer=epsilon)
-            rule = Epsilon(epsilon=epsilon)
-            own = [(Scale, Pass()), (Mean, sums), (Affine, rule)]
-            return composites.LayerMapComposite([*own, *composites.layer_map_base(epsilon), (Linear, rule)])
-        own = [(Scale, Pass()), (Mean, Norm(stabilizer=STABILIZER)), (Affine, _Share())]
-        options = {"epsilon": epsilon, "stabilizer": STABILIZER, "layer_map": own}
-        if self is Rules.EPSILON_GAMMA_BOX:
-            low, high = ((level - spec.mean) / spec.std for level in (0.0, 1.0))
-            return composites.EpsilonGammaBox(low=low, high=high, gamma=gamma, **options)
-        return composites.COMPOSITES[self.value](**options)
+    Returns
+    -------
+    zennit.core.Composite
+        For a network that `relevance_network` made; its maximum poolings get no rule, so that the largest takes
+        all.
+    """
+    if rules is Rules.EPSILON:
+        sums = Norm(stabilizer=epsilon)
+        rule = Epsilon(epsilon=epsilon)
+        own = [(Scale, Pass()), (Mean, sums), (Affine, rule)]
+        return composites.LayerMapComposite([*own, *composites.layer_map_base(epsilon), (Linear, rule)])
+    own = [(Scale, Pass()), (Mean, Norm(stabilizer=STABILIZER)), (Affine, _Share())]
+    options = {"epsilon": epsilon, "stabilizer": STABILIZER, "layer_map": own}
+    if rules is Rules.EPSILON_GAMMA_BOX:
+        low, high = ((level - spec.mean) / spec.std for level in (0.0, 1.0))
+        return composites.EpsilonGammaBox(low=low, high=high, gamma=gamma, **options)
+    return composites.COMPOSITES[rules.value](**options)
 
 
 class _Share(BasicHook):

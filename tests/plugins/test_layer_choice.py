@@ -110,7 +110,7 @@ def test_maps_too_small_to_say_where_are_refused_with_the_remedy(
     torch.manual_seed(0)
     network = traced(timm.create_model("resnet18", in_chans=1, num_classes=2), (1, 64, 64))
     image = torch.rand(1, 1, 64, 64)
-    with pytest.raises(NotApplicable, match=r"2 x 2 cells.*64 x 64.*4 x 4.*'layer3\.1\.act2'.*larger input"):
+    with pytest.raises(NotApplicable, match=r"2 x 2 cells.*64 x 64.*3 x 3.*'layer3\.1\.act2'.*larger input"):
         explain(method, image, (0,), on=network)
     finer = explain(method, image, (0,), on=network, layer="layer3.1.act2", **_few(method))
     assert finer.final(0).values.std() > 0
