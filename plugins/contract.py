@@ -41,6 +41,8 @@ class Output(Enum):
 
     LOGIT = "logit"
     PROBABILITY = "probability"
+    VOTES = "votes"
+    """Of an ensemble alone: the share of its networks that vote for the label."""
 
 
 class Channels(Enum):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from .contract import Job, Output
+from .errors import NotApplicable
 
 if TYPE_CHECKING:
     from ..handlers.brightness import BrightnessStatistics
@@ -82,12 +83,23 @@ class ObservedModel(torch.nn.Module):
         self._job.check()
         outputs: torch.Tensor = self.network(batch)
         self.forward_passes += len(batch)
-        if self.output is Output.PROBABILITY:
-            outputs = self.sigmoid(outputs.clone())
+        outputs = self.explained(outputs)
         # Methods begin with the image itself nearly always; remembering it saves a pass before the first map.
         if self._outputs is None and self._image is not None and torch.equal(batch[:1].detach(), self._image):
             self._outputs = outputs[0].detach().clone()
         return outputs
+
+    def explained(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return what is explained, of what the network gives.
+
+        Raises
+        ------
+        NotApplicable
+            If votes are to be explained, of which one network has none to share.
+        """
+        if self.output is Output.VOTES:
+            raise NotApplicable("votes can be explained of an ensemble alone")
+        return self.sigmoid(outputs.clone()) if self.output is Output.PROBABILITY else outputs
 
     def value(self, target: int) -> float:
         """Return the explained output of the explained image, from memory where the image went by already."""

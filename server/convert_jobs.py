@@ -12,6 +12,7 @@ from ..handlers.card import INTENDED_USE
 from ..plugins import Completeness
 from ..protos.radiolucent.v1 import explanation_pb2
 from . import convert
+from .engine.aggregation import Aggregation, Agreement, Evidence, Mean
 from .engine.events import (
     Classified,
     Failure,
@@ -23,6 +24,7 @@ from .engine.events import (
     Record,
     Summary,
     TargetReason,
+    Verdict,
 )
 from .engine.job import Job
 from .engine.order import ExplainOrder, MethodCall, TargetChoice
@@ -43,6 +45,7 @@ _REASONS = {
     TargetReason.ASKED: explanation_pb2.TARGET_REASON_ASKED,
     TargetReason.PREDICTED: explanation_pb2.TARGET_REASON_PREDICTED,
     TargetReason.TOP: explanation_pb2.TARGET_REASON_TOP,
+    TargetReason.NOT_PREDICTED: explanation_pb2.TARGET_REASON_NOT_PREDICTED,
 }
 _FAILURES = {
     None: explanation_pb2.FAILURE_REASON_UNSPECIFIED,
@@ -52,6 +55,7 @@ _FAILURES = {
     FailureReason.CANCELLED: explanation_pb2.FAILURE_REASON_CANCELLED,
     FailureReason.DEADLINE: explanation_pb2.FAILURE_REASON_DEADLINE,
     FailureReason.INVALID_RESULT: explanation_pb2.FAILURE_REASON_INVALID_RESULT,
+    FailureReason.TOO_FEW_NETWORKS: explanation_pb2.FAILURE_REASON_TOO_FEW_NETWORKS,
 }
 _COMPLETENESS = {
     Completeness.EXACT: explanation_pb2.COMPLETENESS_EXACT,
@@ -61,6 +65,18 @@ _COMPLETENESS = {
 _OUTPUTS = {
     Output.LOGIT: explanation_pb2.EXPLAINED_OUTPUT_LOGIT,
     Output.PROBABILITY: explanation_pb2.EXPLAINED_OUTPUT_PROBABILITY,
+    Output.VOTES: explanation_pb2.EXPLAINED_OUTPUT_VOTES,
+}
+_OUTPUTS_READ = {number: output for output, number in _OUTPUTS.items()}
+_EVIDENCE = {
+    Evidence.FOR: explanation_pb2.EVIDENCE_FOR,
+    Evidence.AGAINST: explanation_pb2.EVIDENCE_AGAINST,
+}
+_CHOICES = {
+    "predicted": TargetChoice.PREDICTED,
+    "all": TargetChoice.ALL,
+    "not_predicted": TargetChoice.NOT_PREDICTED,
+    "labels": TargetChoice.NAMED,
 }
 
 
@@ -77,17 +93,16 @@ def order(request: explanation_pb2.ExplainRequest) -> ExplainOrder:
     if violations:
         raise InvalidRequest(violations)
     named = request.targets.WhichOneof("selection") or "predicted"
-    choice = {"predicted": TargetChoice.PREDICTED, "all": TargetChoice.ALL, "labels": TargetChoice.NAMED}[named]
-    probability = request.output == explanation_pb2.EXPLAINED_OUTPUT_PROBABILITY
     return ExplainOrder(
         request_id=request.request_id,
         image=request.xray.file,
         instance=convert.instance(request.xray),
         methods=tuple(MethodCall(call.name, MessageToDict(call.parameters)) for call in request.methods),
         models=tuple(request.models),
-        choice=choice,
+        choice=_CHOICES[named],
         labels=tuple(dict.fromkeys(request.targets.labels.names)),
-        output=Output.PROBABILITY if probability else Output.LOGIT,
+        output=_OUTPUTS_READ.get(request.output),
+        aggregations=tuple(_aggregation_read(one) for one in request.aggregations),
         partial=request.partial_heatmaps,
         attributions=request.attributions,
         inputs=request.inputs,
@@ -159,8 +174,14 @@ def completeness(value: Completeness) -> explanation_pb2.Completeness.ValueType:
 def _unreadable(request: explanation_pb2.ExplainRequest) -> Iterator[Violation]:
     if request.output not in explanation_pb2.ExplainedOutput.values():  # protobuf keeps numbers that it does not know
         yield Violation(
-            "output", f"unknown output {request.output}; there are: EXPLAINED_OUTPUT_LOGIT and _PROBABILITY"
+            "output", f"unknown output {request.output}; there are: EXPLAINED_OUTPUT_LOGIT, _PROBABILITY and _VOTES"
         )
+    for index, aggregation in enumerate(request.aggregations):
+        if aggregation.WhichOneof("kind") is None:
+            yield Violation(f"aggregations[{index}]", "name one of: mean, agreement")
+        elif aggregation.agreement.evidence not in explanation_pb2.Evidence.values():
+            what = f"unknown evidence {aggregation.agreement.evidence}; there are: EVIDENCE_FOR and _AGAINST"
+            yield Violation(f"aggregations[{index}].agreement.evidence", what)
     for index, call in enumerate(request.methods):
         for name, value in call.parameters.fields.items():
             if not _is_finite(value):
@@ -176,8 +197,40 @@ def _is_finite(value: Value) -> bool:
     return math.isfinite(value.number_value)
 
 
+def _aggregation_read(message: explanation_pb2.Aggregation) -> Aggregation:
+    if message.WhichOneof("kind") == "mean":
+        return Mean()
+    asked, usual = message.agreement, Agreement()
+    against = asked.evidence == explanation_pb2.EVIDENCE_AGAINST
+    return Agreement(
+        networks=asked.networks,
+        # As it was meant: single precision has no 0.1.
+        top_share=float(f"{asked.top_share:.7g}") or usual.top_share,
+        evidence=Evidence.AGAINST if against else Evidence.FOR,
+    )
+
+
+def _aggregation(value: Aggregation | None) -> explanation_pb2.Aggregation | None:
+    match value:
+        case None:
+            return None
+        case Mean():
+            return explanation_pb2.Aggregation(mean=explanation_pb2.NormalisedMean())
+        case Agreement():
+            return explanation_pb2.Aggregation(
+                agreement=explanation_pb2.Agreement(
+                    networks=value.networks, top_share=value.top_share, evidence=_EVIDENCE[value.evidence]
+                )
+            )
+
+
 def _item(item: Item) -> explanation_pb2.Item:
-    return explanation_pb2.Item(model=convert.version(item.model, item.version), method=item.method, labels=item.labels)
+    return explanation_pb2.Item(
+        model=convert.version(item.model, item.version),
+        method=item.method,
+        labels=item.labels,
+        aggregation=_aggregation(item.aggregation),
+    )
 
 
 def _classified(event: Classified, instance: InstanceReference | None) -> explanation_pb2.Classified:
@@ -207,6 +260,34 @@ def _heatmap(event: Heatmap) -> explanation_pb2.Heatmap:
         affine=convert.affine(event.affine),
         elapsed=convert.duration(event.elapsed_s),
         intended_use=INTENDED_USE,
+        aggregate=_origin(event),
+        verdict=_verdict(event.verdict),
+        resampling_error=event.resampling_error,
+    )
+
+
+def _origin(event: Heatmap) -> explanation_pb2.AggregateOrigin | None:
+    origin = event.aggregate
+    if origin is None:
+        return None
+    return explanation_pb2.AggregateOrigin(
+        aggregation=_aggregation(event.item.aggregation),
+        networks=[
+            explanation_pb2.AggregatedNetwork(model=convert.version(name, version), scale=scale)
+            for name, version, scale in origin.networks
+        ],
+        missing=[convert.version(name, version) for name, version in origin.missing],
+    )
+
+
+def _verdict(verdict: Verdict | None) -> explanation_pb2.Verdict | None:
+    if verdict is None:
+        return None
+    return explanation_pb2.Verdict(
+        voted=verdict.voted,
+        votes=verdict.votes,
+        voters=verdict.voters,
+        mean_probability=verdict.mean_probability,
     )
 
 

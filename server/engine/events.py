@@ -11,9 +11,11 @@ from typing import Any
 from ...handlers.geometry import Affine
 from ...plugins.contract import Completeness
 from ..classifier import Classification
+from .aggregation import Aggregation
 from .task import FailureReason, FloatArray, Output
 
 __all__ = [
+    "AggregateOrigin",
     "Classified",
     "Event",
     "Failure",
@@ -28,6 +30,7 @@ __all__ = [
     "Summary",
     "Target",
     "TargetReason",
+    "Verdict",
 ]
 
 
@@ -50,6 +53,7 @@ class TargetReason(Enum):
     ASKED = "asked"
     PREDICTED = "predicted"
     TOP = "top"
+    NOT_PREDICTED = "not_predicted"
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,50 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What the networks say of a label.
+
+    Attributes
+    ----------
+    voted
+        Whether it was voted for: by the majority, implied labels included; of a network outside of the set, by that.
+    votes, voters
+        How many networks vote for it themselves, of how many.
+    mean_probability
+        In [0, 1].
+    """
+
+    voted: bool
+    votes: int
+    voters: int
+    mean_probability: float
+
+
+@dataclass(frozen=True)
 class Item:
-    """One method on one version of one network, for one or more labels."""
+    """One method on one version of one network or of the ensemble, or an aggregation of its maps, for some labels."""
 
     model: str
     version: int
     method: str
     labels: tuple[str, ...]
+    aggregation: Aggregation | None = None
+
+
+@dataclass(frozen=True)
+class AggregateOrigin:
+    """The networks whose maps went into an aggregate, with their scales, and those that gave none.
+
+    Attributes
+    ----------
+    networks
+        Name, version and scale, in voting order; see :mod:`~radiolucent.server.engine.aggregation`.
+    missing
+        Name and version.
+    """
+
+    networks: tuple[tuple[str, int, float], ...]
+    missing: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -117,6 +158,12 @@ class Heatmap:
         Seconds spent on the item so far.
     facts
         What else the method found out about the map, by name.
+    verdict
+        What the networks say of the label.
+    aggregate
+        What the map was made of, where `item` is an aggregation.
+    resampling_error
+        Of a vote; see :meth:`~radiolucent.server.engine.vote.VoteNetwork.resampling_error`.
     """
 
     item: Item
@@ -134,6 +181,9 @@ class Heatmap:
     affine: Affine
     elapsed_s: float
     facts: Mapping[str, float] = field(default_factory=dict)
+    verdict: Verdict | None = None
+    aggregate: AggregateOrigin | None = None
+    resampling_error: float | None = None
 
 
 @dataclass(frozen=True)

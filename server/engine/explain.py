@@ -6,10 +6,12 @@ import asyncio
 import logging
 import math
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...handlers.card import ModelCard
+from ...handlers.repository import ENSEMBLE
 from ...plugins import Registry
 from ..caller import Caller
 from ..catalog import ModelCatalog
@@ -19,9 +21,10 @@ from ..instance import check_instance
 from .events import JobState, Summary
 from .job import Job, StopCause
 from .order import ExplainOrder
+from .plan import grid_of
 from .running import JobRun, Workers
 from .store import JobStore
-from .validate import check_applicable, check_methods, check_models, check_request_id
+from .validate import check_applicable, check_methods, check_models, check_request_id, check_votable
 
 __all__ = ["EngineLimits", "ExplanationEngine"]
 
@@ -139,7 +142,9 @@ class ExplanationEngine:
             return _joined(job, order)
         cards = self._catalog.served()
         models = check_models(order, cards, self._catalog.voting())
-        check_applicable(calls, (cards[name] for name in models))
+        if set(models) == {ENSEMBLE}:
+            check_votable(calls)
+        check_applicable(calls, (cards[name] if name in cards else self._grid(cards) for name in models))
         self._store.admit()
         items = len(models) * len(calls)
         if self._items + items > self._limits.max_queued_items:
@@ -201,6 +206,10 @@ class ExplanationEngine:
             job.stop(StopCause.SHUTDOWN)
         if self._runs:
             await asyncio.wait(self._runs)
+
+    def _grid(self, cards: Mapping[str, ModelCard]) -> ModelCard:
+        """Return the card on whose grid the vote is explained."""
+        return grid_of([cards[name] for name in self._catalog.voting()])
 
     def _start(self, course: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(course)

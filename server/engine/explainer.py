@@ -7,6 +7,7 @@ import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from ...plugins import (
     Attribution,
     Cancelled,
     InvalidResult,
+    Method,
     NotApplicable,
     ObservedModel,
     PluginsError,
@@ -40,6 +42,7 @@ from .task import (
     WorkerMap,
     WorkerProgress,
 )
+from .vote import ObservedVote, VoteNetwork, Voter, refusal
 from .warm import WarmModels
 
 __all__ = ["Explainer"]
@@ -128,10 +131,11 @@ class Explainer:
         if task.want_input:
             run.emit(WorkerInput(prepared.tensor, prepared.affine))
         run.check()
-        network = self._warm.get(task.model).form_for(method)
         image = torch.from_numpy(prepared.tensor.copy())[None]
-        run.model = model = ObservedModel(
-            network,
+        vote = self._vote(run, method, prepared) if task.voters else None
+        observed = ObservedModel if vote is None else ObservedVote
+        run.model = model = observed(
+            self._warm.get(task.model).form_for(method) if vote is None else vote,
             run,
             spec=task.model.input,
             output=task.output,
@@ -159,15 +163,31 @@ class Explainer:
                     output_value=model.value(attribution.target),
                     elapsed_s=run.elapsed,
                     facts={name: float(value) for name, value in attribution.facts.items()},
+                    resampling_error=None if vote is None else vote.resampling_error(attribution.target),
                 )
             )
 
+    def _vote(self, run: _Run, method: Method[Any], seen: Prepared) -> VoteNetwork:
+        task = run.task
+        if (reason := refusal(method)) is not None:
+            raise NotApplicable(reason)
+        film = self._film_of(task)
+        voters = []
+        for one in task.voters:
+            run.check()
+            network = self._warm.get(one.model).form_for(method)
+            voters.append(Voter(network, one.model.input, one.thresholds, film.prepared_for(one.model.input)))
+        return VoteNetwork(voters, (film.xray.height, film.xray.width), seen, task.model.input, task.output, run.check)
+
     def _prepare(self, task: ItemTask) -> Prepared:
+        return self._film_of(task).prepared_for(task.model.input)
+
+    def _film_of(self, task: ItemTask) -> _Film:
         """Decode and preprocess, once for all tasks of a job that follow each other here."""
         if self._film is None or self._film.job_id != task.job_id:
             self._film = None
             self._film = _Film(task.job_id, decode(task.image, max_pixels=self._max_pixels))
-        return self._film.prepared_for(task.model.input)
+        return self._film
 
 
 def _wants_values(task: ItemTask, attribution: Attribution) -> bool:

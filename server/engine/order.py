@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from ..instance import InstanceReference
+from .aggregation import Aggregation
 from .task import Output
 
 __all__ = ["ExplainOrder", "MethodCall", "TargetChoice"]
@@ -20,6 +21,7 @@ class TargetChoice(Enum):
 
     PREDICTED = "predicted"
     ALL = "all"
+    NOT_PREDICTED = "not_predicted"
     NAMED = "named"
 
 
@@ -46,11 +48,13 @@ class ExplainOrder:
     instance
         Where the image comes from.
     models
-        Networks by name; empty: every network that votes.
+        Networks by name, and `chest_xray` for the vote itself; empty: every network that votes.
     choice, labels
         The labels to explain; `labels` counts where they are named.
     output
-        The output to explain.
+        The output to explain. None: the logit of a network, the votes of the ensemble.
+    aggregations
+        How to take the maps of the networks that vote together.
     partial, attributions, inputs
         Whether partial maps, attributions, and the tensors that the networks saw are wanted.
     keep
@@ -64,7 +68,8 @@ class ExplainOrder:
     models: tuple[str, ...] = ()
     choice: TargetChoice = TargetChoice.PREDICTED
     labels: tuple[str, ...] = ()
-    output: Output = Output.LOGIT
+    output: Output | None = None
+    aggregations: tuple[Aggregation, ...] = ()
     partial: bool = False
     attributions: bool = False
     inputs: bool = False
@@ -77,7 +82,8 @@ class ExplainOrder:
             self.models,
             self.choice.value,
             self.labels,
-            self.output.value,
+            None if self.output is None else self.output.value,
+            [str(one) for one in self.aggregations],
             [self.partial, self.attributions, self.inputs],
             None if self.instance is None else astuple(self.instance),
         ]

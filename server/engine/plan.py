@@ -10,12 +10,12 @@ from typing import Any
 from ...handlers.card import ModelCard
 from ...handlers.repository import Repository
 from ...plugins import NotApplicable
-from .events import Item, Target
+from .events import Item, Target, Verdict
 from .order import ExplainOrder
-from .task import ItemTask, ModelRef
+from .task import ItemTask, ModelRef, Output, VoterRef
 from .validate import CheckedCall
 
-__all__ = ["Explained", "PlannedItem", "plan"]
+__all__ = ["Explained", "PlannedItem", "grid_of", "plan"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,10 +34,33 @@ _MOST_PASSES = 10**9
 
 @dataclass(frozen=True)
 class Explained:
-    """A network to explain: the card of the version that classified, and the labels, which are among its own."""
+    """A network to explain, or the vote of several.
 
+    Attributes
+    ----------
+    model, version
+        Name and version: of the network, or of the ensemble and its model set.
+    card
+        Of the version that classified; for the ensemble, of the network on whose grid the X-ray is perturbed.
+    targets
+        The labels, which are among its own.
+    verdicts
+        What the networks say of them.
+    voters
+        Cards of the networks whose vote is explained, in voting order; empty for a network.
+    """
+
+    model: str
+    version: int
     card: ModelCard
     targets: tuple[Target, ...]
+    verdicts: Mapping[str, Verdict]
+    voters: tuple[ModelCard, ...] = ()
+
+
+def grid_of(cards: Sequence[ModelCard]) -> ModelCard:
+    """Return the card on whose grid several networks meet: that of the largest input, the first of equals."""
+    return max(cards, key=lambda card: card.input.size)
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,8 @@ class PlannedItem:
         Label of every target index of the task.
     cost
         Estimated work; comparable between items.
+    verdicts
+        What the networks say of the labels.
     """
 
     item: Item
@@ -66,6 +91,7 @@ class PlannedItem:
     parameters: Mapping[str, Any]
     labels: Mapping[int, str]
     cost: float
+    verdicts: Mapping[str, Verdict]
 
 
 def plan(
@@ -97,7 +123,7 @@ def plan(
     """
     items = [
         _item(job_id, f"{job_id}/{number}", order, call, one, repository)
-        for number, (call, one) in enumerate((call, one) for call in calls for one in explained)
+        for number, (call, one) in enumerate((call, one) for call in calls for one in explained if one.targets)
     ]
     return tuple(sorted(items, key=lambda planned: planned.cost))
 
@@ -116,16 +142,27 @@ def _item(
         method=call.method.name,
         parameters=parameters,
         targets=tuple(labels),
-        output=order.output,
+        output=order.output or (Output.VOTES if one.voters else Output.LOGIT),
         partial=order.partial,
         want_input=order.inputs,
         want_attribution=order.attributions,
+        voters=tuple(
+            VoterRef(ModelRef.of(voter, repository), tuple(label.threshold for label in voter.labels))
+            for voter in one.voters
+        ),
     )
-    item = Item(card.name, card.version, call.method.name, tuple(labels.values()))
-    return PlannedItem(item, task, call, parameters, labels, _cost(call, card, len(labels)))
+    item = Item(one.model, one.version, call.method.name, tuple(labels.values()))
+    passes = _passes(call, card, len(labels))
+    cost = sum(passes * _time(card) for card in one.voters or (card,))
+    return PlannedItem(item, task, call, parameters, labels, cost, one.verdicts)
 
 
-def _cost(call: CheckedCall, card: ModelCard, targets: int) -> float:
+def _time(card: ModelCard) -> float:
+    """Estimate the time of a forward pass; comparable between networks."""
+    return card.input.size**2 * _RELATIVE_TIME.get(card.architecture, _UNKNOWN_ARCHITECTURE)
+
+
+def _passes(call: CheckedCall, card: ModelCard, targets: int) -> int:
     size = card.input.size
     try:
         # As a whole number: a stranger's method may return anything.
@@ -135,4 +172,4 @@ def _cost(call: CheckedCall, card: ModelCard, targets: int) -> float:
     except (Exception, SystemExit):  # noqa: BLE001 - a stranger's code; the worker will say what is wrong with it
         _LOG.warning("method %s cannot say what it costs", call.method.name, exc_info=True)
         passes = 1
-    return max(1, passes) * size**2 * _RELATIVE_TIME.get(card.architecture, _UNKNOWN_ARCHITECTURE)
+    return max(1, passes)

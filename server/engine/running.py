@@ -9,21 +9,25 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from ...handlers.card import ModelCard
 from ...handlers.errors import HandlersError
 from ...handlers.image import XRay
+from ...handlers.preprocess import Prepared, preprocess
+from ...handlers.repository import ENSEMBLE
 from ..catalog import ModelCatalog
 from ..classifier import Classification, Classifier
 from ..errors import InternalError, ServerError, Stopping
 from ..triton.errors import TritonError, TritonUnavailable
-from .events import Classified, JobState, Summary, Target
+from .events import Classified, JobState, ModelInput, Summary, Target
+from .gathering import Aggregates, Gathering, plan_aggregates
 from .job import Job, StopCause
 from .order import ExplainOrder
-from .plan import Explained, PlannedItem, plan
+from .plan import Explained, PlannedItem, grid_of, plan
 from .tally import Tally
-from .targets import ensemble_targets, network_targets
+from .targets import ensemble_targets, ensemble_verdicts, network_targets, network_verdicts
 from .task import ItemTask, WorkerEvent
 from .validate import CheckedCall
 
@@ -100,14 +104,16 @@ class JobRun:
             work.cancel()
             await asyncio.wait({work})
         error = _error(work, self.job)
-        for event in course.tally.close(self.job.stop_cause):
+        missing = [*course.tally.close(self.job.stop_cause), *course.aggregates.close(self.job.stop_cause)]
+        for event in missing:
             self.job.log.append(event)
-        cut_short = self.job.stop_cause is not None and (course.tally.stopped_short or work.cancelled())
+        cut_short = self.job.stop_cause is not None and bool(course.tally.stopped_short or missing or work.cancelled())
         state = JobState.FAILED if error else JobState.CANCELLED if cut_short else JobState.DONE
         if state is JobState.CANCELLED and self.job.stop_cause is StopCause.SHUTDOWN:
             error = Stopping()
         elapsed = time.monotonic() - self.job.started_at
-        return Summary(state, course.tally.summaries(), elapsed, course.classification_s), error
+        items = course.tally.summaries() + course.aggregates.summaries()
+        return Summary(state, items, elapsed, course.classification_s), error
 
     async def _halt(self, work: asyncio.Future[None], course: _Course) -> None:
         """Let the workers say how far they were; who does not answer in time is left to the pool."""
@@ -123,40 +129,58 @@ class _Course:
     def __init__(self, run: JobRun) -> None:
         self._run = run
         self.tally = Tally(())
+        self.aggregates = Aggregates(())
         self.classification_s = 0.0
         self.started = False
 
     async def run(self) -> None:
         run = self._run
         begin = time.monotonic()
-        xray, run.xray = run.xray, None
-        assert xray is not None  # noqa: S101 - a run runs once
-        classification = await run.classifier.classify(run.order.image, xray.height, xray.width, run.classify_seconds)
-        explained = [await self._explained(name, classification, xray) for name in run.models]
-        del xray
+        image, run.xray = run.xray, None
+        assert image is not None  # noqa: S101 - a run runs once
+        classification = await run.classifier.classify(run.order.image, image.height, image.width, run.classify_seconds)
+        explained = [await self._explained(name, classification, image) for name in run.models]
         self.classification_s = time.monotonic() - begin
         planned = plan(run.job.job_id, run.order, run.calls, explained, run.catalog.repository)
+        aggregates = plan_aggregates(run.order, run.calls, explained, classification)
+        seen: Prepared | None = None
+        if aggregates and run.order.inputs:
+            spec = aggregates[0].spec
+            seen = await run.classifier.in_thread(partial(preprocess, image, spec))
+        del image
         targets: dict[str, Target] = {}
         for one in explained:
             for target in one.targets:
                 targets.setdefault(target.label, target)
         self.tally = Tally(planned)
-        run.job.log.append(Classified(classification, tuple(targets.values()), tuple(one.item for one in planned)))
+        self.aggregates = Aggregates(aggregates)
+        items = (*(one.item for one in planned), *(one.item for one in aggregates))
+        run.job.log.append(Classified(classification, tuple(targets.values()), items))
+        if seen is not None:
+            version = aggregates[0].item.version
+            for event in self.tally.once(ModelInput(ENSEMBLE, version, seen.tensor, seen.affine)):
+                run.job.log.append(event)
         self.started = True
         await asyncio.gather(*(self._work(one) for one in planned))
 
     async def _explained(self, name: str, classification: Classification, xray: XRay) -> Explained:
         """Take the version that classified, which may be newer than the one the request was checked against."""
         run = self._run
+        targets = ensemble_targets(run.order, classification)
+        verdicts = ensemble_verdicts(classification)
+        if name == ENSEMBLE:
+            voters = tuple(run.catalog.card(one.model, one.version) for one in classification.answers)
+            return Explained(name, classification.set_version, grid_of(voters), targets, verdicts, voters)
         for answer in classification.answers:
             if answer.model == name:
                 card = run.catalog.card(name, answer.version)
-                return Explained(card, ensemble_targets(run.order, classification))
+                return Explained(name, answer.version, card, targets, verdicts)
         if name not in run.catalog.status.networks:
             raise TritonUnavailable("another model set, without one of the networks asked for, has just replaced it")
         card = run.cards[name]
         probabilities = await run.classifier.ask_network(card, xray, run.classify_seconds)
-        return Explained(card, network_targets(run.order, card, probabilities))
+        targets = network_targets(run.order, card, probabilities)
+        return Explained(name, card.version, card, targets, network_verdicts(card, probabilities))
 
     async def _work(self, planned: PlannedItem) -> None:
         job = self._run.job
@@ -167,6 +191,16 @@ class _Course:
             async for event in events:
                 for seen in self.tally.take(planned.task.item_id, event, job.stop_cause):
                     job.log.append(seen)
+                    for gathering in self.aggregates.ready(seen):
+                        await self._aggregate(gathering)
+
+    async def _aggregate(self, gathering: Gathering) -> None:
+        job = self._run.job
+        if job.stop_cause is not None:  # what is missing is missing because of that
+            return
+        made = await self._run.classifier.in_thread(gathering.make)
+        self.aggregates.settle(gathering, made)
+        job.log.append(made)
 
 
 def _error(work: asyncio.Future[None], job: Job) -> Exception | None:

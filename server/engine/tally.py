@@ -19,7 +19,7 @@ from .task import (
     WorkerProgress,
 )
 
-__all__ = ["Tally"]
+__all__ = ["Tally", "stopped"]
 
 
 @dataclass
@@ -104,20 +104,25 @@ class Tally:
             case WorkerInput(tensor=tensor, affine=affine):
                 # Every item of a network brings it, so that it comes even if the first one fails.
                 model = (planned.item.model, planned.item.version)
-                if model not in self._inputs_seen:
-                    self._inputs_seen.add(model)
-                    yield ModelInput(*model, tensor, affine)
+                yield from self.once(ModelInput(*model, tensor, affine))
             case WorkerDone(forward_passes=passes, elapsed_s=elapsed):
                 account.end(elapsed, passes, None)
             case WorkerFailure(reason=reason, message=message, elapsed_s=elapsed, forward_passes=passes):
                 if reason is FailureReason.CANCELLED and cause is not None:
-                    reason, message = _stopped(cause)
+                    reason, message = stopped(cause)
                 account.end(elapsed, passes, reason)
                 yield Failure(_only(planned.item, account.missing), reason, message)
 
+    def once(self, seen: ModelInput) -> Iterator[Event]:
+        """Yield an input if its network's has not been told yet."""
+        model = (seen.model, seen.version)
+        if model not in self._inputs_seen:
+            self._inputs_seen.add(model)
+            yield seen
+
     def close(self, cause: StopCause | None) -> Iterator[Event]:
         """End every item that has not ended, and yield its failure."""
-        reason, message = _stopped(cause or StopCause.CALLER)
+        reason, message = stopped(cause or StopCause.CALLER)
         for account in self._accounts.values():
             if not account.ended:
                 account.end(0.0, 0, reason)
@@ -138,7 +143,8 @@ class Tally:
         )
 
 
-def _stopped(cause: StopCause) -> tuple[FailureReason, str]:
+def stopped(cause: StopCause) -> tuple[FailureReason, str]:
+    """Return why something is missing of a job that was stopped: the reason, and its words."""
     return FailureReason.DEADLINE if cause is StopCause.DEADLINE else FailureReason.CANCELLED, cause.value
 
 
@@ -163,4 +169,6 @@ def _heatmap(planned: PlannedItem, label: str, event: WorkerMap) -> Heatmap:
         affine=event.affine,
         elapsed_s=event.elapsed_s,
         facts=event.facts,
+        verdict=planned.verdicts.get(label),
+        resampling_error=event.resampling_error,
     )

@@ -22,6 +22,7 @@ __all__ = [
     "ItemTask",
     "ModelRef",
     "Output",
+    "VoterRef",
     "WorkerDone",
     "WorkerEvent",
     "WorkerFailure",
@@ -74,8 +75,16 @@ class ModelRef:
 
 
 @dataclass(frozen=True)
+class VoterRef:
+    """A network that votes, as a worker finds it, with its threshold for each label in [0, 1]."""
+
+    model: ModelRef
+    thresholds: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class ItemTask:
-    """One method on one network for some labels of one X-ray.
+    """One method on one network, or on the vote of several, for some labels of one X-ray.
 
     Parameters
     ----------
@@ -86,7 +95,7 @@ class ItemTask:
     image : bytes
         The encoded X-ray, accepted by the decoder before. Never part of the representation.
     model : ModelRef
-        The network.
+        The network. For a vote, the network on whose grid the image is perturbed.
     method : str
         Name of the method.
     parameters : mapping
@@ -94,13 +103,15 @@ class ItemTask:
     targets : tuple of int
         Indices of the outputs to explain, at least one, without repetition.
     output : Output
-        Whether the logit or the probability is explained.
+        The output that is explained; of a vote, the votes or the probability.
     partial : bool
         Whether maps that are still being computed are wanted.
     want_input : bool
         Whether the tensor that the network saw is wanted.
     want_attribution : bool
         Whether final attributions are wanted before they are reduced to one plane.
+    voters : tuple of VoterRef
+        Where the vote of several networks is explained: these, in voting order.
     """
 
     job_id: str
@@ -114,6 +125,7 @@ class ItemTask:
     partial: bool = False
     want_input: bool = False
     want_attribution: bool = False
+    voters: tuple[VoterRef, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +184,8 @@ class WorkerMap:
         Seconds since the worker began with the task.
     facts : mapping of str to float
         What else the method found out about the map.
+    resampling_error : float, optional
+        Of a vote; see :meth:`~radiolucent.server.engine.vote.VoteNetwork.resampling_error`.
     """
 
     target: int
@@ -184,6 +198,7 @@ class WorkerMap:
     output_value: float
     elapsed_s: float
     facts: Mapping[str, float] = field(default_factory=dict)
+    resampling_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -217,6 +232,8 @@ class FailureReason(Enum):
     """The deadline passed."""
     INVALID_RESULT = "invalid_result"
     """The method returned something other than it declares."""
+    TOO_FEW_NETWORKS = "too_few_networks"
+    """Too few networks gave a map to aggregate."""
 
 
 @dataclass(frozen=True)

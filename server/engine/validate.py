@@ -8,12 +8,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...handlers.card import ModelCard
+from ...handlers.repository import ENSEMBLE
 from ...plugins import InvalidParameters, Method, NotApplicable, Parameters, Registry, UnknownMethod
 from ..catalog import explainable
 from ..errors import InvalidRequest, Violation
+from .aggregation import Agreement
 from .order import ExplainOrder, MethodCall, TargetChoice
+from .task import Output
+from .vote import refusal
 
-__all__ = ["CheckedCall", "check_applicable", "check_methods", "check_models", "check_request_id", "shown"]
+__all__ = [
+    "CheckedCall",
+    "check_applicable",
+    "check_methods",
+    "check_models",
+    "check_request_id",
+    "check_votable",
+    "shown",
+]
 
 
 _LONGEST_NAME = 64
@@ -76,7 +88,7 @@ def check_methods(calls: tuple[MethodCall, ...], registry: Registry) -> tuple[Ch
 
 
 def check_models(order: ExplainOrder, served: Mapping[str, ModelCard], voting: Iterable[str]) -> tuple[str, ...]:
-    """Return the networks to explain, each of which knows a label that was asked for.
+    """Return the networks to explain, each of which knows a label that was asked for; `chest_xray` is the vote itself.
 
     Parameters
     ----------
@@ -90,15 +102,34 @@ def check_models(order: ExplainOrder, served: Mapping[str, ModelCard], voting: I
     Raises
     ------
     InvalidRequest
-        If a network or label is unknown.
+        If a network or label is unknown, or the output or an aggregation does not fit the networks.
     """
-    names = order.models or tuple(voting)
-    violations = list(_wrong_models(order.models, served))
+    voting = tuple(voting)
+    names = order.models or voting
+    violations = [*_wrong_models(order.models, served, voting), *_wrong_outputs(order.output, names)]
     if not violations:
-        violations = list(_wrong_labels(order, {name: served[name] for name in names}))
+        networks = dict.fromkeys(
+            [*(name for name in names if name != ENSEMBLE), *(voting if ENSEMBLE in names else ())]
+        )
+        violations = list(_wrong_labels(order, {name: served[name] for name in networks}))
+        violations += _wrong_aggregations(order, [name for name in names if name in voting])
     if violations:
         raise InvalidRequest(violations)
     return names
+
+
+def check_votable(calls: Iterable[CheckedCall]) -> None:
+    """Check that a method can explain a vote, where nothing but the vote is explained.
+
+    Raises
+    ------
+    InvalidRequest
+        If a method needs more than forward passes.
+    """
+    reasons = [(index, refusal(call.method)) for index, call in enumerate(calls)]
+    violations = [Violation(f"methods[{index}].name", reason) for index, reason in reasons if reason is not None]
+    if violations:
+        raise InvalidRequest(violations)
 
 
 def check_applicable(calls: Iterable[CheckedCall], cards: Iterable[ModelCard]) -> None:
@@ -139,13 +170,19 @@ def _reason_against(call: CheckedCall, card: ModelCard) -> str | None:
     return None
 
 
-def _wrong_models(names: tuple[str, ...], served: Mapping[str, ModelCard]) -> Iterator[Violation]:
+def _wrong_models(
+    names: tuple[str, ...], served: Mapping[str, ModelCard], voting: tuple[str, ...]
+) -> Iterator[Violation]:
     for index, name in enumerate(names):
         field = f"models[{index}]"
-        if name not in served:
-            yield Violation(field, f"unknown model; there are: {_listed(served)}")
-        elif name in names[:index]:
+        if name in names[:index]:
             yield Violation(field, "is named twice")
+        elif name == ENSEMBLE:
+            blind = [one for one in voting if not explainable(served[one])]
+            if blind:
+                yield Violation(field, f"cannot be explained: {_listed(blind)} has no TorchScript copy")
+        elif name not in served:
+            yield Violation(field, f"unknown model; there are: {_listed(served)}; and {ENSEMBLE}, their vote")
         elif not explainable(served[name]):
             yield Violation(field, "has no TorchScript copy, so it cannot be explained")
 
@@ -163,6 +200,31 @@ def _wrong_labels(order: ExplainOrder, cards: Mapping[str, ModelCard]) -> Iterat
         for name, card in cards.items():
             if not set(order.labels) & set(card.label_names):
                 yield Violation("models", f"{name} has none of these labels; it has: {_listed(card.label_names)}")
+
+
+def _wrong_outputs(output: Output | None, names: tuple[str, ...]) -> Iterator[Violation]:
+    if output is Output.VOTES and set(names) != {ENSEMBLE}:
+        yield Violation("output", f"only {ENSEMBLE} has votes; leave the output unspecified, or explain nothing else")
+    if output is Output.LOGIT and ENSEMBLE in names:
+        yield Violation("output", f"{ENSEMBLE} has no logit: explain its votes, the default, or its probability")
+
+
+def _wrong_aggregations(order: ExplainOrder, voters: list[str]) -> Iterator[Violation]:
+    seen: set[str] = set()
+    for index, one in enumerate(order.aggregations):
+        field = f"aggregations[{index}]"
+        if one.name in seen:
+            yield Violation(field, f"{one.name} is asked for twice")
+        seen.add(one.name)
+        if len(voters) < 2:
+            what = f"takes the maps of two networks that vote at least, and {len(voters)} of these would be explained"
+            yield Violation(field, f"{what}; leave the models empty to explain all of them")
+        elif isinstance(one, Agreement):
+            if one.networks > len(voters):
+                what = f"must be at most the {len(voters)} networks that vote and are explained"
+                yield Violation(f"{field}.agreement.networks", what)
+            if not 0 < one.top_share < 1:  # nor NaN
+                yield Violation(f"{field}.agreement.top_share", "must be above 0 and below 1")
 
 
 def shown(name: str) -> str:

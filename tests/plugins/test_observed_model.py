@@ -47,7 +47,7 @@ def test_a_cancelled_job_has_no_further_pass(
     assert model.forward_passes == 0
 
 
-@pytest.mark.parametrize("output", list(Output))
+@pytest.mark.parametrize("output", [Output.LOGIT, Output.PROBABILITY])
 def test_captum_takes_it_for_a_module(
     network: nn.Module, image: torch.Tensor, spec: InputSpec, recorder: type, output: Output
 ) -> None:

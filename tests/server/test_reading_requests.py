@@ -46,13 +46,13 @@ def test_finite_parameters_are_read() -> None:
     }
 
 
-@pytest.mark.parametrize("output", [3, 9, -1])
+@pytest.mark.parametrize("output", [4, 9, -1])
 def test_an_output_that_there_is_not_is_refused(output: int) -> None:
     with pytest.raises(InvalidRequest) as caught:
         convert_jobs.order(explanation_pb2.ExplainRequest(output=output))  # type: ignore[arg-type]
     assert [one.field for one in caught.value.violations] == ["output"]
 
 
-@pytest.mark.parametrize(("output", "read"), [(0, Output.LOGIT), (1, Output.LOGIT), (2, Output.PROBABILITY)])
-def test_an_output_that_there_is_is_read(output: int, read: Output) -> None:
+@pytest.mark.parametrize(("output", "read"), [(0, None), (1, Output.LOGIT), (2, Output.PROBABILITY), (3, Output.VOTES)])
+def test_an_output_that_there_is_is_read(output: int, read: Output | None) -> None:
     assert convert_jobs.order(explanation_pb2.ExplainRequest(output=output)).output is read  # type: ignore[arg-type]

@@ -25,6 +25,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Evidence:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EvidenceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Evidence.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    EVIDENCE_UNSPECIFIED: _Evidence.ValueType  # 0
+    """The default: for the label."""
+    EVIDENCE_FOR: _Evidence.ValueType  # 1
+    """Positive values: they speak for the label."""
+    EVIDENCE_AGAINST: _Evidence.ValueType  # 2
+    """Negative values: they speak against the label."""
+
+class Evidence(_Evidence, metaclass=_EvidenceEnumTypeWrapper):
+    """A direction of evidence."""
+
+EVIDENCE_UNSPECIFIED: Evidence.ValueType  # 0
+"""The default: for the label."""
+EVIDENCE_FOR: Evidence.ValueType  # 1
+"""Positive values: they speak for the label."""
+EVIDENCE_AGAINST: Evidence.ValueType  # 2
+"""Negative values: they speak against the label."""
+Global___Evidence: _TypeAlias = Evidence  # noqa: Y015
+
 class _ExplainedOutput:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -32,21 +56,25 @@ class _ExplainedOutput:
 class _ExplainedOutputEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ExplainedOutput.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     EXPLAINED_OUTPUT_UNSPECIFIED: _ExplainedOutput.ValueType  # 0
-    """The default: the logit."""
+    """The default: the logit of a network, the votes of the ensemble."""
     EXPLAINED_OUTPUT_LOGIT: _ExplainedOutput.ValueType  # 1
     """The logit, before the sigmoid."""
     EXPLAINED_OUTPUT_PROBABILITY: _ExplainedOutput.ValueType  # 2
-    """The probability, after the sigmoid."""
+    """The probability, after the sigmoid; of the ensemble, the mean of its networks' probabilities."""
+    EXPLAINED_OUTPUT_VOTES: _ExplainedOutput.ValueType  # 3
+    """Of the ensemble alone: the share of its networks that vote for the label."""
 
 class ExplainedOutput(_ExplainedOutput, metaclass=_ExplainedOutputEnumTypeWrapper):
-    """The number of a network that is explained."""
+    """The number of a network, or of the ensemble, that is explained."""
 
 EXPLAINED_OUTPUT_UNSPECIFIED: ExplainedOutput.ValueType  # 0
-"""The default: the logit."""
+"""The default: the logit of a network, the votes of the ensemble."""
 EXPLAINED_OUTPUT_LOGIT: ExplainedOutput.ValueType  # 1
 """The logit, before the sigmoid."""
 EXPLAINED_OUTPUT_PROBABILITY: ExplainedOutput.ValueType  # 2
-"""The probability, after the sigmoid."""
+"""The probability, after the sigmoid; of the ensemble, the mean of its networks' probabilities."""
+EXPLAINED_OUTPUT_VOTES: ExplainedOutput.ValueType  # 3
+"""Of the ensemble alone: the share of its networks that vote for the label."""
 Global___ExplainedOutput: _TypeAlias = ExplainedOutput  # noqa: Y015
 
 class _JobState:
@@ -95,6 +123,8 @@ class _TargetReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TargetRe
     """The majority voted for it."""
     TARGET_REASON_TOP: _TargetReason.ValueType  # 3
     """The majority voted for nothing; this label has the highest mean probability."""
+    TARGET_REASON_NOT_PREDICTED: _TargetReason.ValueType  # 4
+    """The majority did not vote for it, and labels without a majority were asked for."""
 
 class TargetReason(_TargetReason, metaclass=_TargetReasonEnumTypeWrapper):
     """Why a label is explained."""
@@ -107,6 +137,8 @@ TARGET_REASON_PREDICTED: TargetReason.ValueType  # 2
 """The majority voted for it."""
 TARGET_REASON_TOP: TargetReason.ValueType  # 3
 """The majority voted for nothing; this label has the highest mean probability."""
+TARGET_REASON_NOT_PREDICTED: TargetReason.ValueType  # 4
+"""The majority did not vote for it, and labels without a majority were asked for."""
 Global___TargetReason: _TypeAlias = TargetReason  # noqa: Y015
 
 class _HeatmapSign:
@@ -181,6 +213,8 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     """The deadline passed."""
     FAILURE_REASON_INVALID_RESULT: _FailureReason.ValueType  # 6
     """The method returned something other than it declares."""
+    FAILURE_REASON_TOO_FEW_NETWORKS: _FailureReason.ValueType  # 7
+    """Too few networks gave a map to aggregate."""
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
     """What kind of failure."""
@@ -199,6 +233,8 @@ FAILURE_REASON_DEADLINE: FailureReason.ValueType  # 5
 """The deadline passed."""
 FAILURE_REASON_INVALID_RESULT: FailureReason.ValueType  # 6
 """The method returned something other than it declares."""
+FAILURE_REASON_TOO_FEW_NETWORKS: FailureReason.ValueType  # 7
+"""Too few networks gave a map to aggregate."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
 
 @_typing.final
@@ -217,10 +253,11 @@ class ExplainRequest(_message.Message):
     KEEP_AFTER_DISCONNECT_FIELD_NUMBER: _builtins.int
     ATTRIBUTIONS_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
+    AGGREGATIONS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's identifier of this request, a UUID; the same id joins the job it started. Empty: the server makes one."""
     output: Global___ExplainedOutput.ValueType
-    """The output to explain. Unspecified: the logit."""
+    """The output to explain. Unspecified: the logit, and the votes where the ensemble is explained."""
     partial_heatmaps: _builtins.bool
     """Whether maps that are still being computed are sent too."""
     keep_after_disconnect: _builtins.bool
@@ -239,11 +276,19 @@ class ExplainRequest(_message.Message):
 
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the networks to explain; empty: every network that votes."""
+        """Names of the networks to explain; empty: every network that votes. "chest_xray" is the ensemble: its vote itself is
+        explained, by methods that need nothing but forward passes.
+        """
 
     @_builtins.property
     def targets(self) -> Global___TargetSelection:
         """The labels to explain. Absent: the predicted ones."""
+
+    @_builtins.property
+    def aggregations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Aggregation]:
+        """Maps to make of the networks' maps of one label by one method. They come as the ensemble's, under "chest_xray".
+        At least two networks that vote must be explained.
+        """
 
     def __init__(
         self,
@@ -258,14 +303,98 @@ class ExplainRequest(_message.Message):
         keep_after_disconnect: _builtins.bool = ...,
         attributions: _builtins.bool = ...,
         inputs: _builtins.bool = ...,
+        aggregations: _abc.Iterable[Global___Aggregation] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["targets", b"targets", "xray", b"xray"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attributions", b"attributions", "inputs", b"inputs", "keep_after_disconnect", b"keep_after_disconnect", "methods", b"methods", "models", b"models", "output", b"output", "partial_heatmaps", b"partial_heatmaps", "request_id", b"request_id", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregations", b"aggregations", "attributions", b"attributions", "inputs", b"inputs", "keep_after_disconnect", b"keep_after_disconnect", "methods", b"methods", "models", b"models", "output", b"output", "partial_heatmaps", b"partial_heatmaps", "request_id", b"request_id", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
+
+@_typing.final
+class Aggregation(_message.Message):
+    """How the maps of several networks become one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEAN_FIELD_NUMBER: _builtins.int
+    AGREEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def mean(self) -> Global___NormalisedMean:
+        """The mean of the maps, each divided by its own scale."""
+
+    @_builtins.property
+    def agreement(self) -> Global___Agreement:
+        """Where enough networks point."""
+
+    def __init__(
+        self,
+        *,
+        mean: Global___NormalisedMean | None = ...,
+        agreement: Global___Agreement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "kind", b"kind", "mean", b"mean"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["agreement", b"agreement", "kind", b"kind", "mean", b"mean"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["mean", "agreement"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___Aggregation: _TypeAlias = Aggregation  # noqa: Y015
+
+@_typing.final
+class NormalisedMean(_message.Message):
+    """The mean of the networks' maps, each divided by the 99th percentile of its magnitudes (by the largest one where that
+    percentile is 0). Signed where the maps are.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NormalisedMean: _TypeAlias = NormalisedMean  # noqa: Y015
+
+@_typing.final
+class Agreement(_message.Message):
+    """The share of the networks that point at a pixel, in [0, 1]; 0 where fewer point at it than there must."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NETWORKS_FIELD_NUMBER: _builtins.int
+    TOP_SHARE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    networks: _builtins.int
+    """Least number of networks; 0: more than half of those that are explained and vote."""
+    top_share: _builtins.float
+    """A network points at the pixels that are among this share of its map's strongest, above 0 and below 1, and are
+    evidence at all. 0: 0.1.
+    """
+    evidence: Global___Evidence.ValueType
+    """Which evidence counts in maps that have a sign. Unspecified: evidence for the label."""
+    def __init__(
+        self,
+        *,
+        networks: _builtins.int = ...,
+        top_share: _builtins.float = ...,
+        evidence: Global___Evidence.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "networks", b"networks", "top_share", b"top_share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Agreement: _TypeAlias = Agreement  # noqa: Y015
 
 @_typing.final
 class MethodCall(_message.Message):
@@ -304,6 +433,7 @@ class TargetSelection(_message.Message):
     PREDICTED_FIELD_NUMBER: _builtins.int
     ALL_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    NOT_PREDICTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def predicted(self) -> Global___Predicted:
         """The labels that the majority voted for; where there is none, the label of the highest mean probability."""
@@ -316,18 +446,23 @@ class TargetSelection(_message.Message):
     def labels(self) -> Global___NamedLabels:
         """The labels named."""
 
+    @_builtins.property
+    def not_predicted(self) -> Global___NotPredicted:
+        """The labels that the majority did not vote for: why not? May be none."""
+
     def __init__(
         self,
         *,
         predicted: Global___Predicted | None = ...,
         all: Global___AllLabels | None = ...,
         labels: Global___NamedLabels | None = ...,
+        not_predicted: Global___NotPredicted | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "labels", b"labels", "predicted", b"predicted", "selection", b"selection"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "labels", b"labels", "not_predicted", b"not_predicted", "predicted", b"predicted", "selection", b"selection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "labels", b"labels", "predicted", b"predicted", "selection", b"selection"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "labels", b"labels", "not_predicted", b"not_predicted", "predicted", b"predicted", "selection", b"selection"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_selection: _TypeAlias = _typing.Literal["predicted", "all", "labels"]  # noqa: Y015
+    _WhichOneofReturnType_selection: _TypeAlias = _typing.Literal["predicted", "all", "labels", "not_predicted"]  # noqa: Y015
     _WhichOneofArgType_selection: _TypeAlias = _typing.Literal["selection", b"selection"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_selection) -> _WhichOneofReturnType_selection | None: ...
 
@@ -349,6 +484,23 @@ class Predicted(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Predicted: _TypeAlias = Predicted  # noqa: Y015
+
+@_typing.final
+class NotPredicted(_message.Message):
+    """Chooses the labels that the majority did not vote for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NotPredicted: _TypeAlias = NotPredicted  # noqa: Y015
 
 @_typing.final
 class AllLabels(_message.Message):
@@ -756,22 +908,29 @@ Global___Target: _TypeAlias = Target  # noqa: Y015
 
 @_typing.final
 class Item(_message.Message):
-    """One method on one network, for one or more labels."""
+    """One method on one network or on the ensemble, or one aggregation of the networks' maps by one method, for one or more
+    labels.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_FIELD_NUMBER: _builtins.int
     METHOD_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
+    AGGREGATION_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """The method's name."""
     @_builtins.property
     def model(self) -> _model_pb2.ModelVersion:
-        """The network and the version of its weights."""
+        """The network and the version of its weights; "chest_xray" and the version of the model set for the ensemble."""
 
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The labels."""
+
+    @_builtins.property
+    def aggregation(self) -> Global___Aggregation:
+        """How maps of this method are taken together, defaults worked out. Absent: the method itself runs."""
 
     def __init__(
         self,
@@ -779,10 +938,11 @@ class Item(_message.Message):
         model: _model_pb2.ModelVersion | None = ...,
         method: _builtins.str = ...,
         labels: _abc.Iterable[_builtins.str] | None = ...,
+        aggregation: Global___Aggregation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels", "method", b"method", "model", b"model"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "labels", b"labels", "method", b"method", "model", b"model"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -826,7 +986,7 @@ Global___Progress: _TypeAlias = Progress  # noqa: Y015
 
 @_typing.final
 class Heatmap(_message.Message):
-    """The attribution of one label on one network, reduced to one plane."""
+    """The attribution of one label on one network or on the ensemble, reduced to one plane; or an aggregate of such maps."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -867,6 +1027,9 @@ class Heatmap(_message.Message):
     ELAPSED_FIELD_NUMBER: _builtins.int
     INTENDED_USE_FIELD_NUMBER: _builtins.int
     FACTS_FIELD_NUMBER: _builtins.int
+    AGGREGATE_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    RESAMPLING_ERROR_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """The method's name."""
     label: _builtins.str
@@ -874,7 +1037,9 @@ class Heatmap(_message.Message):
     output: Global___ExplainedOutput.ValueType
     """The output that is explained."""
     output_value: _builtins.float
-    """Value of that output on this X-ray: a logit (unbounded) or a probability in [0, 1]."""
+    """Value of that output on this X-ray: a logit (unbounded), or a probability or a share of votes in [0, 1]. Of an
+    aggregate: the mean of the networks' values.
+    """
     final: _builtins.bool
     """Whether the map is done. A partial map estimates the final one."""
     fraction: _builtins.float
@@ -887,9 +1052,14 @@ class Heatmap(_message.Message):
     """Sum of the attribution minus the change of the output, in units of the output. Absent where it has no meaning."""
     intended_use: _builtins.str
     """"Research use only. Not for diagnosis." """
+    resampling_error: _builtins.float
+    """Of the ensemble: largest change of a network's probability for the label, in [0, 1], when the X-ray reaches it by
+    way of the pixels that are perturbed rather than directly. It says what sharing one perturbed image may cost.
+    Absent for a network and for an aggregate.
+    """
     @_builtins.property
     def model(self) -> _model_pb2.ModelVersion:
-        """The network and the version of its weights."""
+        """The network and the version of its weights; "chest_xray" and the version of the model set for the ensemble."""
 
     @_builtins.property
     def parameters(self) -> _struct_pb2.Struct:
@@ -897,7 +1067,9 @@ class Heatmap(_message.Message):
 
     @_builtins.property
     def heatmap(self) -> _image_pb2.Tensor:
-        """The map, [height, width] in pixels of the network's input, in units of the output unless the method says otherwise."""
+        """The map, [height, width] in pixels of the network's input, in units of the output unless the method says otherwise.
+        Of the ensemble: in pixels of the input of its largest network. Of an aggregate: without a unit.
+        """
 
     @_builtins.property
     def attribution(self) -> _image_pb2.Tensor:
@@ -916,6 +1088,14 @@ class Heatmap(_message.Message):
         """What else the method found out about this map, by names in snake case; its description says what each means and in
         which unit. So has lrp "absorbed": what the network's biases took of the output, in units of the output.
         """
+
+    @_builtins.property
+    def aggregate(self) -> Global___AggregateOrigin:
+        """What the map was made of. Absent: it was computed."""
+
+    @_builtins.property
+    def verdict(self) -> Global___Verdict:
+        """What the networks say of the label."""
 
     def __init__(
         self,
@@ -937,16 +1117,126 @@ class Heatmap(_message.Message):
         elapsed: _duration_pb2.Duration | None = ...,
         intended_use: _builtins.str = ...,
         facts: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        aggregate: Global___AggregateOrigin | None = ...,
+        verdict: Global___Verdict | None = ...,
+        resampling_error: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "affine", b"affine", "attribution", b"attribution", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "heatmap", b"heatmap", "model", b"model", "parameters", b"parameters"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "heatmap", b"heatmap", "model", b"model", "parameters", b"parameters", "resampling_error", b"resampling_error", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "affine", b"affine", "attribution", b"attribution", "completeness", b"completeness", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "facts", b"facts", "final", b"final", "fraction", b"fraction", "heatmap", b"heatmap", "intended_use", b"intended_use", "label", b"label", "method", b"method", "model", b"model", "output", b"output", "output_value", b"output_value", "parameters", b"parameters", "sign", b"sign"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "completeness", b"completeness", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "facts", b"facts", "final", b"final", "fraction", b"fraction", "heatmap", b"heatmap", "intended_use", b"intended_use", "label", b"label", "method", b"method", "model", b"model", "output", b"output", "output_value", b"output_value", "parameters", b"parameters", "resampling_error", b"resampling_error", "sign", b"sign", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__convergence_delta: _TypeAlias = _typing.Literal["convergence_delta"]  # noqa: Y015
     _WhichOneofArgType__convergence_delta: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta"]  # noqa: Y015
+    _WhichOneofReturnType__resampling_error: _TypeAlias = _typing.Literal["resampling_error"]  # noqa: Y015
+    _WhichOneofArgType__resampling_error: _TypeAlias = _typing.Literal["_resampling_error", b"_resampling_error"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__convergence_delta) -> _WhichOneofReturnType__convergence_delta | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resampling_error) -> _WhichOneofReturnType__resampling_error | None: ...
 
 Global___Heatmap: _TypeAlias = Heatmap  # noqa: Y015
+
+@_typing.final
+class AggregateOrigin(_message.Message):
+    """The maps that an aggregate was made of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AGGREGATION_FIELD_NUMBER: _builtins.int
+    NETWORKS_FIELD_NUMBER: _builtins.int
+    MISSING_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def aggregation(self) -> Global___Aggregation:
+        """How they were taken together, defaults worked out."""
+
+    @_builtins.property
+    def networks(self) -> _containers.RepeatedCompositeFieldContainer[Global___AggregatedNetwork]:
+        """The networks whose maps went in, in voting order."""
+
+    @_builtins.property
+    def missing(self) -> _containers.RepeatedCompositeFieldContainer[_model_pb2.ModelVersion]:
+        """The networks that gave no map; a Failure says why."""
+
+    def __init__(
+        self,
+        *,
+        aggregation: Global___Aggregation | None = ...,
+        networks: _abc.Iterable[Global___AggregatedNetwork] | None = ...,
+        missing: _abc.Iterable[_model_pb2.ModelVersion] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregation", b"aggregation", "missing", b"missing", "networks", b"networks"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregateOrigin: _TypeAlias = AggregateOrigin  # noqa: Y015
+
+@_typing.final
+class AggregatedNetwork(_message.Message):
+    """A network whose map went into an aggregate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    SCALE_FIELD_NUMBER: _builtins.int
+    scale: _builtins.float
+    """What its map was divided by (mean), or the evidence from which on it points (agreement), in units of its map. 0: it
+    is zero everywhere, or points nowhere.
+    """
+    @_builtins.property
+    def model(self) -> _model_pb2.ModelVersion:
+        """The network and the version of its weights."""
+
+    def __init__(
+        self,
+        *,
+        model: _model_pb2.ModelVersion | None = ...,
+        scale: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model", "scale", b"scale"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregatedNetwork: _TypeAlias = AggregatedNetwork  # noqa: Y015
+
+@_typing.final
+class Verdict(_message.Message):
+    """What the networks say of the label of a map."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOTED_FIELD_NUMBER: _builtins.int
+    VOTES_FIELD_NUMBER: _builtins.int
+    VOTERS_FIELD_NUMBER: _builtins.int
+    MEAN_PROBABILITY_FIELD_NUMBER: _builtins.int
+    voted: _builtins.bool
+    """Whether the label was voted for: by the majority, itself or by a label that implies it; of a network outside of the
+    model set, by that network.
+    """
+    votes: _builtins.int
+    """Number of networks that vote for it themselves."""
+    voters: _builtins.int
+    """Number of networks that vote; 1 for a network outside of the model set."""
+    mean_probability: _builtins.float
+    """Mean of their probabilities, in [0, 1]."""
+    def __init__(
+        self,
+        *,
+        voted: _builtins.bool = ...,
+        votes: _builtins.int = ...,
+        voters: _builtins.int = ...,
+        mean_probability: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mean_probability", b"mean_probability", "voted", b"voted", "voters", b"voters", "votes", b"votes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Verdict: _TypeAlias = Verdict  # noqa: Y015
 
 @_typing.final
 class Failure(_message.Message):
@@ -1073,7 +1363,7 @@ class ItemSummary(_message.Message):
     FORWARD_PASSES_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     forward_passes: _builtins.int
-    """Number of samples that went forward through the network."""
+    """Number of samples that went forward through the network, or through every network of the ensemble."""
     failure: Global___FailureReason.ValueType
     """Why labels are missing. Unspecified where none is."""
     @_builtins.property

@@ -40,7 +40,9 @@ def planned(method: MethodCall, statistics: BrightnessStatistics | None) -> Item
     order = ExplainOrder("", b"", (method,))
     target = Target("Lesion", next(iter(TargetReason)))
     calls = check_methods(order.methods, load_registry(()))
-    (item,) = plan("job", order, calls, (Explained(card, (target,)),), Repository(Path("models")))
+    (item,) = plan(
+        "job", order, calls, (Explained(card.name, card.version, card, (target,), {}),), Repository(Path("models"))
+    )
     assert item.parameters == item.task.parameters
     return item.task
 
