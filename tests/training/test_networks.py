@@ -18,6 +18,16 @@ def test_each_network_maps_a_grey_film_to_one_logit_per_label(name: str) -> None
         assert network(torch.rand(1, 1, 96, 96)).shape == (1, 4)
 
 
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_no_label_is_likelier_than_another_at_the_start(name: str) -> None:
+    torch.manual_seed(0)
+    network = build_network(name, 4)
+    films = torch.rand(4, 1, 96, 96)
+    with torch.no_grad():
+        network(films)  # batch statistics are those of the films
+        assert network(films).abs().max() < 1
+
+
 def test_colour_weights_from_a_file_become_grey_ones(tmp_path: Path) -> None:
     torch.manual_seed(0)
     colour = timm.create_model("resnet18", num_classes=1000)
@@ -27,6 +37,9 @@ def test_colour_weights_from_a_file_become_grey_ones(tmp_path: Path) -> None:
     torch.testing.assert_close(ours["conv1.weight"], theirs["conv1.weight"].sum(dim=1, keepdim=True))
     torch.testing.assert_close(ours["layer4.1.conv2.weight"], theirs["layer4.1.conv2.weight"])
     assert ours["fc.weight"].shape == (3, 512)
+    assert ours["fc.weight"].std() < 0.011
+    kept = build_network("resnet18", 1000, str(tmp_path / "weights.pth")).state_dict()
+    torch.testing.assert_close(kept["fc.weight"], colour.state_dict()["fc.weight"])
 
 
 def test_the_wrong_weights_are_refused_with_the_reason(tmp_path: Path) -> None:
