@@ -5,6 +5,16 @@ Research use only. Not for diagnosis.
 
 from __future__ import annotations
 
+from .aggregates import (
+    ENSEMBLE,
+    AggregatedNetwork,
+    AggregateOrigin,
+    Aggregation,
+    Agreement,
+    Evidence,
+    Mean,
+    Verdict,
+)
 from .async_client import AsyncClient
 from .async_stream import AsyncExplanationStream
 from .client import Client
@@ -66,7 +76,12 @@ from .results import (
 from .stream import ExplanationStream
 
 __all__ = [
+    "ENSEMBLE",
     "Affine",
+    "AggregateOrigin",
+    "AggregatedNetwork",
+    "Aggregation",
+    "Agreement",
     "AlreadyExists",
     "AsyncClient",
     "AsyncExplanationStream",
@@ -79,6 +94,7 @@ __all__ = [
     "Completeness",
     "DeadlineExceeded",
     "Event",
+    "Evidence",
     "ExplainedOutput",
     "Explanation",
     "ExplanationStream",
@@ -96,6 +112,7 @@ __all__ = [
     "JobState",
     "Label",
     "LabelVote",
+    "Mean",
     "Method",
     "MethodCatalogue",
     "Model",
@@ -118,5 +135,6 @@ __all__ = [
     "TargetReason",
     "Unavailable",
     "Unsupported",
+    "Verdict",
     "Violation",
 ]

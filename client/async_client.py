@@ -19,6 +19,7 @@ from ..protos import (
     server_pb2_grpc,
 )
 from . import convert, requests
+from .aggregates import Aggregations
 from .async_stream import AsyncExplanationStream
 from .channel import OPTIONS, Certificates, caller_metadata, channel_credentials
 from .course import Course
@@ -115,7 +116,8 @@ class AsyncClient:
         *,
         models: Sequence[str] = (),
         targets: str | Sequence[str] = "predicted",
-        output: ExplainedOutput | str = ExplainedOutput.LOGIT,
+        output: ExplainedOutput | str | None = None,
+        aggregates: Aggregations = (),
         partial: bool = False,
         attributions: bool = False,
         inputs: bool = False,
@@ -136,6 +138,7 @@ class AsyncClient:
                 models=models,
                 targets=targets,
                 output=output,
+                aggregates=aggregates,
                 partial=partial,
                 attributions=attributions,
                 inputs=inputs,

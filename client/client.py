@@ -18,6 +18,7 @@ from ..protos import (
     server_pb2_grpc,
 )
 from . import convert, requests
+from .aggregates import Aggregations
 from .channel import OPTIONS, Certificates, caller_metadata, channel_credentials
 from .course import Course
 from .errors import from_rpc_error
@@ -131,7 +132,8 @@ class Client:
         *,
         models: Sequence[str] = (),
         targets: str | Sequence[str] = "predicted",
-        output: ExplainedOutput | str = ExplainedOutput.LOGIT,
+        output: ExplainedOutput | str | None = None,
+        aggregates: Aggregations = (),
         partial: bool = False,
         attributions: bool = False,
         inputs: bool = False,
@@ -149,11 +151,14 @@ class Client:
         methods : str, sequence of str, or mapping
             Method names, or their parameters by name: ``{"occlusion": {"window": 50}}``.
         models : sequence of str
-            Networks to explain; empty: every one that votes.
-        targets : "predicted", "all", a label, or a sequence of labels
-            What to explain.
-        output : "logit" or "probability"
-            The number that is explained.
+            Networks to explain; empty: every one that votes. ``"chest_xray"`` is the vote itself, which methods that
+            need nothing but forward passes explain by perturbing the image that all networks see.
+        targets : "predicted", "not_predicted", "all", a label, or a sequence of labels
+            What to explain. "not_predicted": the labels that the majority did not vote for; there may be none.
+        output : "logit", "probability" or "votes", optional
+            The number that is explained. Default: the logit of a network, the votes of the ensemble.
+        aggregates : "mean", "agreement", "agreement_against", Mean, Agreement, or a sequence of these
+            Maps to make of the networks' maps of one label by one method; they come under ``"chest_xray"``.
         partial : bool
             Also send maps that are still being computed.
         attributions : bool
@@ -182,6 +187,7 @@ class Client:
             models=models,
             targets=targets,
             output=output,
+            aggregates=aggregates,
             partial=partial,
             attributions=attributions,
             inputs=inputs,

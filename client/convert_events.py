@@ -9,6 +9,7 @@ import numpy as np
 from google.protobuf import json_format
 
 from . import events
+from .aggregates import AggregatedNetwork, AggregateOrigin, Aggregation, Agreement, Evidence, Mean, Verdict
 from .convert import affine, classification, enum_member, model_version, seconds, utc
 from .errors import InternalError
 from .results import Completeness, JobState, Sign
@@ -85,8 +86,33 @@ def _parameters(message: Struct) -> dict[str, Any]:
     return parameters
 
 
+def _aggregation(message: explanation_pb2.Aggregation) -> Aggregation | None:
+    kind = message.WhichOneof("kind")
+    if kind == "mean":
+        return Mean()
+    if kind == "agreement":
+        told = message.agreement
+        # As it was meant: single precision has no 0.1.
+        share = float(f"{told.top_share:.7g}")
+        return Agreement(networks=told.networks, top_share=share, evidence=enum_member(told, "evidence", Evidence))
+    return None
+
+
+def _origin(message: explanation_pb2.AggregateOrigin) -> AggregateOrigin:
+    return AggregateOrigin(
+        aggregation=_aggregation(message.aggregation),
+        networks=tuple(AggregatedNetwork(model_version(one.model), one.scale) for one in message.networks),
+        missing=tuple(model_version(one) for one in message.missing),
+    )
+
+
+def _verdict(message: explanation_pb2.Verdict) -> Verdict:
+    return Verdict(message.voted, message.votes, message.voters, message.mean_probability)
+
+
 def _item(message: explanation_pb2.Item) -> events.Item:
-    return events.Item(model_version(message.model), message.method, tuple(message.labels))
+    aggregation = _aggregation(message.aggregation) if message.HasField("aggregation") else None
+    return events.Item(model_version(message.model), message.method, tuple(message.labels), aggregation)
 
 
 def _classified(message: explanation_pb2.Classified, place: _Place) -> events.Event:
@@ -127,6 +153,9 @@ def _heatmap(message: explanation_pb2.Heatmap, place: _Place) -> events.Event:
         affine=affine(message.affine),
         elapsed_s=seconds(message.elapsed),
         intended_use=message.intended_use,
+        aggregate=_origin(message.aggregate) if message.HasField("aggregate") else None,
+        verdict=_verdict(message.verdict) if message.HasField("verdict") else None,
+        resampling_error=message.resampling_error if message.HasField("resampling_error") else None,
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from .aggregates import AggregateOrigin, Aggregation, Verdict
 from .results import Affine, Classification, Completeness, JobState, ModelVersion, Sign
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class TargetReason(str, Enum):
     """The majority voted for it."""
     TOP = "top"
     """The majority voted for nothing; this label has the highest mean probability."""
+    NOT_PREDICTED = "not_predicted"
+    """The majority did not vote for it, and labels without a majority were asked for."""
 
 
 class FailureReason(str, Enum):
@@ -53,14 +56,18 @@ class FailureReason(str, Enum):
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
     INVALID_RESULT = "invalid_result"
+    TOO_FEW_NETWORKS = "too_few_networks"
 
 
 class ExplainedOutput(str, Enum):
-    """The number of a network that is explained."""
+    """The number of a network, or of the ensemble, that is explained."""
 
     UNSPECIFIED = "unspecified"
     LOGIT = "logit"
     PROBABILITY = "probability"
+    """After the sigmoid; of the ensemble, the mean of its networks' probabilities."""
+    VOTES = "votes"
+    """Of the ensemble alone: the share of its networks that vote for the label."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Item:
-    """One method on one network, for one or more labels."""
+    """One method on one network or on the ensemble, or one aggregation of its maps, for one or more labels."""
 
     model: ModelVersion
     method: str
     labels: tuple[str, ...]
+    aggregation: Aggregation | None = None
 
 
 @dataclass(frozen=True)
@@ -157,12 +165,12 @@ class Progress(Event):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Heatmap(Event):
-    """The attribution of one label on one network, reduced to one plane.
+    """The attribution of one label on one network or on the ensemble, reduced to one plane; or an aggregate of these.
 
     Parameters
     ----------
     model : ModelVersion
-        The network and the version of its weights.
+        The network and the version of its weights; ``"chest_xray"`` and the version of the model set for the ensemble.
     method, label : str
         What was computed, and of which label.
     parameters : dict
@@ -170,7 +178,8 @@ class Heatmap(Event):
     output : ExplainedOutput
         The output that is explained.
     output_value : float
-        Its value on this X-ray: a logit, or a probability in [0, 1].
+        Its value on this X-ray: a logit, or a probability or a share of votes in [0, 1]. Of an aggregate: the mean of
+        the networks' values.
     final : bool
         Whether the map is done; a partial one estimates it.
     fraction : float
@@ -193,6 +202,13 @@ class Heatmap(Event):
         Wall-clock time spent on the item so far, in seconds.
     intended_use : str
         To be shown wherever the map is.
+    aggregate : AggregateOrigin, optional
+        What the map was made of; None where it was computed.
+    verdict : Verdict, optional
+        What the networks say of the label; None from a server that does not tell.
+    resampling_error : float, optional
+        Of the ensemble: largest change of a network's probability for the label when the X-ray reaches it by way of
+        the pixels that are perturbed rather than directly. What sharing one perturbed image may cost.
     """
 
     model: ModelVersion
@@ -212,6 +228,16 @@ class Heatmap(Event):
     affine: Affine
     elapsed_s: float
     intended_use: str
+    aggregate: AggregateOrigin | None = None
+    verdict: Verdict | None = None
+    resampling_error: float | None = None
+
+    @property
+    def aggregation(self) -> str | None:
+        """The word for how the map was made of others: ``"mean"`` and the like; None where it was computed."""
+        if self.aggregate is None:
+            return None
+        return self.aggregate.aggregation.word if self.aggregate.aggregation is not None else "aggregate"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -338,13 +364,15 @@ class Explanation:
             summary=next((event for event in events if isinstance(event, Summary)), None),
         )
 
-    def heatmap(self, model: str, label: str, method: str) -> Heatmap:
+    def heatmap(self, model: str, label: str, method: str, aggregate: str | None = None) -> Heatmap:
         """Return one final map.
 
         Parameters
         ----------
         model, label, method : str
             What to look for.
+        aggregate : "mean", "agreement" or "agreement_against", optional
+            An aggregate, whose model is ``"chest_xray"``. Default: a map that was computed.
 
         Returns
         -------
@@ -357,9 +385,10 @@ class Explanation:
             There is no such map; :attr:`failures` may say why.
         """
         for heatmap in self.heatmaps:
-            if (heatmap.model.name, heatmap.label, heatmap.method) == (model, label, method):
+            found = (heatmap.model.name, heatmap.label, heatmap.method, heatmap.aggregation)
+            if found == (model, label, method, aggregate):
                 return heatmap
-        raise KeyError((model, label, method))
+        raise KeyError((model, label, method, *([aggregate] if aggregate else [])))
 
     def model_input(self, model: str) -> ModelInput | None:
         """Return what a network saw, or None where it was not asked for.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .aggregates import AggregateOrigin, Agreement, Evidence
 from .events import ExplainedOutput, Heatmap
 from .results import Sign
 
@@ -133,7 +134,9 @@ def render(heatmap: Heatmap, background: NDArray[np.float32]) -> bytes:
     from matplotlib.figure import Figure
 
     height, width = heatmap.values.shape
-    scale = scale_of(heatmap.values, heatmap.sign)
+    # A share has the same colours in every picture.
+    shares = heatmap.aggregate is not None and isinstance(heatmap.aggregate.aggregation, Agreement)
+    scale = Scale(1.0, signed=False, clipped=False) if shares else scale_of(heatmap.values, heatmap.sign)
     figure = Figure(figsize=(6.4, 0.9 + 5.2 * min(height / width, 1.6) + 0.5), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes(_inches(figure, left=0.15, bottom=0.45, width=5.2, height=5.2 * min(height / width, 1.6)))
@@ -210,6 +213,8 @@ def _legend(figure: Figure, axes: Axes, painted: object, heatmap: Heatmap, scale
 
 def _meaning(heatmap: Heatmap, scale: Scale) -> str:
     output = "model output" if heatmap.output is ExplainedOutput.UNSPECIFIED else heatmap.output.value
+    if heatmap.aggregate is not None:
+        return _meaning_of_aggregate(heatmap.aggregate, scale)
     if not np.any(heatmap.values):
         return f"attribution to the {output}: zero everywhere"
     if scale.signed:
@@ -217,15 +222,27 @@ def _meaning(heatmap: Heatmap, scale: Scale) -> str:
     return f"attribution to the {output} (size only)"
 
 
+def _meaning_of_aggregate(origin: AggregateOrigin, scale: Scale) -> str:
+    if isinstance(origin.aggregation, Agreement):
+        where = "against" if origin.aggregation.evidence is Evidence.AGAINST else "for"
+        return f"share of the networks with strong evidence {where} the label"
+    unit = "mean of the networks, 1: each one's 99th percentile"
+    return f"against  ←  {unit}  →  for" if scale.signed else f"{unit} (size only)"
+
+
 def _title(figure: Figure, heatmap: Heatmap) -> None:
     left = 0.15 / figure.get_figwidth()
     high = figure.get_figheight()
     first = f"{heatmap.label}  ·  {heatmap.model.name}, version {heatmap.model.version}"
     facts = [heatmap.method.replace("_", " ")]
-    if heatmap.output is not ExplainedOutput.UNSPECIFIED:
+    if heatmap.aggregate is not None:
+        facts.append(heatmap.aggregate.words)
+    elif heatmap.output is not ExplainedOutput.UNSPECIFIED:
         facts.append(f"{heatmap.output.value} {heatmap.output_value:.3g}")
     if heatmap.convergence_delta is not None:
         facts.append(f"convergence delta {heatmap.convergence_delta:.2g}")
+    if heatmap.verdict is not None:
+        facts.append(heatmap.verdict.words)
     facts += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in heatmap.facts.items()]
     title = figure.text(left, 1 - 0.32 / high, first, fontsize=11.5, fontweight="bold", va="center")
     subtitle = figure.text(left, 1 - 0.62 / high, "  ·  ".join(facts), fontsize=9.5, va="center", color="0.25")

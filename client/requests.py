@@ -12,6 +12,7 @@ from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
 from ..protos import classification_pb2, explanation_pb2, image_pb2
+from .aggregates import AGGREGATES, Aggregation, Aggregations, Agreement, Evidence, Mean
 from .errors import InvalidRequest, Violation
 from .events import ExplainedOutput
 from .results import InstanceReference
@@ -27,6 +28,7 @@ MAX_SEND_BYTES = 40 * 1024 * 1024
 _OUTPUTS = {
     ExplainedOutput.LOGIT: explanation_pb2.EXPLAINED_OUTPUT_LOGIT,
     ExplainedOutput.PROBABILITY: explanation_pb2.EXPLAINED_OUTPUT_PROBABILITY,
+    ExplainedOutput.VOTES: explanation_pb2.EXPLAINED_OUTPUT_VOTES,
 }
 
 
@@ -92,8 +94,39 @@ def _targets(targets: str | Sequence[str]) -> explanation_pb2.TargetSelection:
         return explanation_pb2.TargetSelection(predicted=explanation_pb2.Predicted())
     if targets == "all":
         return explanation_pb2.TargetSelection(all=explanation_pb2.AllLabels())
+    if targets == "not_predicted":
+        return explanation_pb2.TargetSelection(not_predicted=explanation_pb2.NotPredicted())
     names = [targets] if isinstance(targets, str) else list(targets)
     return explanation_pb2.TargetSelection(labels=explanation_pb2.NamedLabels(names=names))
+
+
+def _output(output: ExplainedOutput | str | None) -> explanation_pb2.ExplainedOutput.ValueType:
+    if output is None:
+        return explanation_pb2.EXPLAINED_OUTPUT_UNSPECIFIED
+    try:
+        return _OUTPUTS[ExplainedOutput(output)]
+    except (KeyError, ValueError):
+        message = f"output is {output!r}; there are 'logit', 'probability' and 'votes'"
+        raise InvalidRequest(message, (Violation("output", message),)) from None
+
+
+def _aggregation(asked: str | Aggregation) -> explanation_pb2.Aggregation:
+    one = AGGREGATES.get(asked) if isinstance(asked, str) else asked
+    if isinstance(one, Mean):
+        return explanation_pb2.Aggregation(mean=explanation_pb2.NormalisedMean())
+    if not isinstance(one, Agreement):
+        message = f"an aggregate is {asked!r}; there are {', '.join(AGGREGATES)}"
+        raise InvalidRequest(message, (Violation("aggregations", message),))
+    if one.networks < 0 or not 0 < one.top_share < 1:  # 0 would mean the default
+        message = f"an agreement needs networks of 0 or more and a top_share above 0 and below 1, not {one}"
+        raise InvalidRequest(message, (Violation("aggregations", message),))
+    against = one.evidence is Evidence.AGAINST
+    agreement = explanation_pb2.Agreement(
+        networks=one.networks,
+        top_share=one.top_share,
+        evidence=explanation_pb2.EVIDENCE_AGAINST if against else explanation_pb2.EVIDENCE_FOR,
+    )
+    return explanation_pb2.Aggregation(agreement=agreement)
 
 
 def explain(
@@ -102,7 +135,8 @@ def explain(
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]] | str,
     models: Sequence[str],
     targets: str | Sequence[str],
-    output: ExplainedOutput | str,
+    output: ExplainedOutput | str | None,
+    aggregates: Aggregations,
     partial: bool,
     attributions: bool,
     inputs: bool,
@@ -120,18 +154,16 @@ def explain(
     if isinstance(methods, str):
         methods = [methods]
     calls = methods.items() if isinstance(methods, Mapping) else [(name, {}) for name in methods]
-    try:
-        wanted = _OUTPUTS[ExplainedOutput(output)]
-    except (KeyError, ValueError):
-        message = f"output is {output!r}; there are 'logit' and 'probability'"
-        raise InvalidRequest(message, (Violation("output", message),)) from None
+    if isinstance(aggregates, (str, Mean, Agreement)):
+        aggregates = [aggregates]
     return explanation_pb2.ExplainRequest(
         request_id=request_id or str(uuid.uuid4()),
         xray=_xray(encoded, instance),
         methods=[_call(name, parameters) for name, parameters in calls],
         models=[models] if isinstance(models, str) else list(models),
         targets=_targets(targets),
-        output=wanted,
+        output=_output(output),
+        aggregations=[_aggregation(one) for one in aggregates],
         partial_heatmaps=partial,
         keep_after_disconnect=keep,
         attributions=attributions,

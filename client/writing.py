@@ -4,6 +4,10 @@
 
     DIR/<model>/<label>/<method>.npz   attribution float32 C x H x W (in the model's input space), heatmap float32 H x W
     DIR/<model>/<label>/<method>.png   overlay on the X-ray that the model saw
+    DIR/chest_xray/...                 the same of the vote itself, where it is explained
+    DIR/chest_xray/<label>/<method>.<aggregate>.npz, .png
+                                       heatmap float32 H x W made of the networks' maps; <aggregate> is mean, agreement
+                                       or agreement_against
     DIR/<model>/input.npz              input float32 C x H x W: the tensor that this model saw
     DIR/result.json                    everything else
 
@@ -112,9 +116,11 @@ class ResultFolder:
                 self._draw(heatmap)
         elif isinstance(event, Heatmap) and event.final:
             names = self._names(event)
-            # Where the server sent no attribution, one channel's is the map itself.
-            attribution = event.values[np.newaxis] if event.attribution is None else event.attribution
-            self._write_arrays(names["npz"], attribution=attribution, heatmap=event.values)
+            arrays = {"heatmap": event.values}
+            if event.aggregate is None:
+                # Where the server sent no attribution, one channel's is the map itself.
+                arrays["attribution"] = event.values[np.newaxis] if event.attribution is None else event.attribution
+            self._write_arrays(names["npz"], **arrays)
             self._draw(event)
             self._record.add(event, names)
         else:
@@ -145,6 +151,8 @@ class ResultFolder:
     @staticmethod
     def _names(heatmap: Heatmap) -> dict[str, str]:
         stem = "/".join(path_part(part) for part in (heatmap.model.name, heatmap.label, heatmap.method))
+        if heatmap.aggregation is not None:
+            stem += f".{path_part(heatmap.aggregation)}"
         return {"npz": f"{stem}.npz", "png": f"{stem}.png"}
 
     def _write_arrays(self, name: str, **arrays: NDArray[np.float32]) -> None:

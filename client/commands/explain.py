@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
+from ..aggregates import AGGREGATES
 from ..document import Record, plain
 from ..events import Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
 from ..results import JobState
 from ..writing import ResultFolder
-from .asked import ALL, chosen_methods, chosen_models, chosen_targets, parse_settings
+from .asked import ALL, chosen_aggregates, chosen_methods, chosen_models, chosen_targets, parse_settings
 from .live import LiveJob
 from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
 from .votes import votes_table
@@ -26,14 +27,21 @@ def explain(
         list[str] | None, typer.Option("--method", metavar="NAME|all", help="Repeatable.", show_default=ALL)
     ] = None,
     models: Annotated[
-        list[str] | None, typer.Option("--model", metavar="NAME|all", help="Repeatable.", show_default=ALL)
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME|all|chest_xray",
+            help="Repeatable. chest_xray is the vote itself, for methods that perturb.",
+            show_default=ALL,
+        ),
     ] = None,
     targets: Annotated[
         list[str] | None,
         typer.Option(
             "--target",
-            metavar="predicted|all|LABEL",
-            help="Labels to explain; repeatable. Where nothing is predicted, the most probable label.",
+            metavar="predicted|not_predicted|all|LABEL",
+            help="Labels to explain; repeatable. Where nothing is predicted, the most probable label. not_predicted: "
+            "those without a majority.",
             show_default="predicted",
         ),
     ] = None,
@@ -43,7 +51,26 @@ def explain(
             "--set", metavar="METHOD.PARAMETER=VALUE", help="A parameter, for example occlusion.window=50; repeatable."
         ),
     ] = None,
-    output: Annotated[Literal["logit", "probability"], typer.Option(help="The number to explain.")] = "logit",
+    output: Annotated[
+        Literal["logit", "probability", "votes"] | None,
+        typer.Option(help="The number to explain.", show_default="logit; votes of chest_xray"),
+    ] = None,
+    aggregates: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--aggregate",
+            metavar="|".join(AGGREGATES),
+            help="Also make one map of those of all networks; repeatable.",
+            show_default="none",
+        ),
+    ] = None,
+    agreement_k: Annotated[
+        int, typer.Option(min=0, help="Least number of networks that agree; 0: more than half.")
+    ] = 0,
+    agreement_top: Annotated[
+        float,
+        typer.Option(min=1e-6, max=1 - 1e-6, help="A network points at this share of its map's strongest pixels."),
+    ] = 0.1,
     partial: Annotated[
         bool, typer.Option("--partial", help="Also receive maps that are still being computed.")
     ] = False,
@@ -69,18 +96,22 @@ def explain(
     """Let the networks vote on an X-ray, and say why: heatmaps per network, label and method.
 
     --out writes DIR/MODEL/LABEL/METHOD.npz (attribution, heatmap) and .png, DIR/MODEL/input.npz and DIR/result.json;
-    spaces in labels become _. What an earlier run wrote there is replaced. --json prints what result.json holds.
-    After Ctrl-C the files written so far and result.json stay. Exit code 4: some maps failed, the others are there.
+    spaces in labels become _. The vote itself lies under DIR/chest_xray, and so do aggregates as METHOD.mean.npz and so
+    on. What an earlier run wrote there is replaced. --json prints what result.json holds. After Ctrl-C the files
+    written so far and result.json stay. Exit code 4: some maps failed, the others are there.
     """
     parse_settings(settings or [])  # before a server is started for nothing
     chosen = chosen_targets(targets or [])
+    together = chosen_aggregates(aggregates or [], agreement_k, agreement_top)
     console = err()
     with connected(address, repository, root_certificates, console) as client:
+        networks = chosen_models(client, models or [ALL])
         asked: dict[str, Any] = {
-            "methods": chosen_methods(client, methods or [ALL], settings or []),
-            "models": chosen_models(models or [ALL]),
+            "methods": chosen_methods(client, methods or [ALL], settings or [], networks),
+            "models": networks,
             "targets": chosen,
-            "output": ExplainedOutput(output),
+            "output": None if output is None else ExplainedOutput(output),
+            "aggregates": together,
         }
         job = _Job(file, folder, {"asked": plain(asked), "server": plain(client.server_info())})
         try:

@@ -75,6 +75,8 @@ class LiveJob:
             self._progress(event)
         elif isinstance(event, Heatmap):
             what = f"{event.model.name}, {event.label}, {event.method}"
+            if event.aggregate is not None:
+                what += f", {event.aggregate.words}"
             if self._first:
                 self._first = False
                 kind = "" if event.final else "partial "
@@ -82,8 +84,12 @@ class LiveJob:
             if event.final:
                 self._say(f"heatmap: {what} ({event.elapsed_s:.1f} s)")
         elif isinstance(event, Failure):
-            self._drop(event.item)
-            self._say(f"failed: {event.item.model.name}, {event.item.method}: {event.message}", style="red")
+            what = f"{event.item.model.name}, {event.item.method}"
+            if event.item.aggregation is None:
+                self._drop(event.item)
+            else:
+                what += f", {event.item.aggregation.word}"
+            self._say(f"failed: {what}: {event.message}", style="red")
         elif isinstance(event, Summary):
             self._say(f"{event.state.value} after {self._seconds()}")
 

@@ -113,11 +113,14 @@ class Gathering:
         What is made.
     maps
         Final maps by the network's name and version.
+    failures
+        Why the others gave none.
     """
 
     planned: PlannedAggregate
     label: str
     maps: Mapping[tuple[str, int], Heatmap] = field(repr=False)
+    failures: Mapping[tuple[str, int], FailureReason]
 
     def make(self) -> Heatmap | Failure:
         """Aggregate; takes a processor for some milliseconds, so not in the event loop."""
@@ -131,7 +134,9 @@ class Gathering:
             return Failure(item, FailureReason.NOT_APPLICABLE, what)
         if len(there) < least:
             what = f"{len(there)} of {len(planned.networks)} networks gave a map, and at least {least} must"
-            return Failure(item, FailureReason.TOO_FEW_NETWORKS, what)
+            # Where the method does not apply to the others, nothing went wrong.
+            refused = set(self.failures.values()) == {FailureReason.NOT_APPLICABLE}
+            return Failure(item, FailureReason.NOT_APPLICABLE if refused else FailureReason.TOO_FEW_NETWORKS, what)
         affine = fit(planned.height, planned.width, planned.spec.size).affine
         maps = np.stack([self._moved(self.maps[network]) for network in there])
         if isinstance(how, Mean):
@@ -171,6 +176,7 @@ class Gathering:
 class _Account:
     planned: PlannedAggregate
     maps: dict[str, dict[tuple[str, int], Heatmap]] = field(default_factory=dict)
+    failures: dict[str, dict[tuple[str, int], FailureReason]] = field(default_factory=dict)
     awaited: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
     settled: set[str] = field(default_factory=set)
     delivered: list[str] = field(default_factory=list)
@@ -179,7 +185,7 @@ class _Account:
 
     def __post_init__(self) -> None:
         for label in self.planned.item.labels:
-            self.maps[label] = {}
+            self.maps[label], self.failures[label] = {}, {}
             self.awaited[label] = set(self.planned.networks)
 
 
@@ -215,8 +221,11 @@ class Aggregates:
                 awaited.remove(network)
                 if isinstance(event, Heatmap):
                     account.maps[label][network] = event
+                else:
+                    account.failures[label][network] = event.reason
                 if not awaited:
-                    found.append(Gathering(account.planned, label, account.maps.pop(label)))
+                    maps, failures = account.maps.pop(label), account.failures[label]
+                    found.append(Gathering(account.planned, label, maps, failures))
         return found
 
     def settle(self, gathering: Gathering, made: Heatmap | Failure) -> None:

@@ -174,7 +174,7 @@ class FakeServer(
         self._note(context)
         self._check(request.xray, context)
         self.requests.append(request)
-        unknown = [name for name in request.models if name not in MODELS]
+        unknown = [name for name in request.models if name not in (*MODELS, "chest_xray")]
         if unknown:
             violation = error_details_pb2.BadRequest.FieldViolation(
                 field="models[0]", description=f"no network {unknown[0]}; there are net_a, net_b"
@@ -213,6 +213,11 @@ class FakeServer(
             for model in request.models or MODELS
             for method in request.methods
         ]
+        aggregates = [
+            explanation_pb2.Item(model=version("chest_xray"), method=method.name, labels=labels, aggregation=one)
+            for method in request.methods
+            for one in request.aggregations
+        ]
         bodies: list[dict[str, Any]] = [
             {
                 "classified": explanation_pb2.Classified(
@@ -221,7 +226,7 @@ class FakeServer(
                         explanation_pb2.Target(label=label, reason=explanation_pb2.TARGET_REASON_PREDICTED)
                         for label in labels
                     ],
-                    items=items,
+                    items=items + aggregates,
                 )
             }
         ]
@@ -233,7 +238,7 @@ class FakeServer(
                         model=version(model), input=tensor(blob(48, 48, 40)[None]), affine=affine
                     )
                 }
-                for model in request.models or MODELS
+                for model in (*(request.models or MODELS), *(["chest_xray"] if aggregates else []))
             ]
         for number, item in enumerate(items, start=1):
             progress = explanation_pb2.Progress(item=item, done=1, total=2, job_fraction=(number - 0.5) / len(items))
@@ -264,6 +269,8 @@ class FakeServer(
                         completeness=explanation_pb2.COMPLETENESS_EXACT,
                         convergence_delta=0.0,
                         facts={"absorbed": 0.125},
+                        verdict=explanation_pb2.Verdict(voted=False, votes=1, voters=2, mean_probability=0.375),
+                        resampling_error=0.0625 if item.model.name == "chest_xray" else None,
                         heatmap=tensor(blob(30, 40) - 0.6 * blob(64, 60)),
                         affine=affine,
                         intended_use=INTENDED_USE,
@@ -271,7 +278,30 @@ class FakeServer(
                     if request.attributions and final:
                         heatmap.attribution.CopyFrom(tensor((blob(30, 40) - 0.6 * blob(64, 60))[None]))
                     bodies.append({"heatmap": heatmap})
-        bodies.append({"summary": self._summary(items, explanation_pb2.JOB_STATE_DONE)})
+        for item in aggregates:
+            if item.method == self.failing_method:
+                few = explanation_pb2.FAILURE_REASON_TOO_FEW_NETWORKS
+                bodies.append({"failure": explanation_pb2.Failure(item=item, reason=few, message="0 of 2 networks")})
+                continue
+            for label in labels:
+                aggregate = explanation_pb2.AggregateOrigin(
+                    aggregation=item.aggregation,
+                    networks=[explanation_pb2.AggregatedNetwork(model=version("net_a"), scale=2.5)],
+                    missing=[version("net_b")],
+                )
+                heatmap = explanation_pb2.Heatmap(
+                    model=item.model,
+                    method=item.method,
+                    label=label,
+                    final=True,
+                    fraction=1.0,
+                    heatmap=tensor(blob(30, 40)),
+                    affine=affine,
+                    intended_use=INTENDED_USE,
+                    aggregate=aggregate,
+                )
+                bodies.append({"heatmap": heatmap})
+        bodies.append({"summary": self._summary(items + aggregates, explanation_pb2.JOB_STATE_DONE)})
         return self._number(bodies, request.request_id)
 
     def _number(self, bodies: list[dict[str, Any]], request_id: str) -> list[explanation_pb2.JobEvent]:

@@ -158,7 +158,7 @@ def test_requests_say_what_was_asked(client, fake, xray) -> None:
 
 
 def test_an_unknown_output_is_refused_before_anything_is_sent(client, fake, xray) -> None:
-    with pytest.raises(InvalidRequest, match="'logit' and 'probability'"):
+    with pytest.raises(InvalidRequest, match="'logit', 'probability' and 'votes'"):
         client.explain(xray, ["occlusion"], output="softmax")
     with pytest.raises(InvalidRequest, match="parameters of occlusion"):
         client.explain(xray, {"occlusion": {"window": object()}})

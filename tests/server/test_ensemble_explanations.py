@@ -80,14 +80,27 @@ async def test_aggregates_are_items_with_their_defaults_worked_out(
     assert of(Summary, seen)[0].state is JobState.DONE
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        (FailureReason.METHOD, FailureReason.TOO_FEW_NETWORKS),
+        (FailureReason.NOT_APPLICABLE, FailureReason.NOT_APPLICABLE),
+    ],
+)
 async def test_a_network_without_a_map_is_named_and_too_few_maps_are_a_failure(
-    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, workers: Any, monkeypatch: pytest.MonkeyPatch
+    engine: ExplanationEngine,
+    make_order: MakeOrder,
+    caller: Caller,
+    workers: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: FailureReason,
+    told: FailureReason,
 ) -> None:
     whole = workers.run
 
     async def run(task: Any) -> Any:
         if task.model.name == "resnet34":
-            yield WorkerFailure(FailureReason.METHOD, "it raised an error", task.targets)
+            yield WorkerFailure(reason, "it raised an error", task.targets)
             return
         async for event in whole(task):
             yield event
@@ -101,11 +114,11 @@ async def test_a_network_without_a_map_is_named_and_too_few_maps_are_a_failure(
     assert [name for name, _, _ in one.aggregate.networks] == ["resnet18"]
     assert one.aggregate.missing == (("resnet34", 1),)
     failures = [failure for failure in of(Failure, seen) if failure.item.aggregation is not None]
-    assert {failure.reason for failure in failures} == {FailureReason.TOO_FEW_NETWORKS}
+    assert {failure.reason for failure in failures} == {told}
     assert "1 of 2 networks" in failures[0].message
     assert [one.failure for one in of(Summary, seen)[0].items if one.item.aggregation is not None] == [
-        FailureReason.TOO_FEW_NETWORKS,
-        FailureReason.TOO_FEW_NETWORKS,
+        told,
+        told,
         None,
     ]
     assert of(Summary, seen)[0].state is JobState.DONE
