@@ -132,6 +132,10 @@ class Method(ABC, Generic[P]):
     channels: ClassVar[Channels] = Channels.SHARES
     """What the channels of its attributions are to each other."""
 
+    def needs_of(self, params: P) -> frozenset[Need]:
+        """Return what it needs of a network with these parameters: `needs`, unless a parameter asks for more."""
+        return self.needs
+
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network that this method cannot explain. The default refuses none.
 

@@ -10,7 +10,7 @@ import torch
 
 from ..handlers.errors import HandlersError
 from ..handlers.lifting import check_fidelity, check_gradient, lift
-from .contract import Method, Need
+from .contract import Method, Need, Parameters
 from .errors import NotApplicable
 
 if TYPE_CHECKING:
@@ -52,21 +52,23 @@ class ExplainableNetwork:
         self._lifted: torch.nn.Module | None = None
         self._missing: dict[Need, str | None] = {Need.FORWARD: None}
 
-    def form_for(self, method: Method[Any]) -> torch.nn.Module:
+    def form_for(self, method: Method[Any], params: Parameters | None = None) -> torch.nn.Module:
         """Return the form that a method explains: the lifted network where it needs modules, else the copy itself.
 
-        Both share their weights. The lifted network is compared with the copy on random images before first use.
+        What it needs may depend on its parameters; without them it is what it needs at least. Both forms share their
+        weights. The lifted network is compared with the copy on random images before first use.
 
         Raises
         ------
         NotApplicable
             If this network has not what the method needs, or the method refuses it.
         """
+        needs = method.needs if params is None else method.needs_of(params)
         for need in Need:
-            if need in method.needs and (reason := self._lacks(need)) is not None:
+            if need in needs and (reason := self._lacks(need)) is not None:
                 raise NotApplicable(f"the network {reason}")
         network = self._script
-        if Need.MODULES in method.needs:
+        if Need.MODULES in needs:
             assert self._lifted is not None  # noqa: S101 - `_lacks` lifted it
             network = self._lifted
         method.check_network(network)

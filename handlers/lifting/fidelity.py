@@ -41,7 +41,9 @@ def check_gradient(script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None
         raise NotDifferentiable("has a gradient that is not finite")
 
 
-def check_fidelity(lifted: nn.Module, script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:
+def check_fidelity(
+    lifted: nn.Module, script: nn.Module, spec: InputSpec, *, size: tuple[int, int] | None = None, seed: int = 0
+) -> None:
     """Compare outputs and input gradients on random images, in batches of one and of three.
 
     Parameters
@@ -52,6 +54,8 @@ def check_fidelity(lifted: nn.Module, script: nn.Module, spec: InputSpec, *, see
         The TorchScript copy it was made of.
     spec : InputSpec
         What both expect to see.
+    size : tuple of int, optional
+        Height and width of the random images; by default those of the spec.
     seed : int
         Of the random images.
 
@@ -62,7 +66,7 @@ def check_fidelity(lifted: nn.Module, script: nn.Module, spec: InputSpec, *, see
     """
     generator = torch.Generator().manual_seed(seed)
     for count in _BATCHES:
-        images = _images(spec, count, generator)
+        images = _images(spec, count, generator, size)
         # TorchScript's profiling executor would rewrite the graph between one run and the next.
         with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             expected = _outputs(script, images)
@@ -79,8 +83,11 @@ def check_fidelity(lifted: nn.Module, script: nn.Module, spec: InputSpec, *, see
                 )
 
 
-def _images(spec: InputSpec, count: int, generator: torch.Generator) -> torch.Tensor:
-    brightness = torch.rand(count, spec.channels, spec.size, spec.size, generator=generator)
+def _images(
+    spec: InputSpec, count: int, generator: torch.Generator, size: tuple[int, int] | None = None
+) -> torch.Tensor:
+    height, width = size or (spec.size, spec.size)
+    brightness = torch.rand(count, spec.channels, height, width, generator=generator)
     return (brightness - spec.mean) / spec.std
 
 

@@ -111,7 +111,7 @@ class Subject:
     def network(self, case: Case) -> torch.nn.Module:
         """Return a case's network as the method gets it: traced, and lifted where it needs modules."""
         if case not in self._networks:
-            self._networks[case] = explainable(case.network, self.method, case.image)
+            self._networks[case] = explainable(case.network, self.method, self.params(), case.image, case.spec)
         return self._networks[case]
 
     def start(

@@ -14,8 +14,10 @@ from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
 from ..observed import ObservedModel
 from ..order import stages
 from .baselines import BASELINES, Baseline
+from .deep_lift import DeepLift, deep_lift_shares
 from .gradients import gradients
 from .quadrature import quadrature
+from .relu_gradients import Deconvolution, GuidedBackprop, ReluGradient
 from .seeds import seed_field
 
 __all__ = ["Base", "NoiseParameters", "NoiseTunnel", "NoiseTunnelParameters"]
@@ -32,10 +34,23 @@ class Base(str, Enum):
     """The gradient at the noisy image times the noisy image."""
     INTEGRATED_GRADIENTS = "integrated_gradients"
     """From the baseline, without noise, to the noisy image."""
+    GUIDED_BACKPROP = "guided_backprop"
+    """Needs the layers, as the next two."""
+    DECONVOLUTION = "deconvolution"
+    DEEP_LIFT = "deep_lift"
+    """From the baseline, without noise, to the noisy image."""
+
+
+_LAYERED: dict[Base, ReluGradient | DeepLift] = {
+    Base.GUIDED_BACKPROP: GuidedBackprop(),
+    Base.DECONVOLUTION: Deconvolution(),
+    Base.DEEP_LIFT: DeepLift(),
+}
+"""Bases that need the layers of the network."""
 
 
 class NoiseParameters(Parameters):
-    """How much noise, how often; and how integrated gradients are computed where they are the base."""
+    """How much noise, how often; and how the base is computed where it begins at a baseline."""
 
     samples: int = Field(default=50, ge=2, le=10_000, description="Noisy images, 2 to 10000.")
     noise: float = Field(
@@ -49,7 +64,8 @@ class NoiseParameters(Parameters):
         default=50, ge=2, le=2000, description="Nodes of the quadrature of integrated gradients, 2 to 2000."
     )
     baseline: Baseline = Field(
-        default=Baseline.BLACK, description=f"Where integrated gradients begin, without noise: {BASELINES}."
+        default=Baseline.BLACK,
+        description=f"Where integrated gradients and DeepLIFT begin, without noise: {BASELINES}.",
     )
     internal_batch_size: int = Field(
         default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
@@ -63,7 +79,8 @@ class NoiseTunnelParameters(NoiseParameters):
     base: Base = Field(
         default=Base.GRADIENT,
         description="Whose maps of the noisy images are taken together: gradient, with its sign; saliency, its "
-        "magnitude; input_x_gradient; or integrated_gradients, which take `steps` times the work.",
+        "magnitude; input_x_gradient; integrated_gradients, which take `steps` times the work; or guided_backprop, "
+        "deconvolution and deep_lift, which need the layers of the network.",
     )
 
 
@@ -98,6 +115,11 @@ class NoiseTunnel(Method[P]):
         """Return whose maps are taken together."""
         return params.base if isinstance(params, NoiseTunnelParameters) else Base.INTEGRATED_GRADIENTS
 
+    def needs_of(self, params: P) -> frozenset[Need]:
+        """Return the needs of the base too."""
+        base = self.base(params)
+        return self.needs | _LAYERED[base].needs if base in _LAYERED else self.needs
+
     def explain(
         self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: P, job: Job
     ) -> Iterator[Attribution]:
@@ -112,7 +134,11 @@ class NoiseTunnel(Method[P]):
             job.check()
 
         base = self.base(params)
-        explain = _integrated(model, image, params) if base is Base.INTEGRATED_GRADIENTS else _plain(base)
+        if base in _LAYERED:
+            _LAYERED[base].check_network(model.network)
+            explain = _layered(base, model, image, params)
+        else:
+            explain = _integrated(model, image, params) if base is Base.INTEGRATED_GRADIENTS else _plain(base)
         deviation = params.noise * float(image.max() - image.min())
         generator = torch.Generator().manual_seed(params.seed)
         sums = torch.zeros(2, len(targets), *image.shape[1:], dtype=torch.float64)
@@ -131,7 +157,10 @@ class NoiseTunnel(Method[P]):
 
     def cost(self, params: P, shape: Sequence[int], targets: int) -> int:
         """Return the cost of a forward pass per noisy image (and node) and a backward pass per target."""
-        nodes = params.steps if self.base(params) is Base.INTEGRATED_GRADIENTS else 1
+        base = self.base(params)
+        if base in _LAYERED:
+            return params.samples * targets * _layered_cost(base)
+        nodes = params.steps if base is Base.INTEGRATED_GRADIENTS else 1
         return params.samples * nodes * (1 + 2 * targets)
 
     def _maps(
@@ -162,8 +191,7 @@ def _plain(base: Base) -> _Explain:
 
 
 def _integrated(model: ObservedModel, image: torch.Tensor, params: NoiseParameters) -> _Explain:
-    # Another seed than the noise's, or a baseline of noise and the noise would be made of the same numbers.
-    baseline = params.baseline.like(image, model.spec, statistics=model.statistics, seed=(params.seed + 1) % 2**32)
+    baseline = _baseline(model, image, params)
     nodes, weights = quadrature(params.steps)
 
     def explain(
@@ -180,3 +208,31 @@ def _integrated(model: ObservedModel, image: torch.Tensor, params: NoiseParamete
         yield from sums * difference
 
     return explain
+
+
+def _layered(base: Base, model: ObservedModel, image: torch.Tensor, params: NoiseParameters) -> _Explain:
+    method = _LAYERED[base]
+    baseline = _baseline(model, image, params)
+
+    def explain(
+        model: ObservedModel, noisy: torch.Tensor, targets: Sequence[int], advance: Callable[[int], None]
+    ) -> Iterator[torch.Tensor]:
+        for target in targets:
+            if isinstance(method, ReluGradient):
+                values = method.gradient(model, noisy, target)
+            else:
+                values = deep_lift_shares(model, noisy, baseline.expand_as(noisy), target)
+            advance(len(noisy) * _layered_cost(base))
+            yield values
+
+    return explain
+
+
+def _layered_cost(base: Base) -> int:
+    """Return the cost of one image and target: DeepLIFT takes the baseline with each."""
+    return 6 if base is Base.DEEP_LIFT else 3
+
+
+def _baseline(model: ObservedModel, image: torch.Tensor, params: NoiseParameters) -> torch.Tensor:
+    # Another seed than the noise's, or a baseline of noise and the noise would be made of the same numbers.
+    return params.baseline.like(image, model.spec, statistics=model.statistics, seed=(params.seed + 1) % 2**32)

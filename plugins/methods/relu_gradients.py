@@ -14,7 +14,7 @@ from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
 from ..errors import NotApplicable
 from ..observed import ObservedModel
 
-__all__ = ["Deconvolution", "GuidedBackprop", "ReluGradientParameters"]
+__all__ = ["Deconvolution", "GuidedBackprop", "ReluGradient", "ReluGradientParameters"]
 
 _NOT_RELU = (
     nn.ReLU6,
@@ -38,7 +38,7 @@ class ReluGradientParameters(Parameters):
     """The method has no parameters."""
 
 
-class _ReluGradient(Method[ReluGradientParameters]):
+class ReluGradient(Method[ReluGradientParameters]):
     """One of Captum's methods that replace the gradient of ReLUs, on the lifted network."""
 
     parameters = ReluGradientParameters
@@ -67,19 +67,24 @@ class _ReluGradient(Method[ReluGradientParameters]):
         """Yield one final map per target."""
         total = self.cost(params, image.shape[1:], len(targets))
         for position, target in enumerate(targets):
-            with warnings.catch_warnings():
-                # Captum says of every call that it sets hooks and removes them.
-                warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
-                values = self.captums(model).attribute(image.clone().requires_grad_(), target=target)[0]
+            values = self.gradient(model, image, target)[0]
             job.progress(3 * (position + 1), total)
-            yield Attribution(target, values.detach(), fraction=1.0, final=True)
+            yield Attribution(target, values, fraction=1.0, final=True)
+
+    def gradient(self, model: ObservedModel, images: torch.Tensor, target: int) -> torch.Tensor:
+        """Return the maps [N, C, H, W] of one output for several images."""
+        with warnings.catch_warnings():
+            # Captum says of every call that it sets hooks and removes them.
+            warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
+            values: torch.Tensor = self.captums(model).attribute(images.clone().requires_grad_(), target=target)
+        return values.detach()
 
     def cost(self, params: ReluGradientParameters, shape: Sequence[int], targets: int) -> int:
         """Return the cost of a pass forth and back per target."""
         return 3 * targets
 
 
-class GuidedBackprop(_ReluGradient):
+class GuidedBackprop(ReluGradient):
     """The gradient along the paths on which nothing negative flows back."""
 
     name = "guided_backprop"
@@ -95,7 +100,7 @@ class GuidedBackprop(_ReluGradient):
     captums = captum.attr.GuidedBackprop
 
 
-class Deconvolution(_ReluGradient):
+class Deconvolution(ReluGradient):
     """The signal sent back through the network with a ReLU in place of each ReLU's slope."""
 
     name = "deconvolution"

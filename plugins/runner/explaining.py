@@ -161,7 +161,7 @@ def explain(
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         job = _Job(progress)
         model = ObservedModel(
-            explainable(opened.module, method, tensor),
+            explainable(opened.module, method, params, tensor, spec),
             job,
             spec=spec,
             output=output,

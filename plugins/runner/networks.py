@@ -14,9 +14,11 @@ from typing import Any, Union
 
 import torch
 
-from ...handlers.card import ModelCard, load_card
+from ...handlers.card import InputSpec, ModelCard, load_card
+from ...handlers.lifting import NotLiftable, check_fidelity, lift
 from ...handlers.torchscript import load_torchscript
-from ..contract import Method, Need
+from ..contract import Method, Need, Parameters
+from ..errors import NotApplicable
 
 __all__ = ["NetworkSource", "OpenNetwork", "explainable", "open_network"]
 
@@ -65,7 +67,9 @@ def open_network(source: NetworkSource) -> OpenNetwork:
         return OpenNetwork(torch.jit.load(str(path), map_location="cpu"))  # type: ignore[no-untyped-call]
 
 
-def explainable(network: torch.nn.Module, method: Method[Any], example: torch.Tensor) -> torch.nn.Module:
+def explainable(
+    network: torch.nn.Module, method: Method[Any], params: Parameters, example: torch.Tensor, spec: InputSpec
+) -> torch.nn.Module:
     """Return a network in the form in which the server hands it to a method.
 
     An ordinary module is traced, in evaluation mode and without gradients of its weights; a method that needs modules
@@ -77,20 +81,27 @@ def explainable(network: torch.nn.Module, method: Method[Any], example: torch.Te
         A TorchScript or an ordinary module: [N, C, H, W] to logits [N, L].
     method : Method
         Who explains it.
+    params : Parameters
+        With which parameters: what it needs may depend on them.
     example : torch.Tensor
         What the network sees, [N, C, H, W].
+    spec : InputSpec
+        What it expects to see.
 
     Raises
     ------
-    HandlersError
-        If the method needs modules and the network cannot be lifted.
+    NotApplicable
+        If the method needs modules and the network cannot be lifted faithfully.
     """
     script = _script(network, example)
-    if Need.MODULES not in method.needs:
+    if Need.MODULES not in method.needs_of(params):
         return script
-    from ...handlers.lifting import lift  # here, since most methods do without
-
-    lifted: torch.nn.Module = lift(script)
+    try:
+        lifted = lift(script)
+        height, width = example.shape[-2:]
+        check_fidelity(lifted, script, spec, size=(height, width))
+    except NotLiftable as error:
+        raise NotApplicable(f"the network {error}") from error
     return lifted
 
 

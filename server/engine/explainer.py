@@ -135,7 +135,7 @@ class Explainer:
         vote = self._vote(run, method, prepared) if task.voters else None
         observed = ObservedModel if vote is None else ObservedVote
         run.model = model = observed(
-            self._warm.get(task.model).form_for(method) if vote is None else vote,
+            self._warm.get(task.model).form_for(method, params) if vote is None else vote,
             run,
             spec=task.model.input,
             output=task.output,

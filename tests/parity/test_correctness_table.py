@@ -115,7 +115,7 @@ def explain(
 ) -> torch.Tensor:
     method = REGISTRY.method(name)
     params = REGISTRY.parameters(name, parameters)
-    network: nn.Module = lift(script) if Need.MODULES in method.needs else script
+    network: nn.Module = lift(script) if Need.MODULES in method.needs_of(params) else script
     method.check_network(network)
     model = ObservedModel(network, Quiet(), spec=InputSpec(size=max(SIDE, image.shape[-1])), image=image)
     maps = checked(method, method.explain(model, image.clone(), (target,), params, Quiet()), (target,), image.shape[1:])

@@ -114,7 +114,7 @@ def explain(registry: Registry, network: torch.nn.Module) -> Explain:
         job = job or Recorder()
         method = registry.method(name)
         params = registry.parameters(name, parameters)
-        form = lift(on) if Need.MODULES in method.needs else on
+        form = lift(on) if Need.MODULES in method.needs_of(params) else on
         method.check_network(form)
         model = ObservedModel(form, job, spec=spec, output=output, image=image)
         shape = image.shape[1:]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from radiolucent.handlers import InputSpec
-from radiolucent.plugins import Cancelled
+from radiolucent.plugins import Cancelled, NotApplicable
 from torch import nn
 
 Explain = Callable[..., Any]
@@ -59,6 +59,36 @@ def test_they_equal_captums_noise_tunnel_with_the_same_noise(
         theirs = tunnelled(network, image, spec, target, base, TUNNELS[name], 9)
         assert theirs.abs().max() > 0
         assert (ours.final(target).values - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+
+
+@pytest.mark.parametrize("base", ["guided_backprop", "deconvolution", "deep_lift"])
+@pytest.mark.parametrize("name", list(TUNNELS))
+def test_around_methods_that_need_the_layers_they_take_the_maps_of_noisy_images_together(
+    explain: Explain, image: torch.Tensor, name: str, base: str
+) -> None:
+    ours = explain(name, image, TARGETS, base=base, samples=7, noise=0.2, seed=7)
+    assert ours.job.reports[-1] == (ours.cost, ours.cost)
+    generator = torch.Generator().manual_seed(7)
+    deviation = 0.2 * float(image.max() - image.min())
+    noisy = [image + deviation * torch.randn(1, *image.shape[-2:], generator=generator) for _ in range(7)]
+    for target in TARGETS:
+        maps = torch.stack([explain(base, one, (target,)).final(target).values.double() for one in noisy])
+        moments = {"smooth_grad": maps.mean(0), "smooth_grad_squared": maps.square().mean(0), "var_grad": maps.var(0)}
+        expected = moments[name].float()
+        if name == "var_grad":
+            expected = maps.var(0, correction=0).float()
+        torch.testing.assert_close(
+            ours.final(target).values, expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())
+        )
+
+
+def test_a_base_refuses_what_it_cannot_explain(
+    explain: Explain, traced: Callable[..., nn.Module], image: torch.Tensor
+) -> None:
+    silu = traced(nn.Sequential(nn.Conv2d(1, 2, 3), nn.SiLU(), nn.Flatten(), nn.Linear(2 * 38 * 50, 4)))
+    with pytest.raises(NotApplicable, match="SiLU"):
+        explain("smooth_grad", image, TARGETS, on=silu, base="guided_backprop")
+    assert explain("smooth_grad", image, TARGETS, on=silu, samples=4).final(1).values.abs().max() > 0
 
 
 def test_the_preset_is_captums_squared_noise_tunnel_around_integrated_gradients(
