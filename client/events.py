@@ -70,6 +70,10 @@ class ExplainedOutput(str, Enum):
     """Of the ensemble alone: the share of its networks that vote for the label."""
 
 
+MISSED_SHARE = 0.05
+"""Share of the change of the output from which on a map that misses it should say so."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A label to explain, and why."""
@@ -231,6 +235,17 @@ class Heatmap(Event):
     aggregate: AggregateOrigin | None = None
     verdict: Verdict | None = None
     resampling_error: float | None = None
+
+    @property
+    def missed_share(self) -> float | None:
+        """How much of the change of the output the map misses: |convergence delta| / |change|; None where it has none.
+
+        Of a quadrature that has not converged it may be above 1; more steps or samples make it smaller.
+        """
+        change = self.facts.get("output_change")
+        if self.convergence_delta is None or not change:
+            return None
+        return abs(self.convergence_delta / change)
 
     @property
     def aggregation(self) -> str | None:

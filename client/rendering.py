@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .aggregates import AggregateOrigin, Agreement, Evidence
-from .events import ExplainedOutput, Heatmap
+from .events import MISSED_SHARE, ExplainedOutput, Heatmap
 from .results import Sign
 
 if TYPE_CHECKING:
@@ -241,6 +241,8 @@ def _title(figure: Figure, heatmap: Heatmap) -> None:
         facts.append(f"{heatmap.output.value} {heatmap.output_value:.3g}")
     if heatmap.convergence_delta is not None:
         facts.append(f"convergence delta {heatmap.convergence_delta:.2g}")
+        if (heatmap.missed_share or 0) > MISSED_SHARE:
+            facts.append(f"MISSES {heatmap.missed_share:.0%} OF THE CHANGE")
     if heatmap.verdict is not None:
         facts.append(heatmap.verdict.words)
     facts += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in heatmap.facts.items()]

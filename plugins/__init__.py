@@ -26,7 +26,7 @@ from .hookspec import hookimpl
 from .observed import ObservedModel
 from .order import low_discrepancy_order, stages
 from .registry import BrokenPlugin, Origin, Registry, load_registry
-from .results import checked
+from .results import checked, facts_of
 from .validation import parameters_schema, validate_parameters
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "Registry",
     "UnknownMethod",
     "checked",
+    "facts_of",
     "heatmap",
     "hookimpl",
     "load_registry",

@@ -10,7 +10,7 @@ import torch
 from .contract import Attribution, Completeness, Method, Parameters
 from .errors import InvalidResult
 
-__all__ = ["checked"]
+__all__ = ["checked", "facts_of"]
 
 
 def checked(
@@ -89,3 +89,14 @@ def _check_numbers(method: Method[Parameters], attribution: Attribution) -> None
             raise InvalidResult(f"facts must have names in snake case, not {name!r}")
         if not (isinstance(value, (int, float)) and math.isfinite(value)):
             raise InvalidResult(f"facts must be finite numbers, and {name} is {value!r}")
+
+
+def facts_of(attribution: Attribution) -> dict[str, float]:
+    """Return what was found out about a map: the method's facts, and `output_change` where it has a convergence delta.
+
+    That is the change of the output which the map shares out; a delta says little without it.
+    """
+    facts = {name: float(value) for name, value in attribution.facts.items()}
+    if attribution.convergence_delta is not None:
+        facts.setdefault("output_change", float(attribution.values.double().sum()) - attribution.convergence_delta)
+    return facts

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from ..aggregates import AGGREGATES
 from ..document import Record, plain
-from ..events import Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
+from ..events import MISSED_SHARE, Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
 from ..results import JobState
 from ..writing import ResultFolder
 from .asked import ALL, chosen_aggregates, chosen_methods, chosen_models, chosen_targets, parse_settings
@@ -152,6 +152,7 @@ class _Job:
         self._summary: Summary | None = None
         self._failures: list[Failure] = []
         self._maps = 0
+        self._unconverged: list[Heatmap] = []
 
     def take(self, event: Event) -> None:
         (self._folder or self._record).add(event)
@@ -163,6 +164,8 @@ class _Job:
             self._summary = event
         elif isinstance(event, Heatmap):
             self._maps += event.final
+            if event.final and (event.missed_share or 0) > MISSED_SHARE:
+                self._unconverged.append(event)
 
     def finish(self) -> dict[str, Any]:
         """Write what there is, if the request was accepted at all."""
@@ -174,6 +177,13 @@ class _Job:
         console = out()
         if self._classified is not None:
             console.print(votes_table(str(self._file), self._classified.classification))
+        for heatmap in self._unconverged:
+            console.print(
+                escape(
+                    f"{heatmap.method} of {heatmap.label} on {heatmap.model.name} misses {heatmap.missed_share:.0%} of "
+                    f"the change of the output ({heatmap.facts['output_change']:.3g}): ask for more steps or samples"
+                )
+            )
         where = f" in {self._folder.folder}" if self._folder is not None else ""
         console.print(escape(f"{self._maps} heatmaps{where}, {len(self._failures)} failures"))
 

@@ -16,7 +16,7 @@ from ..errors import InvalidResult
 from ..heatmap import heatmap
 from ..observed import ObservedModel
 from ..registry import load_registry
-from ..results import checked
+from ..results import checked, facts_of
 from ..validation import check_method, validate_parameters
 from .images import ImageSource, read_image
 from .networks import NetworkSource, explainable, open_network
@@ -252,5 +252,5 @@ def _map(method: Method[Any], model: ObservedModel, attribution: Attribution, na
         heatmap=heatmap(values, signed=method.signed, channels=method.channels).clone(),
         output_value=model.value(attribution.target),
         convergence_delta=attribution.convergence_delta,
-        facts=dict(attribution.facts),
+        facts=facts_of(attribution),
     )

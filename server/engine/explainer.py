@@ -29,6 +29,7 @@ from ...plugins import (
     PluginsError,
     Registry,
     checked,
+    facts_of,
     heatmap,
 )
 from .task import (
@@ -162,7 +163,7 @@ class Explainer:
                     convergence_delta=attribution.convergence_delta,
                     output_value=model.value(attribution.target),
                     elapsed_s=run.elapsed,
-                    facts={name: float(value) for name, value in attribution.facts.items()},
+                    facts=facts_of(attribution),
                     resampling_error=None if vote is None else vote.resampling_error(attribution.target),
                 )
             )

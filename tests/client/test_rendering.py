@@ -149,3 +149,14 @@ def test_nothing_is_cut_off_at_the_edges() -> None:
     drawn = picture(heatmap(halves(), label="A label with quite a long name: fibrosis and effusion", method="m" * 30))
     border = np.concatenate([drawn[:4].ravel(), drawn[-4:].ravel(), drawn[:, :4].ravel(), drawn[:, -4:].ravel()])
     assert border.min() == 255
+
+
+def test_a_map_that_misses_the_change_of_the_output_says_so(texts: list[str]) -> None:
+    wrong = heatmap(halves(), convergence_delta=7.1, facts={"output_change": -5.3})
+    assert wrong.missed_share == pytest.approx(7.1 / 5.3)
+    picture(wrong)
+    assert any("MISSES 134% OF THE CHANGE" in text and "output change -5.3" in text for text in texts)
+    texts.clear()
+    picture(heatmap(halves(), convergence_delta=0.1, facts={"output_change": -5.3}))
+    assert not any("MISSES" in text for text in texts)
+    assert heatmap(halves(), convergence_delta=None).missed_share is None

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from radiolucent.plugins import Attribution, Channels, Completeness, InvalidResult, Registry, checked, heatmap
+from radiolucent.plugins import Attribution, Channels, Completeness, InvalidResult, Registry, checked, facts_of, heatmap
 
 Check = Callable[..., list[Attribution]]
 SHAPE = (2, 3, 4)
@@ -95,3 +95,9 @@ def test_built_in_methods_declare_what_they_are(registry: Registry) -> None:
         "expected_gradients": (True, Completeness.IN_EXPECTATION),
     }
     assert declared.items() >= expected.items()
+
+
+def test_a_convergence_delta_comes_with_the_change_that_it_is_measured_against() -> None:
+    values = torch.full((1, 2, 2), 0.5)
+    assert facts_of(Attribution(0, values, 1.0, final=True, convergence_delta=7.0)) == {"output_change": -5.0}
+    assert facts_of(Attribution(0, values, 1.0, final=True, facts={"absorbed": 1})) == {"absorbed": 1.0}
