@@ -53,7 +53,8 @@ class Agreement:
     networks : int
         Least number of networks; 0: more than half of those that are explained and vote.
     top_share : float
-        A network points at the pixels that are among this share of its map's strongest, above 0 and below 1.
+        A network points at the pixels that are among this share of its map's strongest by magnitude, above 0 and below
+        1, and are evidence in the direction asked for.
     evidence : Evidence
         Which evidence counts in maps that have a sign.
     """
@@ -90,7 +91,7 @@ class AggregatedNetwork:
     model : ModelVersion
         The network.
     scale : float
-        What its map was divided by (mean), or the evidence from which on it points (agreement). 0: it is zero
+        What its map was divided by (mean), or the magnitude from which on it points (agreement). 0: it is zero
         everywhere, or points nowhere.
     """
 

@@ -238,7 +238,8 @@ def _title(figure: Figure, heatmap: Heatmap) -> None:
     if heatmap.aggregate is not None:
         facts.append(heatmap.aggregate.words)
     elif heatmap.output is not ExplainedOutput.UNSPECIFIED:
-        facts.append(f"{heatmap.output.value} {heatmap.output_value:.3g}")
+        output = "share of votes" if heatmap.output is ExplainedOutput.VOTES else heatmap.output.value
+        facts.append(f"{output} {heatmap.output_value:.3g}")
     if heatmap.convergence_delta is not None:
         facts.append(f"convergence delta {heatmap.convergence_delta:.2g}")
         if (heatmap.missed_share or 0) > MISSED_SHARE:

@@ -96,8 +96,9 @@ def normalised_mean(maps: FloatArray) -> tuple[FloatArray, tuple[float, ...]]:
 def agreement(maps: FloatArray, networks: int, how: Agreement) -> tuple[FloatArray, tuple[float, ...]]:
     """Find where enough networks point.
 
-    A network points at a pixel if there is evidence at all and it is among the `top_share` of its map's pixels with the
-    strongest. Pixels that are equal to the last of these, as in a segment, are pointed at too.
+    A network points at a pixel if it is among the `top_share` of its map's pixels with the largest magnitudes, and its
+    value has the sign of the evidence. So a map that speaks against a label nearly everywhere does not point at the
+    little that speaks for it. Pixels that are equal to the last of these, as in a segment, are pointed at too.
 
     Parameters
     ----------
@@ -113,13 +114,14 @@ def agreement(maps: FloatArray, networks: int, how: Agreement) -> tuple[FloatArr
     ndarray of float32, shape [height, width]
         Share of the networks that point at the pixel, in [0, 1]; 0 where it is fewer than there must be.
     tuple of float
-        For each map the least evidence that it points at; 0 where it points nowhere.
+        For each map the least magnitude that it points at; 0 where it points nowhere.
     """
     count = np.zeros(maps.shape[1:], dtype=np.int64)
     levels = []
     for one in maps:
         evidence = one if how.evidence is Evidence.FOR else -one
-        level = np.quantile(evidence, 1 - how.top_share, method="higher")  # the value of a pixel, not between two
+        # "higher": the magnitude of a pixel, not one between two.
+        level = np.quantile(np.abs(one), 1 - how.top_share, method="higher")
         pointed = (evidence >= level) & (evidence > 0)
         count += pointed
         levels.append(float(evidence[pointed].min()) if pointed.any() else 0.0)

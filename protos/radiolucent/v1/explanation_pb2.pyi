@@ -376,8 +376,8 @@ class Agreement(_message.Message):
     networks: _builtins.int
     """Least number of networks; 0: more than half of those that are explained and vote."""
     top_share: _builtins.float
-    """A network points at the pixels that are among this share of its map's strongest, above 0 and below 1, and are
-    evidence at all. 0: 0.1.
+    """A network points at the pixels that are among this share of its map's strongest by magnitude, above 0 and below 1,
+    and are evidence in the direction asked for. 0: 0.1.
     """
     evidence: Global___Evidence.ValueType
     """Which evidence counts in maps that have a sign. Unspecified: evidence for the label."""
@@ -1181,7 +1181,7 @@ class AggregatedNetwork(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     SCALE_FIELD_NUMBER: _builtins.int
     scale: _builtins.float
-    """What its map was divided by (mean), or the evidence from which on it points (agreement), in units of its map. 0: it
+    """What its map was divided by (mean), or the magnitude from which on it points (agreement), in units of its map. 0: it
     is zero everywhere, or points nowhere.
     """
     @_builtins.property

@@ -74,13 +74,17 @@ def test_a_network_points_at_the_share_of_its_pixels_that_is_asked_for() -> None
 
 def test_only_evidence_in_the_direction_asked_for_counts() -> None:
     signed = np.stack([ramp() - 95])
-    speaks_for, _ = agreement(signed, 1, Agreement(networks=1))
-    # Of the ten largest values four are above zero.
-    assert speaks_for.sum() == 4
+    # The ten largest magnitudes are all against: the little that is above zero is no place to point at.
+    speaks_for, (level,) = agreement(signed, 1, Agreement(networks=1))
+    assert not speaks_for.any()
+    assert level == 0
     against, (level,) = agreement(signed, 1, Agreement(networks=1, evidence=Evidence.AGAINST))
     np.testing.assert_array_equal(against, (ramp() < 10).astype(np.float32))
     assert level == 86
-    assert not agreement(-np.abs(signed), 1, Agreement(networks=1))[0].any()
+    # Of the twenty largest of these eleven are for.
+    both = np.stack([ramp() - 49.0])
+    assert agreement(both, 1, Agreement(networks=1, top_share=0.2))[0].sum() == 11
+    assert agreement(both, 1, Agreement(networks=1, top_share=0.2, evidence=Evidence.AGAINST))[0].sum() == 10
 
 
 @pytest.mark.parametrize(("networks", "least"), [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)])
