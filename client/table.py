@@ -14,7 +14,8 @@ Columns, in this order:
     "Research use only. Not for diagnosis."
 
 Rows are appended to a journal (CSV) beside the output, which they become at the end, also after Ctrl-C. After a power
-cut the journal is still there, and a run with ``resume`` goes on from it.
+cut the journal is still there, and a run with ``resume`` goes on from it. A table that is there already is never lost
+to an unfinished one: a run that overwrites it replaces it when it is complete, and keeps its journal until then.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from .errors import InvalidRequest
 if TYPE_CHECKING:
     from .results import Classification
 
-__all__ = ["FORMATS", "Columns", "ScoreTable"]
+__all__ = ["FORMATS", "Columns", "ScoreTable", "check_output"]
 
 FORMATS = (".csv", ".parquet")
 """Suffixes of the output."""
@@ -125,31 +126,38 @@ class ScoreTable:
     resume : bool
         Keep the rows of images that have an answer already, from the journal or the output of an earlier run. Images
         without an answer are tried again.
+    overwrite : bool
+        Replace an earlier run's output at the end. With `resume`: go on with a run that was to replace it, so that rows
+        of its journal alone are kept.
 
     Raises
     ------
     InvalidRequest
-        The suffix is another, or the earlier run's columns are.
+        The suffix is another, or the earlier run's columns are, or there is an earlier run and nothing says what to do
+        with it.
     """
 
-    def __init__(self, path: Path, columns: Columns, *, resume: bool) -> None:
-        if path.suffix.lower() not in FORMATS:
-            raise InvalidRequest(f"{path}: the output must end in {' or '.join(FORMATS)}")
+    def __init__(self, path: Path, columns: Columns, *, resume: bool = False, overwrite: bool = False) -> None:
+        check_output(path, resume=resume, overwrite=overwrite)
         self.path = path
+        self._replaces = overwrite and path.exists()
         self.done: set[str] = set()
         """Names of the images that need no scoring."""
         self._columns = columns
-        self._journal = path.with_name(f".{path.name}.journal.csv")
+        self._journal = _journal(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._journal.with_name(self._journal.name + ".new")
-        with fresh.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns.names)
-            writer.writeheader()
-            for name, rows in self._earlier() if resume else ():
-                if name not in self.done and not any(row["error"] for row in rows):
-                    self.done.add(name)
-                    writer.writerows(rows)
-        fresh.replace(self._journal)
+        try:
+            with fresh.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, columns.names)
+                writer.writeheader()
+                for name, rows in self._earlier() if resume else ():
+                    if name not in self.done and not any(row["error"] for row in rows):
+                        self.done.add(name)
+                        writer.writerows(rows)
+            fresh.replace(self._journal)
+        finally:
+            fresh.unlink(missing_ok=True)
         self._empty = not self.done
         # Unbuffered: an image's rows go to the operating system in one piece.
         self._file = self._journal.open("ab", buffering=0)
@@ -169,12 +177,29 @@ class ScoreTable:
         self._file.write(text.getvalue().encode())
         self._empty = False
 
-    def close(self) -> None:
-        """Turn the journal into the output. An earlier output stays where nothing is there to replace it."""
+    def close(self, *, complete: bool = True) -> Path:
+        """Turn the journal into the output. An earlier output stays where nothing is there to replace it.
+
+        Parameters
+        ----------
+        complete : bool
+            Whether every image was scored or failed. If not, an output that is overwritten stays as well.
+
+        Returns
+        -------
+        Path
+            Where the rows are now: the output, or the journal of a run that did not come to overwrite it.
+        """
         self._file.close()
         if self._empty and self.path.exists():
             self._journal.unlink()
-            return
+            return self.path
+        if self._replaces and not complete:
+            return self._journal
+        self._become_output()
+        return self.path
+
+    def _become_output(self) -> None:
         if self.path.suffix.lower() == ".csv":
             self._journal.replace(self.path)
             return
@@ -212,7 +237,7 @@ class ScoreTable:
         """Yield the images of earlier runs with their rows: the journal's where one was cut off, then the output's."""
         if self._journal.exists():
             yield from self._complete(self._journal, cut_off=True)
-        if self.path.exists():
+        if self.path.exists() and not self._replaces:
             yield from self._complete(self.path, cut_off=False)
 
     def _complete(self, path: Path, *, cut_off: bool) -> Iterator[tuple[str, list[Row]]]:
@@ -226,6 +251,34 @@ class ScoreTable:
         # The last image of a journal that was cut off may lack rows, or half of one: it is scored again.
         if before is not None and not cut_off:
             yield before
+
+
+def check_output(path: Path, *, resume: bool, overwrite: bool) -> None:
+    """Refuse an output that cannot be written, or that would cost the scores of an earlier run.
+
+    Parameters
+    ----------
+    path, resume, overwrite
+        See :class:`ScoreTable`.
+
+    Raises
+    ------
+    InvalidRequest
+        The text says which options there are.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise InvalidRequest(f"{path}: --out must end in {' or '.join(FORMATS)}")
+    if resume or overwrite:
+        return
+    choice = "give --resume to keep its answers and score what is missing, or --overwrite to begin again"
+    if path.exists():
+        raise InvalidRequest(f"{path}: there is a table already; {choice}")
+    if _journal(path).exists():
+        raise InvalidRequest(f"{path}: a run that was cut off left its answers in {_journal(path)}; {choice}")
+
+
+def _journal(path: Path) -> Path:
+    return path.with_name(f".{path.name}.journal.csv")
 
 
 def _cell(value: object) -> object:
@@ -249,7 +302,9 @@ def _read_parquet(path: Path, names: Sequence[str]) -> Iterator[Row]:
     try:
         file = parquet.ParquetFile(path)
     except ArrowInvalid as error:
-        raise InvalidRequest(f"{path}: not a Parquet file; give another --out or leave --resume away") from error
+        raise InvalidRequest(
+            f"{path}: not a Parquet file; give another --out, or --overwrite without --resume"
+        ) from error
     with file:
         _check(path, file.schema_arrow.names, names)
         for batch in file.iter_batches():
@@ -260,5 +315,6 @@ def _read_parquet(path: Path, names: Sequence[str]) -> Iterator[Row]:
 def _check(path: Path, there: Sequence[str] | None, wanted: Sequence[str]) -> None:
     if list(there or ()) != list(wanted):
         raise InvalidRequest(
-            f"{path}: its columns are not those of the served model set; give another --out or leave --resume away"
+            f"{path}: its columns are not those of the served model set; "
+            "give another --out, or --overwrite without --resume"
         )

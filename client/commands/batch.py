@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from ..async_client import AsyncClient
 from ..batch import Scored, score
 from ..errors import InvalidRequest
 from ..sources import Source, find_sources
-from ..table import FORMATS, Columns, ScoreTable
+from ..table import Columns, ScoreTable, check_output
 from .options import Address, Repository, RootCertificates, err, reachable
 
 __all__ = ["batch"]
@@ -34,6 +35,14 @@ def batch(
     resume: Annotated[
         bool, typer.Option("--resume", help="Keep the answers that the table has, and score only what is missing.")
     ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace a table that is there, when the new one is complete. With --resume: go on with a run that "
+            "was stopped before that.",
+        ),
+    ] = False,
     timeout: Annotated[float, typer.Option(min=0.001, help="Seconds that one X-ray may take.")] = 60.0,
     address: Address = None,
     repository: Repository = None,
@@ -44,16 +53,16 @@ def batch(
     Columns: file, model, version, model_set; per label the network's probability and vote, the networks' mean
     probability and majority; error; intended_use. An image that cannot be scored has one row with its error, is listed
     at the end, and stops nothing; the exit code is 4 then. After Ctrl-C the table holds what was scored, and --resume
-    goes on. With --resume, answers of an earlier model set stay; the column model_set tells.
+    goes on. With --resume, answers of an earlier model set stay; the column model_set tells. A table that is there
+    already is refused without --resume or --overwrite, and stays as it is until a new one is complete.
     """
-    if output.suffix.lower() not in FORMATS:
-        raise InvalidRequest(f"{output}: --out must end in {' or '.join(FORMATS)}")
+    check_output(output, resume=resume, overwrite=overwrite)
     sources = find_sources(source)
     console = err()
     with reachable(address, repository, console) as reached:
-        run = _Run(console, sources, output)
+        run = _Run(console, sources, output, resume=resume, overwrite=overwrite)
         try:
-            asyncio.run(run.score(reached, root_certificates, concurrency=concurrency, timeout=timeout, resume=resume))
+            asyncio.run(run.score(reached, root_certificates, concurrency=concurrency, timeout=timeout))
         finally:
             run.report()
     if run.failures:
@@ -63,47 +72,55 @@ def batch(
 class _Run:
     """A batch as it goes."""
 
-    def __init__(self, console: Console, sources: list[Source], output: Path) -> None:
+    def __init__(self, console: Console, sources: list[Source], output: Path, *, resume: bool, overwrite: bool) -> None:
         self.failures: list[Scored] = []
         self._console = console
         self._sources = sources
         self._output = output
+        self._resume = resume
+        self._overwrite = overwrite
         self._scored = 0
         self._kept = 0
-        self._begun = False
+        self._said = 0
+        self._started = time.monotonic()
+        self._written: Path | None = None
 
-    async def score(
-        self, address: str, root_certificates: Path | None, *, concurrency: int, timeout: float, resume: bool
-    ) -> None:
+    async def score(self, address: str, root_certificates: Path | None, *, concurrency: int, timeout: float) -> None:
+        """Score what is missing, and close the table whatever happens."""
         async with AsyncClient(address, root_certificates=root_certificates) as client:
             catalogue = await client.list_models()
             voting = next((model for model in catalogue.models if model.votes), None)
             if voting is None:
                 raise InvalidRequest("the server has no model set")
             columns = Columns(tuple(label.name for label in voting.labels))
-            table = ScoreTable(self._output, columns, resume=resume)
-            self._begun = True
+            table = ScoreTable(self._output, columns, resume=self._resume, overwrite=self._overwrite)
+            complete = False
             try:
                 waiting = [source for source in self._sources if source.name not in table.done]
-                self._kept = len(self._sources) - len(waiting)
+                self._kept = self._said = len(self._sources) - len(waiting)
+                self._started = time.monotonic()
                 with self._bar() as bar:
                     task = bar.add_task("scoring", total=len(self._sources), completed=self._kept)
                     async with aclosing(score(client, waiting, concurrency=concurrency, timeout=timeout)) as scores:
                         async for scored in scores:
                             self._take(scored, table, columns, catalogue.intended_use)
                             bar.advance(task)
+                            self._log()
+                complete = True
             finally:
-                table.close()
+                self._written = table.close(complete=complete)
 
     def report(self) -> None:
         """Say what became of the batch, also of one that was stopped."""
-        if not self._begun:
+        if self._written is None:
             return
         kept = f", {self._kept} kept" if self._kept else ""
         self._console.print(
-            escape(f"{self._output}: {self._scored} scored{kept}, {len(self.failures)} failed"),
+            escape(f"{self._written}: {self._scored} scored{kept}, {len(self.failures)} failed"),
             style="red" if self.failures else None,
         )
+        if self._written != self._output:
+            self._console.print(escape(f"{self._output} is as it was; --resume --overwrite goes on to replace it"))
         for scored in self.failures[:_FAILURES_SHOWN]:
             self._console.print(escape(f"  {scored.source.name}: {scored.error}"))
         if len(self.failures) > _FAILURES_SHOWN:
@@ -116,6 +133,13 @@ class _Run:
         else:
             self._scored += 1
             table.append(columns.rows(scored.source.name, scored.classification))
+
+    def _log(self) -> None:
+        """Say in a log, where there is no bar, how far it is: a line per tenth."""
+        done, total = self._kept + self._scored + len(self.failures), len(self._sources)
+        if not self._console.is_terminal and 10 * done // total > 10 * self._said // total:
+            self._said = done
+            self._console.print(f"{done} of {total} after {time.monotonic() - self._started:.1f} s")
 
     def _bar(self) -> Progress:
         return Progress(

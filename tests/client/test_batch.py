@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -104,8 +106,69 @@ def test_resuming_with_other_columns_is_refused(program, fake, folder, tmp_path)
     out.write_text("file,model,error\na.png,net_a,\n")
     ran = program("batch", folder, "--out", out, "--resume", "--address", fake.address)
     assert ran.code == 2
-    assert "leave --resume away" in ran.err
-    assert out.read_text().startswith("file,model,error")
+    assert "--overwrite without --resume" in ran.err
+    assert out.read_text() == "file,model,error\na.png,net_a,\n"
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".", "scores"))] == ["scores.csv"]
+
+
+@pytest.mark.parametrize("left", ["scores.csv", ".scores.csv.journal.csv"])
+def test_a_table_that_is_there_is_refused_without_a_word_about_it(program, fake, folder, tmp_path, left) -> None:
+    program("batch", folder, "--out", tmp_path / "other.csv", "--address", fake.address)
+    (tmp_path / left).write_bytes((tmp_path / "other.csv").read_bytes())
+    fake.classified.clear()
+    ran = program("batch", folder, "--out", tmp_path / "scores.csv", "--address", fake.address)
+    assert ran.code == 2
+    assert "--resume" in ran.err
+    assert "--overwrite" in ran.err
+    assert not fake.classified
+    assert (tmp_path / left).read_bytes() == (tmp_path / "other.csv").read_bytes()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(
+    program, fake, folder, tmp_path, suffix, monkeypatch
+) -> None:
+    out, journal = tmp_path / f"scores.{suffix}", tmp_path / f".scores.{suffix}.journal.csv"
+    program("batch", folder, "--out", out, "--address", fake.address)
+    before = out.read_bytes()
+
+    async def stopped(*args, **kwargs):  # noqa: ANN002, ANN003, ANN202
+        async with aclosing(score(*args, **kwargs)) as scores:
+            async for number, scored in aenumerate(scores):
+                if number == 2:
+                    raise KeyboardInterrupt
+                yield scored
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.import_module("radiolucent.client.commands.batch"), "score", stopped)
+        ran = program("batch", folder, "--out", out, "--overwrite", "--address", fake.address)
+    assert ran.code == 130
+    assert "--resume --overwrite goes on" in ran.err
+    assert out.read_bytes() == before
+    assert [row["file"] for row in rows(journal)] == ["a.png", "a.png", "b.PNG", "b.PNG"]
+    fake.classified.clear()
+    ran = program("batch", folder, "--out", out, "--resume", "--overwrite", "--address", fake.address)
+    assert ran.code == 4  # the letter
+    assert len(fake.classified) == 4  # the last image of a journal counts as cut off
+    assert len(rows(out) if suffix == "csv" else parquet.read_table(out)) == 9
+    assert not journal.exists()
+
+
+async def aenumerate(values):  # noqa: ANN201
+    number = 0
+    async for value in values:
+        yield number, value
+        number += 1
+
+
+def test_a_log_has_a_line_per_tenth(program, fake, xray, tmp_path) -> None:
+    study = tmp_path / "study"
+    study.mkdir()
+    for number in range(25):
+        (study / f"{number:02}.png").write_bytes(xray.read_bytes())
+    ran = program("batch", study, "--out", tmp_path / "scores.csv", "--address", fake.address)
+    told = [line.partition(" after ")[0] for line in ran.err.splitlines() if " of 25 after " in line]
+    assert told == [f"{done} of 25" for done in (3, 5, 8, 10, 13, 15, 18, 20, 23, 25)]
 
 
 def test_a_manifest_names_files_beside_it(program, fake, folder, tmp_path) -> None:
