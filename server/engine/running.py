@@ -15,7 +15,7 @@ from typing import Protocol
 from ...handlers.card import ModelCard
 from ...handlers.errors import HandlersError
 from ...handlers.image import XRay
-from ...handlers.preprocess import Prepared, preprocess
+from ...handlers.preprocess import preprocess
 from ...handlers.repository import ENSEMBLE
 from ..catalog import ModelCatalog
 from ..classifier import Classification, Classifier
@@ -143,11 +143,6 @@ class _Course:
         self.classification_s = time.monotonic() - begin
         planned = plan(run.job.job_id, run.order, run.calls, explained, run.catalog.repository)
         aggregates = plan_aggregates(run.order, run.calls, explained, classification)
-        seen: Prepared | None = None
-        if aggregates and run.order.inputs:
-            spec = aggregates[0].spec
-            seen = await run.classifier.in_thread(partial(preprocess, image, spec))
-        del image
         targets: dict[str, Target] = {}
         for one in explained:
             for target in one.targets:
@@ -156,10 +151,12 @@ class _Course:
         self.aggregates = Aggregates(aggregates)
         items = (*(one.item for one in planned), *(one.item for one in aggregates))
         run.job.log.append(Classified(classification, tuple(targets.values()), items))
-        if seen is not None:
+        if aggregates and run.order.inputs:
+            seen = await run.classifier.in_thread(partial(preprocess, image, aggregates[0].spec))
             version = aggregates[0].item.version
             for event in self.tally.once(ModelInput(ENSEMBLE, version, seen.tensor, seen.affine)):
                 run.job.log.append(event)
+        del image
         self.started = True
         await asyncio.gather(*(self._work(one) for one in planned))
 
