@@ -53,15 +53,18 @@ def local_server(repository: Path | None, console: Console) -> Iterator[str]:
         There is no server in this installation, or it did not come up; the text says why.
     """
     _check_installed()
-    with tempfile.TemporaryDirectory(prefix="radiolucent-") as folder, _sigterm_unwinds():
+    with tempfile.TemporaryDirectory(prefix="radiolucent-") as folder, _signals_unwind():
         ready, log = Path(folder, "ready.json"), Path(folder, "server.log")
         command = [*_PROGRAM, "serve", "--host", "127.0.0.1", "--port", "0", "--ready-file", str(ready)]
+        command += ["--owner-folder", folder]
         command += ["--repository", str(repository)] if repository is not None else []
         with log.open("wb") as output:
             # A session of its own: Ctrl-C is for this command, which then stops the server in its own time.
             process = subprocess.Popen(  # noqa: S603  - our own program
                 command,
-                stdin=subprocess.DEVNULL,
+                # Nothing is ever written. When this program is gone, however it went, the server reads the end of its
+                # input, stops, and removes the folder. No other child inherits our end of a pipe made here.
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -111,6 +114,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     finally:  # it hangs, or the user pressed Ctrl-C again
         if process.poll() is None:
             _kill(process)
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -123,17 +128,31 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """Let SIGTERM unwind the stack instead of ending the process at once, which would leave the server behind."""
+def _signals_unwind() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal unwind the stack instead of ending the process at once.
+
+    What is under way gets its end, such as a table that is being written. Under nohup a closed terminal means nothing.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def leave(signum: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + signum)
+    unwinding = False
 
-    before = signal.signal(signal.SIGTERM, leave)
+    def leave(signum: int, _: FrameType | None) -> None:
+        nonlocal unwinding
+        # A terminal that closes sends its signal more than once; the server is given the time to end well.
+        if not unwinding:
+            unwinding = True
+            raise SystemExit(128 + signum)
+
+    wanted = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {signum: signal.getsignal(signum) for signum in wanted}
+    before = {signum: handler for signum, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    for signum in before:
+        signal.signal(signum, leave)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import asyncio
+
+    from .owner import Owner
     from .settings import Settings
 
 __all__ = ["serve"]
@@ -37,17 +40,23 @@ def serve(
     ready_file: Annotated[
         Path | None, typer.Option(help="When calls are answered, write address and process id here, as JSON.")
     ] = None,
+    owner_folder: Annotated[
+        Path | None,
+        typer.Option(hidden=True, help="Stop when standard input ends: its other end is the owner's, and so is this."),
+    ] = None,
 ) -> None:
-    """Serve classifications and explanations over gRPC, until Ctrl-C or SIGTERM.
+    """Serve classifications and explanations over gRPC, until Ctrl-C, SIGTERM or a closed terminal (but for nohup).
 
     Settings that have no option here are in RADIOLUCENT_* variables or the TOML file.
     Research use only. Not for diagnosis.
     """
     import asyncio
+    from contextlib import ExitStack
 
     from pydantic import ValidationError
 
     from .logs import configure_logs
+    from .owner import Owner
     from .settings import load_settings
 
     try:
@@ -61,15 +70,16 @@ def serve(
     except (OSError, ValueError) as error:
         raise _failed(f"{config} cannot be read: {error}.", _EXIT_INPUT) from None
     configure_logs(settings.log_format, settings.log_level)
-    message = asyncio.run(_serve(settings, ready_file))
+    with ExitStack() as stack:
+        owner = stack.enter_context(Owner(owner_folder)) if owner_folder is not None else None
+        message = asyncio.run(_serve(settings, ready_file, owner))
     if message:
         raise _failed(message, _EXIT_CANNOT_START)
 
 
-async def _serve(settings: Settings, ready_file: Path | None) -> str:
-    """Serve until a signal comes; returns what to say when it cannot start, empty if all went well."""
+async def _serve(settings: Settings, ready_file: Path | None, owner: Owner | None) -> str:
+    """Serve until a signal comes or the owner is gone; returns why it cannot start, or nothing."""
     import asyncio
-    import signal
 
     from .errors import CannotServe
     from .gateway import Gateway
@@ -77,6 +87,9 @@ async def _serve(settings: Settings, ready_file: Path | None) -> str:
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if owner is not None:
+        owner.watch(loop, stop.set)
+    signals = _ending_signals()
     gateway = Gateway(settings)
     starting = asyncio.ensure_future(gateway.start())
     stopping = asyncio.ensure_future(stop.wait())
@@ -84,11 +97,9 @@ async def _serve(settings: Settings, ready_file: Path | None) -> str:
         # A signal counts while it starts, too. Ray, when it starts, puts a handler of its own in place, which prints
         # the stack and aborts: ours goes back over it.
         while not starting.done() and not stopping.done():
-            for signum in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(signum, stop.set)
+            _stop_on(signals, loop, stop)
             await asyncio.wait({starting, stopping}, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, stop.set)
+        _stop_on(signals, loop, stop)
         if not starting.done():
             starting.cancel()
             await asyncio.wait({starting})
@@ -116,6 +127,19 @@ async def _serve(settings: Settings, ready_file: Path | None) -> str:
         if ready_file is not None:
             ready_file.unlink(missing_ok=True)
     return ""
+
+
+def _ending_signals() -> list[int]:
+    """List the signals that end the server: also that of a terminal that is closed, unless nohup has it ignored."""
+    import signal
+
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hangs_up else [])]
+
+
+def _stop_on(signals: list[int], loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    for signum in signals:
+        loop.add_signal_handler(signum, stop.set)
 
 
 def _write_ready_file(path: Path, address: str) -> None:

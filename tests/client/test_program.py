@@ -228,19 +228,41 @@ def test_a_server_that_does_not_start_says_why(fake_serve) -> None:
         pass
 
 
-def test_sigterm_stops_the_server_too(fake_serve) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP])
+def test_sigterm_and_a_closed_terminal_stop_the_server_too(fake_serve, signum) -> None:
     pids = fake_serve("serves")
 
     def wait() -> None:
         with local_server.local_server(None, Console(stderr=True)):
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(5)
+            try:
+                os.kill(os.getpid(), signum)
+                time.sleep(5)
+            finally:
+                os.kill(os.getpid(), signum)  # a shell repeats what the terminal said
+                time.sleep(0.01)
 
-    with pytest.raises(SystemExit) as left:
-        wait()
-    assert left.value.code == 143
+    before = signal.signal(signum, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as left:
+            wait()
+        assert left.value.code == 128 + signum
+        assert gone(pids)
+        assert signal.getsignal(signum) is signal.SIG_DFL
+    finally:
+        signal.signal(signum, before)
+
+
+def test_under_nohup_a_closed_terminal_stops_nothing(fake_serve) -> None:
+    pids = fake_serve("serves")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with local_server.local_server(None, Console(stderr=True)):
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.01)
+            assert psutil.pid_exists(int(pids.read_text().split()[0]))
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert gone(pids)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_without_a_server_the_error_says_what_to_do(monkeypatch, program, xray) -> None:

@@ -149,3 +149,26 @@ def test_ctrl_c_stops_the_server_that_was_started(model_repository, xray, tmp_pa
     assert process.returncode == 130, err
     assert json.loads((out / "result.json").read_text())["state"] == "interrupted"
     assert _left_behind(mark) == []
+
+
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGHUP])
+def test_a_server_ends_with_the_command_that_started_it_however_that_ends(
+    model_repository, xray, tmp_path, signum
+) -> None:
+    mark = uuid.uuid4().hex
+    process = subprocess.Popen(
+        [*PROGRAM, "explain", str(xray), "--method", "occlusion", "--set", "occlusion.window=3", "--set",
+         "occlusion.stride=1", "--repository", str(model_repository)],
+        stderr=subprocess.PIPE, text=True, env=environment(TEST_MARK=mark, TMPDIR=str(tmp_path)),
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith("explaining"):
+            break
+    assert list(tmp_path.glob("radiolucent-*"))
+    process.send_signal(signum)
+    process.communicate(timeout=60)
+    assert process.returncode == (-signum if signum == signal.SIGKILL else 128 + signum)
+    assert _left_behind(mark) == []
+    assert not list(tmp_path.glob("radiolucent-*"))

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,39 @@ def test_what_stops_a_start_is_said_in_one_line_with_its_remedy(tmp_path: Path, 
             assert len(ended.stderr.strip().splitlines()) == 1, ended.stderr
             assert words in ended.stderr
             assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_closed_terminal_stops_it_unless_nohup_does_not_want_that(
+    tmp_path: Path, model_repository: Path, ignored: bool
+) -> None:
+    program = [sys.executable, "-c", "import typer; from radiolucent.server.command import serve; typer.run(serve)"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RADIOLUCENT_")}
+    log, ready = tmp_path / "server.log", tmp_path / "ready.json"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*(["nohup"] if ignored else []), *program, "--port", "0", "--workers", "1",
+             "--repository", str(model_repository), "--ready-file", str(ready)],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, start_new_session=True,
+        )  # fmt: skip
+    family: list[psutil.Process] = []
+    try:
+        deadline = time.monotonic() + 90
+        while not ready.exists():
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        parent = psutil.Process(process.pid)
+        family = [parent, *parent.children(recursive=True)]
+        os.killpg(process.pid, signal.SIGHUP)  # as a terminal does: to everything that runs in it
+        if ignored:
+            time.sleep(1)
+            assert process.poll() is None
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+    finally:
+        process.kill()
+    _, alive = psutil.wait_procs(family, timeout=5)
+    assert not [one for one in alive if one.status() != psutil.STATUS_ZOMBIE]
+    assert not ready.exists()
+    assert "Traceback" not in log.read_text()
