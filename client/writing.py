@@ -11,7 +11,8 @@
     DIR/<model>/input.npz              input float32 C x H x W: the tensor that this model saw
     DIR/result.json                    everything else
 
-``<label>`` has ``_`` for spaces. A file is there whole or not at all.
+``<label>`` has ``_`` for spaces. Labels that become alike so, or differ by case alone, are numbered in the order of the
+networks' outputs (``A_b``, ``A_b_2``); ``result.json`` says which file is whose. A file is there whole or not at all.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 import secrets
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,30 +29,17 @@ import numpy as np
 
 from .document import Record
 from .events import Classified, Event, Heatmap, ModelInput
+from .file_names import PathParts, path_part
 from .rendering import render
+from .writer_thread import WriterThread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ResultFolder", "path_part", "write_whole"]
+__all__ = ["ResultFolder", "write_whole"]
 
 RESULT = "result.json"
-
-
-def path_part(name: str) -> str:
-    """Return a model's, label's or method's name as one part of a path: spaces and what paths give a meaning are ``_``.
-
-    Parameters
-    ----------
-    name : str
-        As the server says it.
-
-    Returns
-    -------
-    str
-        Never empty, never hidden, without a separator.
-    """
-    return re.sub(r"^\.+", "_", re.sub(r"[\s/\\:*?\"<>|\x00-\x1f]", "_", name)) or "_"
+_INPUT = "input.npz"
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -92,42 +80,43 @@ class ResultFolder:
     def __init__(self, folder: Path, record: Record) -> None:
         self.folder = folder
         self._record = record
+        self._models, self._labels = PathParts([RESULT]), PathParts([_INPUT])
         self._inputs: dict[str, NDArray[np.float32]] = {}
         self._waiting: list[Heatmap] = []
+        self._writer = WriterThread()
 
     def add(self, event: Event) -> None:
-        """Write what an event brings: a final map and its picture, or an input.
+        """Write what an event brings: a final map and its picture (in the background), or an input.
 
         Parameters
         ----------
         event : Event
             Any event of the job, in its order.
+
+        Raises
+        ------
+        OSError
+            This or an earlier event's files could not be written.
         """
         if isinstance(event, Classified):
             self._remove_previous()
+            self._name(event)
             self._record.add(event)
         elif isinstance(event, ModelInput):
-            name = f"{path_part(event.model.name)}/input.npz"
+            name = f"{self._models.of(event.model.name)}/{_INPUT}"
             self._write_arrays(name, input=event.values)
             self._inputs[event.model.name] = event.values
             self._record.add(event, {"input": name})
             waiting, self._waiting = self._waiting, []
             for heatmap in waiting:
-                self._draw(heatmap)
+                self._write(heatmap)
         elif isinstance(event, Heatmap) and event.final:
-            names = self._names(event)
-            arrays = {"heatmap": event.values}
-            if event.aggregate is None:
-                # Where the server sent no attribution, one channel's is the map itself.
-                arrays["attribution"] = event.values[np.newaxis] if event.attribution is None else event.attribution
-            self._write_arrays(names["npz"], **arrays)
-            self._draw(event)
-            self._record.add(event, names)
+            self._write(event)
         else:
             self._record.add(event)
 
     def finish(self, **also: object) -> Path:
-        """Write ``result.json``.
+        """Wait for the maps, and write ``result.json``.
 
         Parameters
         ----------
@@ -138,34 +127,63 @@ class ResultFolder:
         -------
         Path
             The file.
+
+        Raises
+        ------
+        OSError
+            A file could not be written; ``result.json`` is there if it could, and names what was.
         """
-        for heatmap in self._waiting:  # a server that sent no input: the map stands alone
-            self._inputs.setdefault(heatmap.model.name, np.zeros_like(heatmap.values)[np.newaxis])
-            self._draw(heatmap)
-        self._waiting = []
-        document = json.dumps(self._record.as_document(**also), indent=2, ensure_ascii=False, allow_nan=False)
         path = self.folder / RESULT
-        write_whole(path, (document + "\n").encode())
+        try:
+            for heatmap in self._waiting:  # a server that sent no input: the map stands alone
+                self._inputs.setdefault(heatmap.model.name, np.zeros_like(heatmap.values)[np.newaxis])
+                self._write(heatmap)
+            self._waiting = []
+            self._writer.finish()
+        finally:
+            document = json.dumps(self._record.as_document(**also), indent=2, ensure_ascii=False, allow_nan=False)
+            write_whole(path, (document + "\n").encode())
         return path
 
-    @staticmethod
-    def _names(heatmap: Heatmap) -> dict[str, str]:
-        stem = "/".join(path_part(part) for part in (heatmap.model.name, heatmap.label, heatmap.method))
+    def _name(self, event: Classified) -> None:
+        """Fix the names of all that may come, so that no order of arrival changes them."""
+        for vote in event.classification.labels:
+            self._labels.of(vote.label)
+        for item in event.items:
+            self._models.of(item.model.name)
+            for label in item.labels:
+                self._labels.of(label)
+
+    def _names(self, heatmap: Heatmap) -> dict[str, str]:
+        parts = (self._models.of(heatmap.model.name), self._labels.of(heatmap.label), path_part(heatmap.method))
+        stem = "/".join(parts)
         if heatmap.aggregation is not None:
             stem += f".{path_part(heatmap.aggregation)}"
         return {"npz": f"{stem}.npz", "png": f"{stem}.png"}
+
+    def _write(self, heatmap: Heatmap) -> None:
+        background = self._inputs.get(heatmap.model.name)
+        if background is None:
+            self._waiting.append(heatmap)
+            return
+        names = self._names(heatmap)
+        # What could not be written is not in the record.
+        self._writer.add(
+            partial(self._write_files, heatmap, background, names), partial(self._record.add, heatmap, names)
+        )
+
+    def _write_files(self, heatmap: Heatmap, background: NDArray[np.float32], names: dict[str, str]) -> None:
+        arrays = {"heatmap": heatmap.values}
+        if heatmap.aggregate is None:
+            # Where the server sent no attribution, one channel's is the map itself.
+            arrays["attribution"] = heatmap.values[np.newaxis] if heatmap.attribution is None else heatmap.attribution
+        self._write_arrays(names["npz"], **arrays)
+        write_whole(self.folder / names["png"], render(heatmap, background))
 
     def _write_arrays(self, name: str, **arrays: NDArray[np.float32]) -> None:
         file = io.BytesIO()
         np.savez_compressed(file, **{key: np.asarray(value, np.float32) for key, value in arrays.items()})
         write_whole(self.folder / name, file.getvalue())
-
-    def _draw(self, heatmap: Heatmap) -> None:
-        background = self._inputs.get(heatmap.model.name)
-        if background is None:
-            self._waiting.append(heatmap)
-            return
-        write_whole(self.folder / self._names(heatmap)["png"], render(heatmap, background))
 
     def _remove_previous(self) -> None:
         result = self.folder / RESULT

@@ -72,8 +72,11 @@ def explain(
         typer.Option(min=1e-6, max=1 - 1e-6, help="A network points at this share of its map's strongest pixels."),
     ] = 0.1,
     partial: Annotated[
-        bool, typer.Option("--partial", help="Also receive maps that are still being computed.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--partial/--no-partial", help="Also receive maps that are still being computed; final ones are written."
+        ),
+    ] = True,
     folder: Annotated[
         Path | None,
         typer.Option("--out", file_okay=False, help="Write arrays, pictures and result.json to this folder."),
@@ -128,8 +131,8 @@ def explain(
                 ) as stream,
             ):
                 for event in stream:
-                    job.take(event)
                     live.show(event)
+                    job.take(event)
         finally:
             document = job.finish()
     if as_json:

@@ -56,7 +56,7 @@ def test_explain_writes_the_folder_and_says_what_happens(program, fake, xray, tm
     out = tmp_path / "out"
     ran = program(
         "explain", xray, "--method", "all", "--model", "all", "--set", "occlusion.window=50", "--set",
-        "occlusion.stride=0.5", "--target", "No Finding", "--partial", "--out", out, "--address", fake.address,
+        "occlusion.stride=0.5", "--target", "No Finding", "--out", out, "--address", fake.address,
     )  # fmt: skip
     assert ran.code == 0, ran.err
     assert "first partial heatmap after" in ran.err
@@ -73,6 +73,12 @@ def test_explain_writes_the_folder_and_says_what_happens(program, fake, xray, tm
     request = fake.requests[0]
     assert request.partial_heatmaps
     assert not request.keep_after_disconnect
+
+
+def test_explain_asks_for_final_maps_alone_where_told_so(program, fake, xray) -> None:
+    ran = program("explain", xray, "--no-partial", "--address", fake.address)
+    assert "first heatmap after" in ran.err
+    assert not fake.requests[0].partial_heatmaps
 
 
 @pytest.mark.parametrize("output", ["logit", "probability"])

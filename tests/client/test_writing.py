@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from radiolucent.client import Client
 from radiolucent.client.document import Record
-from radiolucent.client.writing import ResultFolder, path_part, write_whole
+from radiolucent.client.events import Heatmap
+from radiolucent.client.file_names import path_part
+from radiolucent.client.writer_thread import WriterThread
+from radiolucent.client.writing import ResultFolder, write_whole
 
 
 def run(fake, xray, folder: Path, methods: list[str], **options: object) -> Path:
@@ -126,3 +130,91 @@ def test_a_file_that_cannot_be_finished_leaves_nothing(tmp_path, monkeypatch) ->
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "a.npz", b"x")
     assert files(tmp_path) == set()
+
+
+def test_labels_that_become_alike_get_files_of_their_own(fake, xray, tmp_path) -> None:
+    labels = ["A b", "A_b", "a B", "A b 2", "input.npz"]
+    folder = tmp_path / "out"
+    result = json.loads(run(fake, xray, folder, ["occlusion"], targets=labels, models=["net_a"]).read_text())
+    named = {entry["label"]: entry["files"]["npz"] for entry in result["heatmaps"]}
+    assert named == {
+        "A b": "net_a/A_b/occlusion.npz",
+        "A_b": "net_a/A_b_2/occlusion.npz",
+        "a B": "net_a/a_B_3/occlusion.npz",
+        "A b 2": "net_a/A_b_2_2/occlusion.npz",
+        "input.npz": "net_a/input.npz_2/occlusion.npz",
+    }
+    pictures = {entry["files"]["png"] for entry in result["heatmaps"]}
+    assert files(folder) == {"result.json", "net_a/input.npz", *named.values(), *pictures}
+
+
+def test_the_order_of_arrival_changes_no_name(fake, xray, tmp_path) -> None:
+    with Client(fake.address) as client, client.explain(xray, ["saliency"], targets=["A b", "A_b"]) as stream:
+        events = list(stream)
+    maps = [event for event in events if isinstance(event, Heatmap)]
+    for folder, order in ((tmp_path / "one", maps), (tmp_path / "two", maps[::-1])):
+        result = ResultFolder(folder, Record("x.png"))
+        result.add(events[0])
+        for event in order:
+            result.add(event)
+        named = json.loads(result.finish().read_text())["heatmaps"]
+        assert {entry["files"]["npz"] for entry in named if entry["label"] == "A_b"} == {
+            "net_a/A_b_2/saliency.npz",
+            "net_b/A_b_2/saliency.npz",
+        }
+
+
+def test_events_do_not_wait_for_pictures(fake, xray, tmp_path, monkeypatch) -> None:
+    may_draw = threading.Event()
+
+    def slow(*_: object) -> bytes:
+        assert may_draw.wait(20)
+        return b"a picture"
+
+    monkeypatch.setattr("radiolucent.client.writing.render", slow)
+    result = ResultFolder(tmp_path / "out", Record(str(xray)))
+    with Client(fake.address) as client, client.explain(xray, ["occlusion", "saliency"], inputs=True) as stream:
+        for event in stream:
+            result.add(event)
+    assert not list((tmp_path / "out").rglob("*.png"))
+    may_draw.set()
+    document = json.loads(result.finish().read_text())
+    assert len(document["heatmaps"]) == 4
+    assert all(
+        (tmp_path / "out" / entry["files"]["png"]).read_bytes() == b"a picture" for entry in document["heatmaps"]
+    )
+
+
+def test_what_could_not_be_written_is_told_and_not_in_the_result(fake, xray, tmp_path, monkeypatch) -> None:
+    def full(heatmap: Heatmap, _: object) -> bytes:
+        if heatmap.method == "occlusion":
+            raise OSError(28, "No space left on device")
+        return b"a picture"
+
+    monkeypatch.setattr("radiolucent.client.writing.render", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(fake, xray, tmp_path / "out", ["saliency", "occlusion"], models=["net_a"])
+    document = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert [entry["method"] for entry in document["heatmaps"]] == ["saliency"]
+
+
+def test_no_more_maps_wait_than_memory_is_meant_for() -> None:
+    writer, begun, end = WriterThread(), [], threading.Event()
+
+    def write() -> None:
+        begun.append(1)
+        end.wait(20)
+
+    def add_many() -> None:
+        for _ in range(40):
+            writer.add(write, lambda: None)
+            begun.append(0)
+
+    adding = threading.Thread(target=add_many)
+    adding.start()
+    adding.join(0.3)
+    assert begun.count(0) == 16
+    end.set()
+    adding.join(20)
+    writer.finish()
+    assert begun.count(1) == 40
