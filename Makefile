@@ -6,7 +6,7 @@ READY  := $(VENV)/.radiolucent-ready
 OUT    ?= build/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format protos configs bench docs wheel clean
+.PHONY: help setup demo test check format protos configs bench methods docs wheel clean
 
 help:  ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,8 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## Train on phantoms, serve, classify, explain; ends with a report.
 	$(BIN)/radiolucent demo --out $(OUT)
 
-test: $(READY)  ## Run all tests.
-	$(BIN)/python -m pytest
+test: $(READY)  ## Run all tests: those that start servers in one process, the others beside them.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 check: $(READY) node_modules  ## Lint, types, floors of the house, protos.
 	$(BIN)/ruff check .
@@ -51,6 +51,10 @@ node_modules: package.json
 
 bench: $(READY)  ## Measure gateway against Triton; prints a table (about 5 minutes).
 	$(BIN)/python -m benchmarks.gateway
+
+REPOSITORY ?= $(OUT)/model_repository
+methods: $(READY)  ## Measure every method on the demo's networks; writes docs/methods.json (about half an hour).
+	$(BIN)/python -m benchmarks.methods $(REPOSITORY)
 
 docs: $(READY)  ## Write the generated parts of docs/.
 	$(BIN)/python docs/generate.py
