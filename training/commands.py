@@ -5,6 +5,7 @@ Heavy imports are inside the functions, so that ``radiolucent --help`` stays qui
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["export", "import_network", "phantoms", "train"]
 
 _REPOSITORY = Path("model_repository")
 _RUNS = Path("runs")
+_EXIT_INPUT = 2  # as the whole program documents its exit codes
 
 RepositoryOption = Annotated[Path, typer.Option("--repository", help="Triton model repository.", file_okay=False)]
 
@@ -30,7 +32,7 @@ RepositoryOption = Annotated[Path, typer.Option("--repository", help="Triton mod
 def _reported(again: str = "") -> Iterator[Console]:
     """Turn what is expected to go wrong into one message, and Ctrl-C into a promise that holds."""
     from ..handlers.errors import HandlersError
-    from .errors import Interrupted, TrainingError
+    from .errors import Interrupted, TrainingError, WrongArgument
 
     console = Console(stderr=True)
     try:
@@ -44,7 +46,7 @@ def _reported(again: str = "") -> Iterator[Console]:
     except (TrainingError, HandlersError) as error:
         console.print("[red]Error:[/]", end=" ")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from None
+        raise typer.Exit(_EXIT_INPUT if isinstance(error, WrongArgument) else 1) from None
 
 
 def phantoms(
@@ -116,10 +118,14 @@ def train(
         if manifest is None:
             settings, examples = _demo(chosen, seed)
         else:
+            from .labels import check_implications
             from .manifest import read_manifest
             from .settings import manifest_settings
 
-            read = read_manifest(manifest, images, implies=_hierarchy(implies), keep_doubtful=keep_doubtful, seed=seed)
+            hierarchy = _hierarchy(implies)
+            read = read_manifest(manifest, images, implies=hierarchy, keep_doubtful=keep_doubtful, seed=seed)
+            if implies:
+                check_implications([label.name for label in read.labels], hierarchy)
             if read.left_out:
                 Console(stderr=True).print(f"{read.left_out} rows with doubtful labels left out (--keep-doubtful)")
             examples = read
@@ -198,13 +204,21 @@ def import_network(
     with _reported("Nothing was written."):
         from ..handlers.card import InputSpec
         from ..handlers.repository import Repository
-        from .importing import import_timm, import_torchscript
-        from .labels import make_labels
+        from .importing import check_name, import_timm, import_torchscript
+        from .labels import check_implications, make_labels
 
         if (torchscript is None) == (timm_name is None) or (timm_name is None) != (state_dict is None):
             raise typer.BadParameter("give either --torchscript FILE, or --timm ARCHITECTURE with --state-dict FILE")
         names = tuple(part.strip() for part in labels.split(",") if part.strip())
-        made = make_labels(names, _hierarchy(implies))
+        if not names:
+            raise typer.BadParameter("--labels names no label")
+        if not (math.isfinite(mean) and math.isfinite(std)):
+            raise typer.BadParameter("--mean and --std must be finite")
+        check_name(name)
+        hierarchy = _hierarchy(implies)
+        if implies:
+            check_implications(names, hierarchy)
+        made = make_labels(names, hierarchy)
         spec = InputSpec(size=size, channels=channels, mean=mean, std=std)
         target = Repository(repository)
         if torchscript is not None:
@@ -242,12 +256,13 @@ def _hierarchy(pairs: list[str] | None) -> Mapping[str, str]:
 
     if pairs is None:
         return PAPER_HIERARCHY
-    hierarchy = {}
+    hierarchy: dict[str, str] = {}
     for pair in pairs:
         child, equals, parent = (part.strip() for part in pair.partition("="))
         if not (child and equals and parent):
             raise typer.BadParameter(f"--implies {pair!r} is not CHILD=PARENT")
-        hierarchy[child] = parent
+        if hierarchy.setdefault(child, parent) != parent:
+            raise typer.BadParameter(f"--implies gives {child!r} two parents, {hierarchy[child]!r} and {parent!r}")
     return hierarchy
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "RunError",
     "TrainingError",
     "WeightsError",
+    "WrongArgument",
 ]
 
 _SHOWN = 30
@@ -20,6 +21,10 @@ _SHOWN = 30
 
 class TrainingError(Exception):
     """Base of all errors of this package."""
+
+
+class WrongArgument(TrainingError):
+    """An argument that is seen to be wrong before any work; the text names it."""
 
 
 class ManifestError(TrainingError):

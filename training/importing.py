@@ -11,8 +11,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 
-from ..handlers.card import InputSpec, Label, ModelCard, save_card
+from ..handlers.card import InputSpec, Label, ModelCard, Name, save_card
 from ..handlers.repository import (
     FIVE_NETWORKS,
     Member,
@@ -22,12 +23,14 @@ from ..handlers.repository import (
     to_pbtxt,
 )
 from ..handlers.repository.checksum import sha256
-from .errors import ExportError, ImportNetworkError
+from .errors import ExportError, ImportNetworkError, WrongArgument
 from .export import library_versions
 from .networks import NETWORKS, build_timm
 from .parity import BATCHES, example, measure_parity, quiet_torchscript, save_torchscript, trace_network, write_onnx
 
-__all__ = ["import_timm", "import_torchscript"]
+__all__ = ["check_name", "import_timm", "import_torchscript"]
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 
 def import_torchscript(
@@ -70,7 +73,7 @@ def import_torchscript(
     RepositoryError
         If the repository cannot be written.
     """
-    _check_name(name)
+    check_name(name)
     try:
         with quiet_torchscript():
             script = torch.jit.load(str(file), map_location="cpu")  # type: ignore[no-untyped-call]
@@ -102,7 +105,7 @@ def import_timm(
     """
     import timm
 
-    _check_name(name)
+    check_name(name)
     if not timm.is_model(architecture):
         near = ", ".join(timm.list_models(f"*{architecture}*")[:8])
         raise ImportNetworkError(f"timm has no {architecture!r}" + (f"; it has {near}" if near else ""))
@@ -131,7 +134,26 @@ def import_timm(
     return _write(repository, name, title, architecture, module, traced, labels, spec)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be a folder and a model of Triton, or is one of the ensemble's networks.
+
+    Parameters
+    ----------
+    name : str
+        As the user gives it.
+
+    Raises
+    ------
+    ImportNetworkError, WrongArgument
+        The text says what it may be.
+    """
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        raise WrongArgument(
+            f"the name {name[:40]!r} will not do: letters, digits, '_', '.' and '-', the first a letter or digit, "
+            "100 at most"
+        ) from None
     if name in FIVE_NETWORKS:
         raise ImportNetworkError(f"{name} is a network of the ensemble; choose another name for yours")
 

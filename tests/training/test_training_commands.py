@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 from radiolucent.training import commands
+from radiolucent.training.labels import check_implications, make_labels
 from typer.testing import CliRunner
 
 APP = typer.Typer()
@@ -44,6 +45,53 @@ def test_a_mistake_is_named(arguments: tuple[str, ...], message: str) -> None:
     assert code != 0
     assert message in " ".join(output.split())
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--labels", "A,A,B"), "labels named twice: A"),
+        (("--labels", ","), "--labels names no label"),
+        (("--labels", "A," + "B" * 101), "has 101 characters; 100 are the most"),
+        (("--name", "we ird"), "the name 'we ird' will not do: letters, digits"),
+        (("--name", "resnet18"), "resnet18 is a network of the ensemble"),
+        (("--mean", "nan"), "--mean and --std must be finite"),
+        (("--implies", "A=B", "--implies", "B=A"), "'A' implies itself: A -> B -> A"),
+        (("--implies", "A=A"), "'A' implies itself: A -> A"),
+        (("--implies", "Z=Z", "--implies", "A=B"), "'Z' implies itself"),
+        (("--implies", "A=Z"), "A=Z: there is no label 'Z'; there are A, B"),
+        (("--implies", "Z=A"), "Z=A: there is no label 'Z'; there are A, B"),
+        (("--implies", "A=B", "--implies", "A=Z"), "--implies gives 'A' two parents"),
+    ],
+)
+def test_a_mistake_in_an_import_is_one_line_before_any_work(
+    tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    usual = ("--name", "own", "--labels", "A,B", "--size", "64", "--torchscript", str(tmp_path / "absent.pt"))
+    code, output = run("import", *usual, "--repository", str(tmp_path / "models"), *arguments)
+    assert code == (1 if "resnet18" in message else 2), output
+    assert message in " ".join(output.replace("│", " ").split())
+    assert "Traceback" not in output
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_hierarchy_may_lead_over_what_is_no_label(tmp_path: Path) -> None:
+    labels = make_labels(("A", "B"), {"A": "Z", "Z": "B"})
+    check_implications(("A", "B"), {"A": "Z", "Z": "B"})
+    assert [label.implies for label in labels] == ["B", None]
+
+
+def test_training_refuses_a_hierarchy_of_other_labels(tmp_path: Path) -> None:
+    rows = [f"x{number}.png,g{number},A;B,{split}" for number, split in enumerate(("train", "val", "test"))]
+    for number in range(3):
+        (tmp_path / f"x{number}.png").write_bytes(b"")
+    (tmp_path / "m.csv").write_text("\n".join(["file,group_id,labels,split", *rows]))
+    code, output = run(
+        "train", "--manifest", str(tmp_path / "m.csv"), "--out", str(tmp_path / "run"), "--implies", "A=Z"
+    )
+    assert code == 2
+    assert "A=Z: there is no label 'Z'; there are A, B" in output
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_bad_manifest_is_reported_without_a_traceback(tmp_path: Path) -> None:
