@@ -129,9 +129,6 @@ class Gathering:
         item = replace(planned.item, labels=(self.label,))
         there = [network for network in planned.networks if network in self.maps]
         least = 2 if isinstance(how, Mean) else how.networks
-        if isinstance(how, Agreement) and how.evidence is Evidence.AGAINST and not planned.signed:
-            what = f"maps of {item.method} have no sign, so there is no evidence against"
-            return Failure(item, FailureReason.NOT_APPLICABLE, what)
         if len(there) < least:
             what = f"{len(there)} of {len(planned.networks)} networks gave a map, and at least {least} must"
             # Where the method does not apply to the others, nothing went wrong.
@@ -201,6 +198,17 @@ class Aggregates:
     def __init__(self, planned: Sequence[PlannedAggregate]) -> None:
         self._accounts = [_Account(one) for one in planned]
 
+    def refusals(self) -> Iterator[Failure]:
+        """Yield a failure for every aggregate that cannot be, whatever maps come."""
+        for account in self._accounts:
+            item, how = account.planned.item, account.planned.aggregation
+            if isinstance(how, Agreement) and how.evidence is Evidence.AGAINST and not account.planned.signed:
+                account.awaited.clear()
+                account.settled.update(item.labels)
+                account.failure = FailureReason.NOT_APPLICABLE
+                what = f"maps of {item.method} have no sign, so there is no evidence against"
+                yield Failure(item, FailureReason.NOT_APPLICABLE, what)
+
     def ready(self, event: Event) -> list[Gathering]:
         """Take what happened, and return the gatherings that it completes; each is returned once."""
         if isinstance(event, Heatmap) and event.final:
@@ -228,8 +236,21 @@ class Aggregates:
                     found.append(Gathering(account.planned, label, maps, failures))
         return found
 
-    def settle(self, gathering: Gathering, made: Heatmap | Failure) -> None:
-        """Note what a gathering gave."""
+    def settle(self, made: Sequence[tuple[Gathering, Heatmap | Failure]]) -> list[Heatmap | Failure]:
+        """Note what gatherings gave, and return it, with what failed alike for several labels as one failure."""
+        told: list[Heatmap | Failure] = []
+        for gathering, one in made:
+            self._note(gathering, one)
+            last = told[-1] if told else None
+            if isinstance(one, Failure) and isinstance(last, Failure):
+                labels = last.item.labels + one.item.labels
+                if replace(one, item=replace(one.item, labels=last.item.labels)) == last:
+                    told[-1] = replace(last, item=replace(last.item, labels=labels))
+                    continue
+            told.append(one)
+        return told
+
+    def _note(self, gathering: Gathering, made: Heatmap | Failure) -> None:
         account = next(one for one in self._accounts if one.planned is gathering.planned)
         account.settled.add(gathering.label)
         if isinstance(made, Heatmap):

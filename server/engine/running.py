@@ -151,6 +151,8 @@ class _Course:
         self.aggregates = Aggregates(aggregates)
         items = (*(one.item for one in planned), *(one.item for one in aggregates))
         run.job.log.append(Classified(classification, tuple(targets.values()), items))
+        for refusal in self.aggregates.refusals():
+            run.job.log.append(refusal)
         if aggregates and run.order.inputs:
             seen = await run.classifier.in_thread(partial(preprocess, image, aggregates[0].spec))
             version = aggregates[0].item.version
@@ -188,16 +190,15 @@ class _Course:
             async for event in events:
                 for seen in self.tally.take(planned.task.item_id, event, job.stop_cause):
                     job.log.append(seen)
-                    for gathering in self.aggregates.ready(seen):
-                        await self._aggregate(gathering)
+                    await self._aggregate(self.aggregates.ready(seen))
 
-    async def _aggregate(self, gathering: Gathering) -> None:
+    async def _aggregate(self, gatherings: Sequence[Gathering]) -> None:
         job = self._run.job
-        if job.stop_cause is not None:  # what is missing is missing because of that
+        if not gatherings or job.stop_cause is not None:  # then what is missing is missing because of that
             return
-        made = await self._run.classifier.in_thread(gathering.make)
-        self.aggregates.settle(gathering, made)
-        job.log.append(made)
+        made = [(one, await self._run.classifier.in_thread(one.make)) for one in gatherings]
+        for event in self.aggregates.settle(made):
+            job.log.append(event)
 
 
 def _error(work: asyncio.Future[None], job: Job) -> Exception | None:

@@ -107,13 +107,16 @@ async def test_a_network_without_a_map_is_named_and_too_few_maps_are_a_failure(
 
     monkeypatch.setattr(workers, "run", run)
     ways = (Mean(), Agreement(), Agreement(networks=1, evidence=Evidence.AGAINST))
-    seen = await events(await engine.submit(make_order("occlusion", aggregations=ways), caller))
-    [one] = aggregates(seen)
+    order = make_order("occlusion", aggregations=ways, choice=TargetChoice.NOT_PREDICTED)
+    seen = await events(await engine.submit(order, caller))
+    one, _ = aggregates(seen)
     assert one.item.aggregation == ways[2]
     assert one.aggregate is not None
     assert [name for name, _, _ in one.aggregate.networks] == ["resnet18"]
     assert one.aggregate.missing == (("resnet34", 1),)
     failures = [failure for failure in of(Failure, seen) if failure.item.aggregation is not None]
+    # What fails alike for all labels is said once.
+    assert [failure.item.labels for failure in failures] == [("Lesion", "Effusion")] * 2
     assert {failure.reason for failure in failures} == {told}
     assert "1 of 2 networks" in failures[0].message
     assert [one.failure for one in of(Summary, seen)[0].items if one.item.aggregation is not None] == [
@@ -128,10 +131,14 @@ async def test_maps_without_a_sign_have_no_evidence_against(
     engine: ExplanationEngine, make_order: MakeOrder, caller: Caller
 ) -> None:
     ways = (Agreement(evidence=Evidence.AGAINST),)
-    seen = await events(await engine.submit(make_order("saliency", "occlusion", aggregations=ways), caller))
-    assert [one.item.method for one in aggregates(seen)] == ["occlusion"]
+    order = make_order("saliency", "occlusion", aggregations=ways, choice=TargetChoice.ALL)
+    seen = await events(await engine.submit(order, caller))
+    assert [one.item.method for one in aggregates(seen)] == ["occlusion"] * 3
     [failure] = of(Failure, seen)
     assert (failure.item.method, failure.reason) == ("saliency", FailureReason.NOT_APPLICABLE)
+    # Said at once, and once for all labels.
+    assert seen.index(failure) == 1
+    assert failure.item.labels == ("Nodule", "Lesion", "Effusion")
 
 
 async def test_a_stopped_job_says_which_aggregates_are_missing(
