@@ -22,6 +22,7 @@ from pydicom.encaps import generate_fragments, parse_basic_offsets
 from pydicom.filereader import read_dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, RLELossless
 
+from .dicom_description import check_description
 from .errors import ImageError, ImageProblem
 from .image import ImageHeader
 from .limits import FAULTS, check_size
@@ -182,8 +183,15 @@ def _check(dataset: Dataset, max_pixels: int) -> DicomFile:
         raise ImageError(ImageProblem.CORRUPT, "the DICOM object does not say how many rows and columns it has")
     height, width = int(dataset.Rows), int(dataset.Columns)
     check_size(height, width, max_pixels)
-    if dataset.get("SamplesPerPixel") not in (1, 3) or dataset.get("BitsAllocated") not in (1, 8, 16, 32, 64):
-        raise ImageError(ImageProblem.UNSUPPORTED, "the DICOM object's pixels are of an unusual layout")
+    if dataset.get("SamplesPerPixel") not in (1, 3):
+        raise ImageError(
+            ImageProblem.UNSUPPORTED, "the DICOM object's Samples per Pixel (0028,0002) is neither 1 nor 3"
+        )
+    if dataset.get("BitsAllocated") not in (1, 8, 16, 32, 64):
+        raise ImageError(
+            ImageProblem.UNSUPPORTED, "the DICOM object's Bits Allocated (0028,0100) is none of 1, 8, 16, 32 and 64"
+        )
+    check_description(dataset, integers=pixels[0] == _PIXEL_DATA)
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated:
         _check_one_frame(dataset[pixels[0]].value, syntax, counted=frames not in (None, ""))

@@ -78,7 +78,10 @@ def _decode(file: DicomFile) -> NDArray[np.float32]:
         return luminance(colours, 2 ** (8 * colours.dtype.itemsize) - 1)
     if interpretation == "RGB" and stored.ndim == 3 and stored.dtype.kind == "u":
         return luminance(stored, 2 ** int(dataset.BitsStored) - 1)
-    raise NotImplementedError
+    raise ImageError(
+        ImageProblem.UNSUPPORTED,
+        "the DICOM object's Photometric Interpretation (0028,0004) is not supported for pixels of its kind",
+    )
 
 
 def _stored(decoder: Decoder, dataset: Dataset) -> tuple[NDArray[Any], str]:

@@ -43,11 +43,16 @@ def good(png: Encode, dicom: Encode, shipped: Callable[[str], bytes], picture: N
         "deep.dcm": dicom(picture.astype(np.int16) * 50, RescaleSlope=2, RescaleIntercept=-5),
         "rle.dcm": shipped("MR_small_RLE.dcm"),
         "jpeg.dcm": shipped("SC_rgb_small_odd_jpeg.dcm"),
-        "jpeg2000.dcm": shipped("MR_small_jp2klossless.dcm"),
+        "jpeg2000.dcm": _without_what_follows_the_pixels(shipped("MR_small_jp2klossless.dcm")),
         "lossless.dcm": shipped("SC_rgb_jpeg_gdcm.dcm"),
         "jpegls.dcm": shipped("MR_small_jpeg_ls_lossless.dcm"),
         "deflated.dcm": shipped("image_dfl.dcm"),
     }
+
+
+def _without_what_follows_the_pixels(file: bytes) -> bytes:
+    delimiter = b"\xfe\xff\xdd\xe0" + bytes(4)
+    return file[: file.rindex(delimiter) + len(delimiter)]
 
 
 def image_or_refusal(data: bytes) -> XRay | ImageError:
@@ -202,6 +207,48 @@ def test_a_dicom_that_contradicts_itself_is_refused(
     with pytest.raises(ImageError) as caught:
         inspect(dicom(picture, **elements))
     assert caught.value.reason is reason
+
+
+@pytest.mark.parametrize(
+    ("elements", "reason", "attribute"),
+    [
+        ({"PhotometricInterpretation": None}, ImageProblem.CORRUPT, "lacks Photometric Interpretation"),
+        ({"PhotometricInterpretation": ""}, ImageProblem.CORRUPT, "lacks Photometric Interpretation"),
+        (
+            {"PhotometricInterpretation": "SECRET"},
+            ImageProblem.UNSUPPORTED,
+            "Photometric Interpretation .* is unknown or not supported",
+        ),
+        (
+            {"PhotometricInterpretation": "HSV"},
+            ImageProblem.UNSUPPORTED,
+            "Photometric Interpretation .* is unknown or not supported",
+        ),
+        ({"PhotometricInterpretation": "RGB"}, ImageProblem.CORRUPT, "Samples per Pixel .* must be 3"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, ImageProblem.CORRUPT, "lacks Red Palette .* Descriptor"),
+        ({"BitsStored": 12}, ImageProblem.CORRUPT, "Bits Stored .* must be 1 to Bits Allocated"),
+        ({"PixelRepresentation": None}, ImageProblem.CORRUPT, "lacks Pixel Representation"),
+        ({"PixelRepresentation": 2}, ImageProblem.CORRUPT, "Pixel Representation .* must be 0 or 1"),
+        ({"BitsAllocated": 24}, ImageProblem.UNSUPPORTED, "Bits Allocated"),
+    ],
+)
+def test_a_pixel_description_that_cannot_be_used_is_named(
+    dicom: Encode, picture: NDArray[np.uint8], elements: dict[str, Any], reason: ImageProblem, attribute: str
+) -> None:
+    with pytest.raises(ImageError, match=attribute) as caught:
+        inspect(dicom(picture, **elements))
+    assert caught.value.reason is reason
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_colour_image_says_how_its_planes_lie(dicom: Encode, picture: NDArray[np.uint8]) -> None:
+    with pytest.raises(ImageError, match="lacks Planar Configuration"):
+        inspect(dicom(np.stack([picture] * 3, axis=-1), PlanarConfiguration=None))
+
+
+def test_signed_colours_are_refused_for_what_they_are(dicom: Encode, picture: NDArray[np.uint8]) -> None:
+    with pytest.raises(ImageError, match=r"Photometric Interpretation .* not supported for pixels of its kind"):
+        decode(dicom(np.stack([picture.astype(np.int8)] * 3, axis=-1)))
 
 
 def test_one_frame_may_be_counted(dicom: Encode, picture: NDArray[np.uint8]) -> None:
