@@ -78,9 +78,11 @@ class OcclusionParameters(Parameters):
         side = _pixels(self.window, shorter)
         stride = max(1, side // 2) if self.stride is None else _pixels(self.stride, shorter)
         if side > shorter:
-            raise NotApplicable(f"window of {side} pixels does not fit into the network's {height} x {width} pixels")
+            raise NotApplicable(
+                f"window of {side:.6g} pixels does not fit into the network's {height} x {width} pixels"
+            )
         if stride > side:
-            raise NotApplicable(f"stride of {stride} pixels is above the window of {side} pixels")
+            raise NotApplicable(f"stride of {stride:.6g} pixels is above the window of {side} pixels")
         return Windows(height, width, side, stride)
 
 

@@ -29,6 +29,8 @@ def test_every_parameter_is_described_and_unknown_ones_are_refused(registry: Reg
     ("values", "text"),
     [
         ({"window": 50}, "window of 50 pixels does not fit"),
+        ({"window": 1e300}, r"window of 1e\+300 pixels does not fit"),
+        ({"window": 0.5, "stride": 1e300}, r"stride of 1e\+300 pixels is above the window of 20"),
         ({"window": 8, "stride": 0.9}, "stride of 36 pixels is above the window of 8"),
     ],
 )
