@@ -216,7 +216,8 @@ class Client:
         Returns
         -------
         ExplanationStream
-            The events; leaving it leaves the job alone.
+            The events. Leaving it before its end cancels the job if nobody else watches it, unless the job was started
+            with ``reconnect=True`` (``keep_after_disconnect`` of the contract).
         """
         return self._stream(Course(job_id=job_id, after_sequence=after_sequence, timeout=timeout, reconnect=reconnect))
 

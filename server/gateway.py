@@ -86,6 +86,7 @@ class Gateway:
             PoolSettings(
                 workers=settings.worker_count,
                 threads_per_worker=settings.threads_per_worker,
+                warm_models=settings.warm_models,
                 max_pixels=settings.max_image_pixels,
                 ray_address=settings.ray_address,
             )

@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     """Explanation workers (processes); 0: one per two processor cores, at least one."""
     worker_threads: int = Field(default=0, ge=0, le=256)
     """Threads that one worker computes with; 0: the processor cores divided by the workers."""
+    warm_models: int = Field(default=5, ge=1, le=1000)
+    """Networks that one worker keeps loaded: bounds its memory. With fewer than are explained in turn, each loads anew."""
     ray_address: str | None = None
     """Address of a Ray cluster to join, for example `auto`. None: a private Ray on this machine."""
 

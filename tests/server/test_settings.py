@@ -71,3 +71,8 @@ def test_a_file_that_is_not_there_or_not_toml_is_refused(tmp_path: Path) -> None
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_networks_that_a_worker_keeps_can_be_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOLUCENT_WARM_MODELS", "2")
+    assert Gateway(load_settings(None)).pool._settings.warm_models == 2
