@@ -78,7 +78,7 @@ class Settings(BaseSettings):
     worker_threads: int = Field(default=0, ge=0, le=256)
     """Threads that one worker computes with; 0: the processor cores divided by the workers."""
     warm_models: int = Field(default=5, ge=1, le=1000)
-    """Networks that a worker keeps loaded: bounds its memory. With fewer than are explained, they load again and again."""
+    """Networks that a worker keeps loaded: bounds its memory. With fewer than are explained, they reload each time."""
     ray_address: str | None = None
     """Address of a Ray cluster to join, for example `auto`. None: a private Ray on this machine."""
 
