@@ -131,8 +131,8 @@ def explain(
                 ) as stream,
             ):
                 for event in stream:
-                    live.show(event)
                     job.take(event)
+                    live.show(event)
         finally:
             document = job.finish()
     if as_json:
