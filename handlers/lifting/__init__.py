@@ -2,6 +2,7 @@
 
 from .errors import NotDifferentiable, NotLiftable
 from .fidelity import check_fidelity, check_gradient
+from .layers import ACTIVATIONS
 from .lift import lift
 
-__all__ = ["NotDifferentiable", "NotLiftable", "check_fidelity", "check_gradient", "lift"]
+__all__ = ["ACTIVATIONS", "NotDifferentiable", "NotLiftable", "check_fidelity", "check_gradient", "lift"]

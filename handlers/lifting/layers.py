@@ -10,7 +10,7 @@ from torch import nn
 
 from .errors import NotLiftable
 
-__all__ = ["NON_LINEAR", "BatchNorm", "layer_of"]
+__all__ = ["ACTIVATIONS", "NON_LINEAR", "BatchNorm", "layer_of"]
 
 Arguments = Mapping[str, Any]
 """Arguments of an operator by the names of its schema. Constants are themselves; what depends on the image is a
@@ -27,7 +27,7 @@ class BatchNorm(nn.BatchNorm2d):
         pass
 
 
-NON_LINEAR = (
+ACTIVATIONS = (
     nn.ReLU,
     nn.ReLU6,
     nn.Hardtanh,
@@ -45,6 +45,11 @@ NON_LINEAR = (
     nn.LogSigmoid,
     nn.Tanh,
     nn.Softplus,
+)
+"""Layers that are a function of one value."""
+
+NON_LINEAR = (
+    *ACTIVATIONS,
     nn.Softmax,
     nn.MaxPool1d,
     nn.MaxPool2d,

@@ -10,28 +10,15 @@ import captum.attr
 import torch
 from torch import nn
 
+from ...handlers.lifting import ACTIVATIONS
 from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
 from ..errors import NotApplicable
 from ..observed import ObservedModel
 
 __all__ = ["Deconvolution", "GuidedBackprop", "ReluGradient", "ReluGradientParameters"]
 
-_NOT_RELU = (
-    nn.ReLU6,
-    nn.Hardtanh,
-    nn.ELU,
-    nn.CELU,
-    nn.SELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.Hardswish,
-    nn.Hardsigmoid,
-    nn.Tanh,
-    nn.Softplus,
-)
+_OTHERS = tuple(kind for kind in ACTIVATIONS if kind not in (nn.ReLU, nn.Sigmoid, nn.LogSigmoid))
+"""Activations that stand where the methods want a ReLU; a sigmoid is a gate or the output."""
 
 
 class ReluGradientParameters(Parameters):
@@ -51,7 +38,7 @@ class ReluGradient(Method[ReluGradientParameters]):
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network with activations for which the method is not defined, by their names."""
         kinds = {type(layer) for layer in network.modules()}
-        if others := sorted(kind.__name__ for kind in kinds if issubclass(kind, _NOT_RELU)):
+        if others := sorted(kind.__name__ for kind in kinds if issubclass(kind, _OTHERS)):
             raise NotApplicable(f"{self.title} is defined for ReLU; this network has {', '.join(others)}")
         if nn.ReLU not in kinds:
             raise NotApplicable(f"{self.title} is defined for ReLU, and this network has none")

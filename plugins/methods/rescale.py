@@ -11,27 +11,10 @@ from captum.attr import DeepLift
 from torch import fx, nn
 from torch.nn import functional
 
+from ...handlers.lifting import ACTIVATIONS
+
 __all__ = ["RescaleDeepLift", "not_covered"]
 
-_ELEMENTWISE = (
-    nn.ReLU,
-    nn.ReLU6,
-    nn.Hardtanh,
-    nn.ELU,
-    nn.CELU,
-    nn.SELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.LeakyReLU,
-    nn.PReLU,
-    nn.Hardswish,
-    nn.Hardsigmoid,
-    nn.Sigmoid,
-    nn.LogSigmoid,
-    nn.Tanh,
-    nn.Softplus,
-)
 _AFFINE = (
     nn.Conv1d,
     nn.Conv2d,
@@ -76,7 +59,7 @@ def not_covered(network: fx.GraphModule) -> Iterator[str]:
         depends[node] = node.op == "placeholder" or bool(sources)
         if node.op == "call_module" and sources:
             layer = network.get_submodule(node.target)
-            if not isinstance(layer, (*_ELEMENTWISE, *_AFFINE, nn.MaxPool2d)):
+            if not isinstance(layer, (*ACTIVATIONS, *_AFFINE, nn.MaxPool2d)):
                 yield f"{type(layer).__name__} ({node.target})"
         elif node.op == "call_function" and sources:
             name = _name(node)
@@ -103,7 +86,7 @@ class RescaleDeepLift(DeepLift):
     """
 
     def _is_non_linear(self, module: nn.Module) -> bool:
-        return isinstance(module, (*_ELEMENTWISE, nn.MaxPool2d))
+        return isinstance(module, (*ACTIVATIONS, nn.MaxPool2d))
 
     def _backward_hook(self, module: Any, grad_input: Any, grad_output: Any) -> Any:  # noqa: ANN401 - Captum's
         inputs, outputs = module.input, module.output
