@@ -107,6 +107,7 @@ class _Process:
         python = sys.executable or shutil.which("python3") or "python3"
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             [python, "-m", f"{__package__}.gdcm_worker"],
+            cwd=os.sep,  # `-m` looks for modules there first; in the caller's folder there may be anybody's
             bufsize=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

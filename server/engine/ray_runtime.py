@@ -90,7 +90,7 @@ class RayRuntime:
             else:
                 _sweep()
                 self._folder = _make_folder()
-                with _environment(self._folder), _apart_from_terminal():
+                with _environment(self._folder), _apart_from_terminal(), _working_in(self._folder):
                     ray.init(
                         address="local",  # never a Ray that happens to run on this machine
                         num_cpus=self._cpus,
@@ -157,6 +157,17 @@ def _make_folder() -> Path:
     process = psutil.Process()
     (folder / _OWNER).write_text(f"{process.pid} {process.create_time()}")
     return folder
+
+
+@contextmanager
+def _working_in(folder: Path) -> Iterator[None]:
+    """Start processes in a folder: Ray has its workers look for modules first where it was started."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
 
 
 @contextmanager

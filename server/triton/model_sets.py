@@ -174,7 +174,7 @@ class ModelSetLoader:
             if old is not None:
                 self._view.point_ensemble(old)
             await self._drop(fresh)
-            raise SetRefused(f"model set {version}", f"Triton could not load it: {error}") from error
+            raise SetRefused(f"model set {version}", f"Triton could not load it: {_first_line(error)}") from error
         # From here on the new set answers. Requests that the old one still works on need its models to the end.
         self._current = loaded
         self._names |= names
@@ -311,6 +311,11 @@ class ModelSetLoader:
     def _why_nothing(self) -> str:
         reasons = "; ".join(f"{name} {version}: {why}" for (name, version), (_, why) in sorted(self._refused.items()))
         return f"{self._repository.root} holds no model that can be served" + (f" ({reasons})" if reasons else "")
+
+
+def _first_line(error: Exception) -> str:
+    """Leave out the traceback of a Python model that Triton appends."""
+    return str(error).partition("\n")[0].rstrip(" :;")
 
 
 def _fingerprint(files: Iterable[Path]) -> Fingerprint:

@@ -73,6 +73,8 @@ def main(arguments: list[str]) -> int:
     with log.open("ab", buffering=0) as output:
         triton = subprocess.Popen(  # noqa: S603 - the command comes from the gateway that started this program
             options.command[1:],
+            # The Python stub looks for modules in its working directory first: there must be none of anybody's.
+            cwd=options.folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

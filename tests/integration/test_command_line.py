@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 import uuid
 from pathlib import Path
@@ -172,3 +173,21 @@ def test_a_server_ends_with_the_command_that_started_it_however_that_ends(
     assert process.returncode == (-signum if signum == signal.SIGKILL else 128 + signum)
     assert _left_behind(mark) == []
     assert not list(tmp_path.glob("radiolucent-*"))
+
+
+@pytest.mark.timeout(150)
+def test_modules_in_the_folder_where_a_command_runs_are_left_alone(model_repository, xray, tmp_path) -> None:
+    """Triton's Python, Ray's workers and GDCM would all look there first."""
+    touched = tmp_path / "touched"
+    folder = tmp_path / "work"
+    folder.mkdir()
+    for name in ("dl", "gdcm", "numpy", "torch", "pydantic", "captum", "tritonclient", "pickle5", "sitecustomize"):
+        (folder / f"{name}.py").write_text(f"open({str(touched)!r}, 'a').write('{name} ')\nraise SystemExit(3)\n")
+    ran = subprocess.run(
+        [Path(sysconfig.get_path("scripts"), "radiolucent"), "explain", xray, "--method", "saliency", "--json",
+         "--repository", model_repository],
+        cwd=folder, capture_output=True, text=True, env=environment(), timeout=140,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["state"] == "done"
+    assert not touched.exists(), touched.read_text()
