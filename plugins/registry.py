@@ -88,10 +88,15 @@ class Registry:
         except KeyError:
             raise UnknownMethod(name, self.methods) from None
 
+    def built_in(self, name: str) -> bool:
+        """Whether a method is one of ours (or unknown), and not a third party's."""
+        origin = self.origins.get(name)
+        return origin is None or origin.distribution == _DISTRIBUTION
+
     def named(self, name: str) -> str:
         """Name a method in an error's text, with the package that brought it where it is not built in."""
         origin = self.origins.get(name)
-        if origin is None or origin.distribution == _DISTRIBUTION:
+        if origin is None or self.built_in(name):
             return f"the method {name!r}"
         return f"the method {name!r} of the package {origin.distribution} {origin.version}"
 

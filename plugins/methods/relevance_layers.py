@@ -76,5 +76,7 @@ class Mean(nn.Module):
 
 def stacked(*operands: torch.Tensor) -> torch.Tensor:
     """Lay the operands of a sum side by side along a new last axis, as zennit's sum takes them."""
-    operands = torch.broadcast_tensors(*operands)  # type: ignore[no-untyped-call]
+    # A number in the original is a float64 tensor in a trace; it must not make one of the whole signal.
+    dtype = next(operand.dtype for operand in operands if operand.dim())
+    operands = torch.broadcast_tensors(*(operand.to(dtype) for operand in operands))  # type: ignore[no-untyped-call]
     return torch.stack(operands, dim=-1)

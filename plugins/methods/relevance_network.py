@@ -199,7 +199,9 @@ def _without_rule(network: fx.GraphModule, signals: set[fx.Node]) -> Iterator[st
                 yield type(layer).__name__
             continue
         name = _operator(node)
-        from_image = [source for source in node.all_input_nodes if source in signals]
+        from_image: list[fx.Node] = []  # with repetition: a signal times itself is a product of two
+        fx.map_arg((node.args, node.kwargs), from_image.append)
+        from_image = [source for source in from_image if source in signals]
         if name in _PRODUCTS:
             if len(from_image) > 1 or (name == "div" and node.args[0] not in signals) or len(node.args) > 2:
                 yield "products of two signals (gates)" if len(from_image) > 1 else name

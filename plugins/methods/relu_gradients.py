@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import captum.attr
 import torch
-from torch import nn
+from torch import fx, nn
 
 from ...handlers.lifting import ACTIVATIONS
 from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
 from ..errors import NotApplicable
 from ..observed import ObservedModel
+from .signal_path import AFFINE_OPERATORS, PRODUCTS, operator_name, signal
 
 __all__ = ["Deconvolution", "GuidedBackprop", "ReluGradient", "ReluGradientParameters"]
 
@@ -36,10 +37,18 @@ class ReluGradient(Method[ReluGradientParameters]):
     """Captum's class."""
 
     def check_network(self, network: torch.nn.Module) -> None:
-        """Refuse a network with activations for which the method is not defined, by their names."""
+        """Refuse a network with activations for which the method is not defined, by their names.
+
+        A ReLU written as another operator (a clamp, a maximum with zero, a product with a mask) would get its plain
+        gradient, so every operator on the signal's way that is neither affine nor a product is refused as well.
+        """
         kinds = {type(layer) for layer in network.modules()}
-        if others := sorted(kind.__name__ for kind in kinds if issubclass(kind, _OTHERS)):
-            raise NotApplicable(f"{self.title} is defined for ReLU; this network has {', '.join(others)}")
+        others = {kind.__name__ for kind in kinds if issubclass(kind, _OTHERS)}
+        if isinstance(network, fx.GraphModule):
+            operators = {operator_name(node) for node, _ in signal(network) if node.op == "call_function"}
+            others |= {f"aten::{name}" for name in operators - AFFINE_OPERATORS - PRODUCTS}
+        if others:
+            raise NotApplicable(f"{self.title} is defined for ReLU; this network has {', '.join(sorted(others))}")
         if nn.ReLU not in kinds:
             raise NotApplicable(f"{self.title} is defined for ReLU, and this network has none")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from ...handlers.lifting import ACTIVATIONS
+from .signal_path import AFFINE_OPERATORS, PRODUCTS, operator_name, signal
 
 __all__ = ["RescaleDeepLift", "not_covered"]
 
@@ -29,15 +29,6 @@ _AFFINE = (
     nn.AdaptiveAvgPool1d,
     nn.AdaptiveAvgPool2d,
 )
-_AFFINE_OPERATORS = {
-    "add", "sub", "rsub", "neg", "cat", "stack", "sum", "mean", "flatten", "unflatten", "view", "reshape", "permute",
-    "transpose", "t", "squeeze", "unsqueeze", "expand", "expand_as", "contiguous", "clone", "slice", "select", "narrow",
-    "chunk", "split", "unbind", "pad", "constant_pad_nd", "to", "roll", "flip", "upsample_bilinear2d",
-    "upsample_nearest2d", "pixel_shuffle", "channel_shuffle", "alias", "index_select",
-}  # fmt: skip
-_PRODUCTS = {"mul", "div", "matmul", "bmm", "mm", "linear", "addmm", "_convolution", "conv2d", "einsum"}
-"""Affine while only one of their operands depends on the image; of a division, the first."""
-_SHAPES = {"size", "Int", "NumToTensor", "floor_divide", "ScalarImplicit", "len"}
 
 
 def not_covered(network: fx.GraphModule) -> Iterator[str]:
@@ -53,28 +44,17 @@ def not_covered(network: fx.GraphModule) -> Iterator[str]:
     str
         A layer's kind and name, or an operator's name.
     """
-    depends: dict[fx.Node, bool] = {}
-    for node in network.graph.nodes:
-        sources = [source for source in node.all_input_nodes if depends[source]]
-        depends[node] = node.op == "placeholder" or bool(sources)
-        if node.op == "call_module" and sources:
-            layer = network.get_submodule(node.target)
+    for node, operands in signal(network):
+        name = operator_name(node)
+        if node.op == "call_module":
+            layer = network.get_submodule(str(node.target))
             if not isinstance(layer, (*ACTIVATIONS, *_AFFINE, nn.MaxPool2d)):
                 yield f"{type(layer).__name__} ({node.target})"
-        elif node.op == "call_function" and sources:
-            name = _name(node)
-            if name in _SHAPES:
-                depends[node] = False
-            elif name in _PRODUCTS:
-                second = next((one for one in sources if one is not node.args[0]), None)
-                if len(sources) > 1 or (name == "div" and second is not None):
-                    yield f"a product of two parts that both depend on the image (aten::{name})"
-            elif name not in _AFFINE_OPERATORS and node.target is not operator.getitem:
-                yield f"aten::{name}"
-
-
-def _name(node: fx.Node) -> str:
-    return str(getattr(node.target, "__name__", node.target)).rpartition(".")[2]
+        elif name in PRODUCTS:
+            if len(operands) > 1 or (name == "div" and operands[0] is not node.args[0]):
+                yield f"a product of two parts that both depend on the image (aten::{name})"
+        elif name not in AFFINE_OPERATORS:
+            yield f"aten::{name}"
 
 
 class RescaleDeepLift(DeepLift):

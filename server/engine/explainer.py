@@ -70,6 +70,7 @@ class Explainer:
         self._warm = WarmModels(warm_models)
         self._max_pixels = max_pixels
         self._film: _Film | None = None
+        self._threads = torch.get_num_threads()
 
     @property
     def warm(self) -> tuple[tuple[str, int], ...]:
@@ -90,13 +91,18 @@ class Explainer:
             Whether to stop; asked before every forward pass.
         """
         run = _Run(task, emit, cancelled)
+        clean = False
+        _reset_torch(self._threads)
         try:
             # TorchScript's profiling executor makes the first passes of every new shape slow, and buys nothing here.
             with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
                 self._explain(run)
+            clean = True
         except Cancelled:
+            clean = True
             run.fail(FailureReason.CANCELLED, "the job was stopped")
         except NotApplicable as error:
+            clean = True
             run.fail(FailureReason.NOT_APPLICABLE, str(error))
         except InvalidResult as error:
             run.fail(
@@ -111,6 +117,11 @@ class Explainer:
             run.fail(FailureReason.METHOD, f"{self._registry.named(task.method)} raised {type(error).__name__}", error)
         else:
             emit(WorkerDone(run.forward_passes, run.elapsed))
+        finally:
+            # A method can change the weights or leave a hook behind, and the next one's maps would be wrong without a
+            # word. Ours are tested not to; a stranger's, and one that broke off, get no chance.
+            if not (clean and self._registry.built_in(task.method)):
+                self._warm.clear()
 
     def inspect(self, model: ModelRef) -> Applicability:
         """Load a network and find out which needs and which methods it serves.
@@ -189,6 +200,13 @@ class Explainer:
             self._film = None
             self._film = _Film(task.job_id, decode(task.image, max_pixels=self._max_pixels))
         return self._film
+
+
+def _reset_torch(threads: int) -> None:
+    """Undo what an earlier method may have set for the whole process."""
+    torch.set_default_dtype(torch.float32)
+    torch.use_deterministic_algorithms(False)
+    torch.set_num_threads(threads)
 
 
 def _wants_values(task: ItemTask, attribution: Attribution) -> bool:

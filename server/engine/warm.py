@@ -40,6 +40,10 @@ class WarmModels:
         self._models.move_to_end(model)
         return self._models[model]
 
+    def clear(self) -> None:
+        """Forget all networks, whatever was done to them."""
+        self._models.clear()
+
     @property
     def names(self) -> tuple[tuple[str, int], ...]:
         """Names and versions, most recently used last."""

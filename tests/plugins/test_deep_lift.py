@@ -152,6 +152,17 @@ class Share(nn.Module):
         return 1 / (1 + batch.flatten(1))
 
 
+class Itself(nn.Module):
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        flat = batch.flatten(1)
+        return flat * flat
+
+
+class Bilinear(nn.Module):
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return torch.einsum("bi,bi->b", batch.flatten(1), batch.flatten(1))[:, None]
+
+
 class Square(nn.Module):
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         return batch.flatten(1).square()
@@ -162,6 +173,8 @@ class Square(nn.Module):
     [
         (Gate(), "product of two parts"),
         (Share(), "reciprocal|product|div"),
+        (Itself(), "product of two parts"),
+        (Bilinear(), "product of two parts"),
         (Square(), "aten::square"),
         (nn.Sequential(nn.Flatten(), nn.Softmax(1)), r"Softmax \(1\)"),
         (nn.Sequential(nn.Flatten(), nn.LayerNorm(256)), r"LayerNorm \(1\)"),

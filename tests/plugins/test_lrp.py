@@ -319,3 +319,27 @@ def test_the_same_request_gives_the_same_bits_and_ends_at_its_cost(explain: Expl
     assert torch.equal(one.final(3).values, other.final(3).values)
     assert not torch.allclose(one.final(3).values, one.final(1).values)
     assert one.job.reports[-1] == (one.cost, one.cost)
+
+
+def test_a_number_that_is_added_keeps_the_signals_type(explain: Explain, traced: Traced, small: torch.Tensor) -> None:
+    class Shifted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv2d(1, 4, 3, bias=False), nn.Linear(4, 2, bias=False)
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return self.head(torch.relu(self.conv(batch * 0.5 + 0.1) - 0.05).mean((2, 3)))
+
+    values = explain("lrp", small, (0,), on=traced(Shifted(), small.shape[1:]), spec=PLAIN).final(0).values
+    assert values.dtype is torch.float32
+    assert values.abs().max() > 0
+
+
+def test_a_signal_times_itself_is_refused(explain: Explain, traced: Traced, small: torch.Tensor) -> None:
+    class Itself(nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            flat = batch.flatten(1)
+            return (flat * flat)[:, :3]
+
+    with pytest.raises(NotApplicable, match="products of two signals"):
+        explain("lrp", small, (0,), on=traced(Itself(), small.shape[1:]), spec=PLAIN)

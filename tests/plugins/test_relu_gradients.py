@@ -108,6 +108,33 @@ def test_networks_of_other_activations_are_refused_by_name(
         explain(method, image, (0,), on=linear)
 
 
+OTHERWISE: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "clamp": lambda value: value.clamp(min=0),
+    "clamp_min": lambda value: value.clamp_min(0),
+    "maximum": lambda value: torch.maximum(value, torch.zeros(1)),
+    "threshold": lambda value: nn.functional.threshold(value, 0.0, 0.0),
+    "gt": lambda value: value * (value > 0),
+    "abs": lambda value: (value + value.abs()) / 2,
+}
+
+
+@pytest.mark.parametrize("method", [*RULES, "guided_grad_cam"])
+@pytest.mark.parametrize("written", OTHERWISE)
+def test_a_relu_written_otherwise_is_refused_rather_than_passed_by(
+    explain: Explain, traced: Traced, image: torch.Tensor, method: str, written: str
+) -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.head = nn.Conv2d(1, 4, 3), nn.Conv2d(4, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return self.head(OTHERWISE[written](self.second(torch.relu(self.first(batch)))).mean((2, 3)))
+
+    with pytest.raises(NotApplicable, match=f"aten::{written}"):
+        explain(method, image, (0,), on=traced(Mixed()))
+
+
 @pytest.mark.parametrize("method", RULES)
 def test_no_hook_stays_behind(explain: Explain, image: torch.Tensor, method: str) -> None:
     result = explain(method, image, (0, 1))

@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 from radiolucent.handlers import InputSpec
-from radiolucent.plugins import Attribution, Completeness, Method, Need, Parameters, Registry
+from radiolucent.plugins import Attribution, Completeness, Method, Need, Parameters, Registry, load_registry
 from radiolucent.plugins.registry import Origin
 from radiolucent.server.engine.explainer import Explainer
 from radiolucent.server.engine.task import ItemTask, ModelRef
@@ -85,9 +85,11 @@ def make_task(png: bytes, network_file: ModelRef) -> Callable[..., ItemTask]:
 
 @pytest.fixture
 def scripted() -> Callable[..., Explainer]:
-    """An explainer whose only method is the test's."""
+    """An explainer of the built-in methods and the test's, which is a stranger's."""
+    ours = load_registry(())
 
     def make(body: Callable[..., Iterator[Attribution]]) -> Explainer:
-        return Explainer(Registry({"scripted": Scripted(body)}, {"scripted": Origin("test", "1")}, ()))
+        methods = {**ours.methods, "scripted": Scripted(body)}
+        return Explainer(Registry(methods, {**ours.origins, "scripted": Origin("test", "1")}, ()))
 
     return make

@@ -267,3 +267,39 @@ def test_a_window_too_large_for_the_network_is_not_applicable(explainer: Explain
     last = failure(run(explainer, make_task(parameters={"window": 50})))
     assert last.reason is FailureReason.NOT_APPLICABLE
     assert "50 pixels" in last.message
+
+
+def spoils_weights(model: Any, image: Any, targets: Any, job: Any) -> Body:  # noqa: ANN401
+    for parameter in model.network.parameters():
+        parameter.data.mul_(3)
+    yield Attribution(targets[0], torch.zeros_like(image[0]), 1.0, final=True)
+    raise ZeroDivisionError
+
+
+def spoils_modes(model: Any, image: Any, targets: Any, job: Any) -> Body:  # noqa: ANN401
+    torch.set_default_dtype(torch.float64)
+    model.network.train()
+    torch.set_num_threads(7)
+    raise ZeroDivisionError
+    yield
+
+
+def spoils_quietly(model: Any, image: Any, targets: Any, job: Any) -> Body:  # noqa: ANN401
+    for parameter in model.network.parameters():
+        parameter.data.mul_(3)
+    for target in targets:
+        yield Attribution(target, torch.zeros_like(image[0]), 1.0, final=True)
+
+
+@pytest.mark.parametrize("body", [spoils_weights, spoils_modes, spoils_quietly])
+def test_what_a_strangers_method_does_to_the_network_no_other_sees(
+    scripted: Callable[..., Explainer], make_task: MakeTask, body: Callable[..., Body]
+) -> None:
+    explainer = scripted(body)
+    threads = torch.get_num_threads()
+    before = maps(run(explainer, make_task(method="saliency")), 2)[0]
+    run(explainer, make_task(method="scripted"))
+    after = maps(run(explainer, make_task(method="saliency")), 2)[0]
+    assert after.output_value == before.output_value
+    np.testing.assert_array_equal(after.heatmap, before.heatmap)
+    assert torch.get_num_threads() == threads
