@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from radiolucent.plugins import load_registry
 from radiolucent.server.settings import Settings
@@ -27,6 +29,8 @@ def methods_table() -> str:
     parts = []
     for name, method in sorted(load_registry().methods.items()):
         parts += [f"## {method.title}", "", f"`{name}`. {method.description}", ""]
+        if (DOCS / "images" / "methods" / f"{name}.png").is_file():
+            parts += [f"![{method.title} of a phantom](images/methods/{name}.png)", ""]
         parts += [f"*{method.reference}*", ""]
         needs = ", ".join(sorted(need.value for need in method.needs))
         sign = "signed" if method.signed else "unsigned"
@@ -44,7 +48,49 @@ def methods_table() -> str:
     return "\n".join(parts).rstrip()
 
 
-GENERATED = {"serving.md": {"settings": settings_table}, "methods.md": {"methods": methods_table}}
+def measured_table() -> str:
+    """Every method on every network: cost and completeness, as `make methods` measured them."""
+    found = json.loads((DOCS / "methods.json").read_text(encoding="utf-8"))
+    networks = found["networks"]
+    sizes = ", ".join(f"{name} {size}" for name, size in found["input"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
+    lines = [
+        f"Processor seconds on {found['threads']} thread, and memory at most (MiB, the network and its lifted form included), for one label of one "
+        f"phantom, default parameters; input sides in pixels: {sizes}. Below them, the convergence delta as a share "
+        "of the change of the output (of a hundredth of the sum of magnitudes where that is more). " + versions + ".",
+        "",
+        "| method | needs | completeness | " + " | ".join(networks) + " |",
+        "|---|---|---|" + "---|" * len(networks),
+    ]
+    for name, method in sorted(load_registry().methods.items()):
+        needs = ", ".join(sorted(need.value for need in method.needs))
+        cells = [_measured(found["methods"].get(name, {}).get(network)) for network in networks]
+        completeness = method.completeness.value.replace("_", " ")
+        lines.append(f"| [`{name}`](#{_anchor(method.title)}) | {needs} | {completeness} | {' | '.join(cells)} |")
+    pairs = found["pairs"]
+    lines += ["", "Maps of the phantom that are most alike (Spearman's rank correlation, ResNet34):", ""]
+    lines += [f"- `{one}` and `{other}`: {value}" for one, other, value in pairs] or ["- none above 0.9"]
+    return "\n".join(lines)
+
+
+def _measured(row: dict[str, Any] | None) -> str:
+    if row is None:
+        return "not measured"
+    if "refused" in row:
+        return "refused"
+    text = f"{row['seconds']:.1f} s, {row['peak_mib']} MiB"
+    return f"{text}<br>{row['error']:.0e}" if "error" in row else text
+
+
+def _anchor(title: str) -> str:
+    """Return GitHub's anchor of a heading."""
+    return "".join(one for one in title.lower().replace(" ", "-") if one.isalnum() or one in "-_")
+
+
+GENERATED = {
+    "serving.md": {"settings": settings_table},
+    "methods.md": {"measured": measured_table, "methods": methods_table},
+}
 
 
 def render(page: Path) -> str:
