@@ -55,9 +55,11 @@ def measured_table() -> str:
     sizes = ", ".join(f"{name} {size}" for name, size in found["input"].items())
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     lines = [
-        f"Processor seconds on {found['threads']} thread, and memory at most (MiB, the network and its lifted form included), for one label of one "
-        f"phantom, default parameters; input sides in pixels: {sizes}. Below them, the convergence delta as a share "
-        "of the change of the output (of a hundredth of the sum of magnitudes where that is more). " + versions + ".",
+        f"Processor seconds on {found['threads']} thread, and most memory (MiB, network and lifted form included), for "
+        f"one label of one phantom, default parameters; input sides in pixels: {sizes}. Below them, the convergence delta "
+        "as a share of the change of the output (of a hundredth of the sum of magnitudes where that is more). "
+        + versions
+        + ".",
         "",
         "| method | needs | completeness | " + " | ".join(networks) + " |",
         "|---|---|---|" + "---|" * len(networks),
