@@ -56,7 +56,7 @@ def measured_table() -> str:
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     lines = [
         f"Processor seconds on {found['threads']} thread, and most memory (MiB, network and lifted form included), for "
-        f"one label of one phantom, default parameters; input sides in pixels: {sizes}. Below them, the convergence delta "
+        f"one label of one phantom, default parameters; input sides in pixels: {sizes}. Below, the convergence delta "
         "as a share of the change of the output (of a hundredth of the sum of magnitudes where that is more). "
         + versions
         + ".",
