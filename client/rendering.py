@@ -241,12 +241,16 @@ def _title(figure: Figure, heatmap: Heatmap) -> None:
         output = "share of votes" if heatmap.output is ExplainedOutput.VOTES else heatmap.output.value
         facts.append(f"{output} {heatmap.output_value:.3g}")
     if heatmap.convergence_delta is not None:
-        facts.append(f"convergence delta {heatmap.convergence_delta:.2g}")
-        if (heatmap.missed_share or 0) > MISSED_SHARE:
-            facts.append(f"MISSES {heatmap.missed_share:.0%} OF THE CHANGE")
+        change = heatmap.facts.get("output_change")
+        if change is not None and (heatmap.missed_share or 0) > MISSED_SHARE:
+            facts.append(f"MISSES {heatmap.missed_share:.0%} OF THE CHANGE, {change:.2g}")
+        else:
+            facts.append(f"convergence delta {heatmap.convergence_delta:.2g}")
     if heatmap.verdict is not None:
         facts.append(heatmap.verdict.words)
-    facts += [f"{name.replace('_', ' ')} {value:.3g}" for name, value in heatmap.facts.items()]
+    facts += [
+        f"{name.replace('_', ' ')} {value:.3g}" for name, value in heatmap.facts.items() if name != "output_change"
+    ]
     title = figure.text(left, 1 - 0.32 / high, first, fontsize=11.5, fontweight="bold", va="center")
     subtitle = figure.text(left, 1 - 0.62 / high, "  ·  ".join(facts), fontsize=9.5, va="center", color="0.25")
     # Glyphs are not as wide as their size says: a little room is left.
