@@ -27,7 +27,7 @@ demo: $(READY)  ## Train on phantoms, serve, classify, explain; ends with a repo
 	$(BIN)/radiolucent demo --out $(OUT)
 
 test: $(READY)  ## Run all tests: those that start servers in one process, the others beside them.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 check: $(READY) node_modules  ## Lint, types, floors of the house, protos.
 	$(BIN)/ruff check .

@@ -32,14 +32,9 @@ _SERVE = "import typer; from radiolucent.server.command import serve; typer.run(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests that need the only Triton first, and give those more time that may have to start the gateway.
-
-    All of this folder run in one process, one after the other, also where the rest is spread over several.
-    """
+    """Put tests that need the only Triton first, and give those more time that may have to start the gateway."""
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
     for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("servers"))
         if "gateway" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(180))
 

@@ -12,9 +12,6 @@ from pathlib import Path
 import pytest
 from radiolucent.server.triton import warden
 
-# A process of a test here passes for a Triton, beside which no real one removes folders.
-pytestmark = pytest.mark.xdist_group("servers")
-
 
 def folder(parent: Path, name: str, made: float) -> Path:
     path = parent / f"python_env_{name}"
