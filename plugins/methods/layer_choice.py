@@ -11,6 +11,7 @@ import torch
 from torch import fx, nn
 
 from ..errors import NotApplicable
+from .signal_path import operator_name
 
 __all__ = ["choose_map", "layer_name", "named_maps"]
 
@@ -77,7 +78,7 @@ def choose_map(network: nn.Module, layer: str | None = None) -> fx.Node:
     if not maps:
         raise NotApplicable("this network has no convolutional feature maps")
     last = maps[-1]
-    if mixed := sorted({_operator(node) for node in _behind(last) if _mixes(node, values)}):
+    if mixed := sorted({operator_name(node) for node in _behind(last) if _mixes(node, values)}):
         raise NotApplicable(
             f"this network's last convolutional feature maps are those of {layer_name(last)!r}, and behind them come "
             f"tokens rather than a pooling ({', '.join(mixed)}), as in a vision transformer; a class activation map "
@@ -148,7 +149,7 @@ def _of_layer(layer: nn.Module, given: _Value) -> _Value:
 
 def _of_operator(node: fx.Node, given: _Value) -> _Value:
     kind, axes = given
-    name = _operator(node)
+    name = operator_name(node)
     if kind is _Kind.OTHER:
         return given
     if name == "permute":
@@ -174,10 +175,6 @@ def _argument(node: fx.Node, name: str, position: int) -> Any:  # noqa: ANN401 -
     return node.kwargs.get(name, node.args[position] if len(node.args) > position else None)
 
 
-def _operator(node: fx.Node) -> str:
-    return str(getattr(node.target, "__name__", node.target)).partition(".")[0]
-
-
 def _is_pooling(network: fx.GraphModule, node: fx.Node) -> bool:
     return node.op == "call_module" and isinstance(network.get_submodule(str(node.target)), _POOLINGS)
 
@@ -194,4 +191,4 @@ def _behind(node: fx.Node) -> Iterator[fx.Node]:
 
 
 def _mixes(node: fx.Node, values: Mapping[fx.Node, _Value]) -> bool:
-    return node.op == "call_function" and _operator(node) in _MIXES and values[node][0] is _Kind.OTHER
+    return node.op == "call_function" and operator_name(node) in _MIXES and values[node][0] is _Kind.OTHER

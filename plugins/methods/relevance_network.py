@@ -13,6 +13,7 @@ from zennit.layer import Sum
 from ..errors import NotApplicable
 from .private_copy import private_copy
 from .relevance_layers import Affine, Mean, Scale, stacked
+from .signal_path import operator_name
 
 __all__ = ["check_rules", "relevance_network"]
 
@@ -109,11 +110,11 @@ def relevance_network(network: fx.GraphModule) -> fx.GraphModule:
             continue
         if node.op == "call_module" and isinstance(copied.get_submodule(node.target), nn.BatchNorm2d):
             writer.norm(node)
-        elif node.op == "call_function" and _operator(node) in _SUMS:
+        elif node.op == "call_function" and operator_name(node) in _SUMS:
             writer.sum(node)
-        elif node.op == "call_function" and _operator(node) in _PRODUCTS:
+        elif node.op == "call_function" and operator_name(node) in _PRODUCTS:
             writer.product(node)
-        elif node.op == "call_function" and _operator(node) == "mean":
+        elif node.op == "call_function" and operator_name(node) == "mean":
             dims, keepdim = [*node.args[1:], None, False][:2] if len(node.args) > 1 else (None, False)
             writer.replace(node, Mean(list(cast("list[int]", dims)), keepdim=bool(keepdim)), node.args[0])
     copied.graph.eliminate_dead_code()
@@ -142,7 +143,7 @@ class _Writer:
         self._network.graph.erase_node(node)
 
     def sum(self, node: fx.Node) -> None:
-        factor = float(cast("float", node.kwargs.get("alpha", 1))) * (-1 if _operator(node) == "sub" else 1)
+        factor = float(cast("float", node.kwargs.get("alpha", 1))) * (-1 if operator_name(node) == "sub" else 1)
         one, other = node.args[:2]
         with self._network.graph.inserting_before(node):
             if isinstance(other, fx.Node) and factor != 1:
@@ -159,7 +160,7 @@ class _Writer:
         if not isinstance(one, fx.Node) or one.op == "get_attr":
             one, other = other, one
         factor = self._network.get_buffer(str(other.target)) if isinstance(other, fx.Node) else torch.tensor(other)
-        self.replace(node, Scale(1 / factor if _operator(node) == "div" else factor), one)
+        self.replace(node, Scale(1 / factor if operator_name(node) == "div" else factor), one)
 
     def replace(self, node: fx.Node, layer: nn.Module, *arguments: Any) -> None:  # noqa: ANN401 - arguments of a node
         with self._network.graph.inserting_before(node):
@@ -198,7 +199,7 @@ def _without_rule(network: fx.GraphModule, signals: set[fx.Node]) -> Iterator[st
             if not isinstance(layer, _LAYERS):
                 yield type(layer).__name__
             continue
-        name = _operator(node)
+        name = operator_name(node)
         from_image: list[fx.Node] = []  # with repetition: a signal times itself is a product of two
         fx.map_arg((node.args, node.kwargs), from_image.append)
         from_image = [source for source in from_image if source in signals]
@@ -210,7 +211,3 @@ def _without_rule(network: fx.GraphModule, signals: set[fx.Node]) -> Iterator[st
                 yield "mean of everything"
         elif name not in _MOVES and name not in _SUMS:
             yield name
-
-
-def _operator(node: fx.Node) -> str:
-    return str(getattr(node.target, "__name__", node.target)).partition(".")[0]

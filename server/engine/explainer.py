@@ -131,8 +131,13 @@ class Explainer:
         RepositoryError
             If its file is missing, altered or not TorchScript.
         """
-        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-            return self._warm.get(model).applicability(self._registry.methods.values())
+        _reset_torch(self._threads)
+        try:
+            with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+                return self._warm.get(model).applicability(self._registry.methods.values())
+        finally:
+            if not all(map(self._registry.built_in, self._registry.methods)):  # a stranger's method looked at it
+                self._warm.clear()
 
     def _explain(self, run: _Run) -> None:
         task = run.task
