@@ -25,6 +25,32 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Priority:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRIORITY_UNSPECIFIED: _Priority.ValueType  # 0
+    """The default: interactive."""
+    PRIORITY_INTERACTIVE: _Priority.ValueType  # 1
+    """Somebody looks at the screen."""
+    PRIORITY_BATCH: _Priority.ValueType  # 2
+    """Nobody does: a folder that is worked off overnight."""
+
+class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
+    """Whether somebody waits for the answer. Work of one priority is shared out fairly between callers, whatever each asks
+    for; where both priorities wait, interactive work gets 16 times the share of batch work.
+    """
+
+PRIORITY_UNSPECIFIED: Priority.ValueType  # 0
+"""The default: interactive."""
+PRIORITY_INTERACTIVE: Priority.ValueType  # 1
+"""Somebody looks at the screen."""
+PRIORITY_BATCH: Priority.ValueType  # 2
+"""Nobody does: a folder that is worked off overnight."""
+Global___Priority: _TypeAlias = Priority  # noqa: Y015
+
 class _Evidence:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -215,6 +241,8 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     """The method returned something other than it declares."""
     FAILURE_REASON_TOO_FEW_NETWORKS: _FailureReason.ValueType  # 7
     """Too few networks gave a map to aggregate."""
+    FAILURE_REASON_OUT_OF_MEMORY: _FailureReason.ValueType  # 8
+    """The item needs more memory than a worker may take."""
 
 class FailureReason(_FailureReason, metaclass=_FailureReasonEnumTypeWrapper):
     """What kind of failure."""
@@ -235,6 +263,8 @@ FAILURE_REASON_INVALID_RESULT: FailureReason.ValueType  # 6
 """The method returned something other than it declares."""
 FAILURE_REASON_TOO_FEW_NETWORKS: FailureReason.ValueType  # 7
 """Too few networks gave a map to aggregate."""
+FAILURE_REASON_OUT_OF_MEMORY: FailureReason.ValueType  # 8
+"""The item needs more memory than a worker may take."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
 
 @_typing.final
@@ -254,6 +284,8 @@ class ExplainRequest(_message.Message):
     ATTRIBUTIONS_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
     AGGREGATIONS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's identifier of this request, a UUID; the same id joins the job it started. Empty: the server makes one."""
     output: Global___ExplainedOutput.ValueType
@@ -266,6 +298,12 @@ class ExplainRequest(_message.Message):
     """Also send the attribution before it is reduced to one plane."""
     inputs: _builtins.bool
     """Also send the tensor that each network saw."""
+    dry_run: _builtins.bool
+    """Only plan: the X-ray is classified, Classified says what would be run and what it is estimated to cost, and nothing is
+    run. The job ends at once, as done, with a summary without items.
+    """
+    priority: Global___Priority.ValueType
+    """Whether somebody waits for the answer. Unspecified: interactive."""
     @_builtins.property
     def xray(self) -> _image_pb2.XRay:
         """The X-ray."""
@@ -304,10 +342,12 @@ class ExplainRequest(_message.Message):
         attributions: _builtins.bool = ...,
         inputs: _builtins.bool = ...,
         aggregations: _abc.Iterable[Global___Aggregation] | None = ...,
+        dry_run: _builtins.bool = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["targets", b"targets", "xray", b"xray"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregations", b"aggregations", "attributions", b"attributions", "inputs", b"inputs", "keep_after_disconnect", b"keep_after_disconnect", "methods", b"methods", "models", b"models", "output", b"output", "partial_heatmaps", b"partial_heatmaps", "request_id", b"request_id", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregations", b"aggregations", "attributions", b"attributions", "dry_run", b"dry_run", "inputs", b"inputs", "keep_after_disconnect", b"keep_after_disconnect", "methods", b"methods", "models", b"models", "output", b"output", "partial_heatmaps", b"partial_heatmaps", "priority", b"priority", "request_id", b"request_id", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -722,6 +762,7 @@ class Job(_message.Message):
     ACCEPTED_TIME_FIELD_NUMBER: _builtins.int
     ENDED_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     job_id: _builtins.str
     """Our identifier, a UUID."""
     request_id: _builtins.str
@@ -730,6 +771,8 @@ class Job(_message.Message):
     """What it is doing."""
     last_sequence: _builtins.int
     """Sequence of its last event so far; 0 before the first."""
+    priority: Global___Priority.ValueType
+    """Its priority."""
     @_builtins.property
     def accepted_time(self) -> _timestamp_pb2.Timestamp:
         """When it was accepted."""
@@ -752,10 +795,11 @@ class Job(_message.Message):
         accepted_time: _timestamp_pb2.Timestamp | None = ...,
         ended_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time", "ended_time", b"ended_time", "expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time", "ended_time", b"ended_time", "expire_time", b"expire_time", "job_id", b"job_id", "last_sequence", b"last_sequence", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_time", b"accepted_time", "ended_time", b"ended_time", "expire_time", b"expire_time", "job_id", b"job_id", "last_sequence", b"last_sequence", "priority", b"priority", "request_id", b"request_id", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -853,6 +897,9 @@ class Classified(_message.Message):
     CLASSIFICATION_FIELD_NUMBER: _builtins.int
     TARGETS_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    ESTIMATES_FIELD_NUMBER: _builtins.int
+    ESTIMATED_WORK_FIELD_NUMBER: _builtins.int
+    ESTIMATED_WAIT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def classification(self) -> _classification_pb2.Classification:
         """The votes."""
@@ -865,20 +912,69 @@ class Classified(_message.Message):
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___Item]:
         """The items that will be worked on, in the order in which they are started."""
 
+    @_builtins.property
+    def estimates(self) -> _containers.RepeatedCompositeFieldContainer[Global___ItemEstimate]:
+        """What each of these is estimated to cost, in the same order."""
+
+    @_builtins.property
+    def estimated_work(self) -> _duration_pb2.Duration:
+        """Time that one worker would need for all of it, estimated."""
+
+    @_builtins.property
+    def estimated_wait(self) -> _duration_pb2.Duration:
+        """Time until a worker begins with it, estimated from what waits now; more if others come that have had less."""
+
     def __init__(
         self,
         *,
         classification: _classification_pb2.Classification | None = ...,
         targets: _abc.Iterable[Global___Target] | None = ...,
         items: _abc.Iterable[Global___Item] | None = ...,
+        estimates: _abc.Iterable[Global___ItemEstimate] | None = ...,
+        estimated_work: _duration_pb2.Duration | None = ...,
+        estimated_wait: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "estimated_wait", b"estimated_wait", "estimated_work", b"estimated_work"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "items", b"items", "targets", b"targets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["classification", b"classification", "estimated_wait", b"estimated_wait", "estimated_work", b"estimated_work", "estimates", b"estimates", "items", b"items", "targets", b"targets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Classified: _TypeAlias = Classified  # noqa: Y015
+
+@_typing.final
+class ItemEstimate(_message.Message):
+    """What an item is estimated to cost. The estimate learns from what the server has run, and is rough before that."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PASSES_FIELD_NUMBER: _builtins.int
+    ELAPSED_FIELD_NUMBER: _builtins.int
+    SHARED_PASS_FIELD_NUMBER: _builtins.int
+    passes: _builtins.int
+    """Work, in forward passes or their equivalent (a backward pass counts two); 0 where another item's passes are shared,
+    and for an aggregate.
+    """
+    shared_pass: _builtins.int
+    """Items with the same number share their passes: they run together, one after the other, on one worker. 0: shares none."""
+    @_builtins.property
+    def elapsed(self) -> _duration_pb2.Duration:
+        """Time that a worker will need, loading the network not included."""
+
+    def __init__(
+        self,
+        *,
+        passes: _builtins.int = ...,
+        elapsed: _duration_pb2.Duration | None = ...,
+        shared_pass: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "passes", b"passes", "shared_pass", b"shared_pass"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ItemEstimate: _TypeAlias = ItemEstimate  # noqa: Y015
 
 @_typing.final
 class Target(_message.Message):
