@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     import torch
 
@@ -135,6 +135,15 @@ class Method(ABC, Generic[P]):
     def needs_of(self, params: P) -> frozenset[Need]:
         """Return what it needs of a network with these parameters: `needs`, unless a parameter asks for more."""
         return self.needs
+
+    def shared_passes(self, params: P) -> Hashable | None:
+        """Return what names the passes that it shares with other methods. The default: it shares none.
+
+        Methods that name the same passes for a network run together, one after the other in one process, so that the
+        first leaves in ``model.known`` what the others take from there. So `saliency` and `input_x_gradient` share one
+        backward pass per target.
+        """
+        return None
 
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network that this method cannot explain. The default refuses none.

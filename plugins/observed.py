@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from ..handlers.card import InputSpec
 
 __all__ = ["ObservedModel"]
+
+_OUTPUTS = "outputs"
 
 
 class ObservedModel(torch.nn.Module):
@@ -36,6 +39,10 @@ class ObservedModel(torch.nn.Module):
         The explained image, [1, C, H, W]; its output is remembered when it goes by.
     statistics : BrightnessStatistics, optional
         How bright the network's training films were, for baselines and backgrounds; where the card says it.
+    known : mutable mapping, optional
+        What earlier methods found out about the same image, network and output; by default nothing.
+    device : torch.device, optional
+        Where the network is; by default on the processor. Images come from the processor and outputs go there.
 
     Attributes
     ----------
@@ -45,6 +52,9 @@ class ObservedModel(torch.nn.Module):
         As given.
     statistics : BrightnessStatistics or None
         As given.
+    known : mutable mapping
+        As given. A method keeps there what one that shares its passes takes instead of computing it again; see
+        :meth:`~radiolucent.plugins.contract.Method.shared_passes`. Keys begin with a name of its own.
     forward_passes : int
         Samples that went forward so far.
     """
@@ -58,6 +68,8 @@ class ObservedModel(torch.nn.Module):
         output: Output = Output.LOGIT,
         image: torch.Tensor | None = None,
         statistics: BrightnessStatistics | None = None,
+        known: MutableMapping[Hashable, Any] | None = None,
+        device: torch.device | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -68,8 +80,9 @@ class ObservedModel(torch.nn.Module):
         self.statistics = statistics
         self.forward_passes = 0
         self._job = job
+        self.known: MutableMapping[Hashable, Any] = {} if known is None else known
         self._image = image
-        self._outputs: torch.Tensor | None = None
+        self._device = device
         self.eval()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
@@ -81,12 +94,13 @@ class ObservedModel(torch.nn.Module):
             If the job was cancelled.
         """
         self._job.check()
-        outputs: torch.Tensor = self.network(batch)
+        given = batch if self._device is None else batch.to(self._device)
+        outputs: torch.Tensor = self.network(given).to(batch.device)
         self.forward_passes += len(batch)
         outputs = self.explained(outputs)
         # Methods begin with the image itself nearly always; remembering it saves a pass before the first map.
-        if self._outputs is None and self._image is not None and torch.equal(batch[:1].detach(), self._image):
-            self._outputs = outputs[0].detach().clone()
+        if _OUTPUTS not in self.known and self._image is not None and torch.equal(batch[:1].detach(), self._image):
+            self.known[_OUTPUTS] = outputs[0].detach().clone()
         return outputs
 
     def explained(self, outputs: torch.Tensor) -> torch.Tensor:
@@ -103,10 +117,9 @@ class ObservedModel(torch.nn.Module):
 
     def value(self, target: int) -> float:
         """Return the explained output of the explained image, from memory where the image went by already."""
-        if self._outputs is None:
+        if _OUTPUTS not in self.known:
             if self._image is None:
                 raise ValueError("this model was not told which image is explained")
             with torch.no_grad():
                 self(self._image)
-        assert self._outputs is not None  # noqa: S101 - the forward pass above set it
-        return float(self._outputs[target])
+        return float(self.known[_OUTPUTS][target])

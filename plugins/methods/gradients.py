@@ -8,7 +8,10 @@ import torch
 
 from ..observed import ObservedModel
 
-__all__ = ["gradients"]
+__all__ = ["IMAGE_GRADIENT", "gradients", "image_gradients"]
+
+IMAGE_GRADIENT = "image_gradient"
+"""Names the passes of methods that take the gradient at the explained image and nothing else."""
 
 
 def gradients(model: ObservedModel, batch: torch.Tensor, targets: Sequence[int]) -> Iterator[torch.Tensor]:
@@ -38,3 +41,28 @@ def gradients(model: ObservedModel, batch: torch.Tensor, targets: Sequence[int])
             chosen = outputs[:, target].sum()
         (gradient,) = torch.autograd.grad(chosen, points, retain_graph=position < last)
         yield gradient
+
+
+def image_gradients(model: ObservedModel, image: torch.Tensor, targets: Sequence[int]) -> Iterator[torch.Tensor]:
+    """Differentiate several outputs at the explained image; what is known already costs nothing.
+
+    Parameters
+    ----------
+    model : ObservedModel
+        The network; remembers the gradients.
+    image : torch.Tensor
+        The explained image, [1, C, H, W].
+    targets : sequence of int
+        Outputs to differentiate.
+
+    Yields
+    ------
+    torch.Tensor
+        Per target, in their order: [1, C, H, W], not to be written to.
+    """
+    fresh = gradients(model, image, [target for target in targets if (IMAGE_GRADIENT, target) not in model.known])
+    for target in targets:
+        key = (IMAGE_GRADIENT, target)
+        if key not in model.known:
+            model.known[key] = next(fresh)
+        yield model.known[key]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar
 
 import torch
 
 from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
 from ..observed import ObservedModel
-from .gradients import gradients
+from .gradients import IMAGE_GRADIENT, image_gradients
 
 __all__ = ["InputXGradient", "InputXGradientParameters"]
 
@@ -37,6 +37,10 @@ class InputXGradient(Method[InputXGradientParameters]):
     signed = True
     completeness = Completeness.NONE
 
+    def shared_passes(self, params: InputXGradientParameters) -> Hashable | None:
+        """Share the gradient at the image."""
+        return IMAGE_GRADIENT
+
     def explain(
         self,
         model: ObservedModel,
@@ -47,7 +51,7 @@ class InputXGradient(Method[InputXGradientParameters]):
     ) -> Iterator[Attribution]:
         """Yield one final map per target; they share one forward pass."""
         total = self.cost(params, image.shape[1:], len(targets))
-        for position, gradient in enumerate(gradients(model, image, targets)):
+        for position, gradient in enumerate(image_gradients(model, image, targets)):
             job.progress(3 + 2 * position, total)
             yield Attribution(targets[position], (image * gradient)[0], fraction=1.0, final=True)
             job.check()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from typing import ClassVar
 
 import torch
 
 from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
 from ..observed import ObservedModel
-from .gradients import gradients
+from .gradients import IMAGE_GRADIENT, image_gradients
 
 __all__ = ["Saliency", "SaliencyParameters"]
 
@@ -36,12 +36,16 @@ class Saliency(Method[SaliencyParameters]):
     signed = False
     completeness = Completeness.NONE
 
+    def shared_passes(self, params: SaliencyParameters) -> Hashable | None:
+        """Share the gradient at the image."""
+        return IMAGE_GRADIENT
+
     def explain(
         self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: SaliencyParameters, job: Job
     ) -> Iterator[Attribution]:
         """Yield one final map per target; they share one forward pass."""
         total = self.cost(params, image.shape[1:], len(targets))
-        for position, gradient in enumerate(gradients(model, image, targets)):
+        for position, gradient in enumerate(image_gradients(model, image, targets)):
             job.progress(3 + 2 * position, total)
             yield Attribution(targets[position], gradient[0].abs(), fraction=1.0, final=True)
             job.check()
