@@ -9,7 +9,7 @@ import torch
 from .errors import RepositoryError
 from .repository.checksum import sha256
 
-__all__ = ["load_torchscript"]
+__all__ = ["device_of", "load_torchscript"]
 
 
 def load_torchscript(path: Path, checksum: str, *, device: str = "cpu") -> torch.jit.ScriptModule:
@@ -46,3 +46,8 @@ def load_torchscript(path: Path, checksum: str, *, device: str = "cpu") -> torch
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     return module
+
+
+def device_of(network: torch.nn.Module) -> torch.device:
+    """Return where a network's weights are; the processor, where it has none."""
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..handlers.torchscript import device_of
 from .contract import Job, Output
 from .errors import NotApplicable
 
@@ -41,8 +42,6 @@ class ObservedModel(torch.nn.Module):
         How bright the network's training films were, for baselines and backgrounds; where the card says it.
     known : mutable mapping, optional
         What earlier methods found out about the same image, network and output; by default nothing.
-    device : torch.device, optional
-        Where the network is; by default on the processor. Images come from the processor and outputs go there.
 
     Attributes
     ----------
@@ -69,7 +68,6 @@ class ObservedModel(torch.nn.Module):
         image: torch.Tensor | None = None,
         statistics: BrightnessStatistics | None = None,
         known: MutableMapping[Hashable, Any] | None = None,
-        device: torch.device | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -82,7 +80,7 @@ class ObservedModel(torch.nn.Module):
         self._job = job
         self.known: MutableMapping[Hashable, Any] = {} if known is None else known
         self._image = image
-        self._device = device
+        self._device = device_of(network)
         self.eval()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
@@ -94,8 +92,8 @@ class ObservedModel(torch.nn.Module):
             If the job was cancelled.
         """
         self._job.check()
-        given = batch if self._device is None else batch.to(self._device)
-        outputs: torch.Tensor = self.network(given).to(batch.device)
+        # Images and outputs are on the processor, wherever the network is.
+        outputs: torch.Tensor = self.network(batch.to(self._device)).to(batch.device)
         self.forward_passes += len(batch)
         outputs = self.explained(outputs)
         # Methods begin with the image itself nearly always; remembering it saves a pass before the first map.

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
     from .owner import Owner
     from .settings import Settings
@@ -97,9 +98,9 @@ async def _serve(settings: Settings, ready_file: Path | None, owner: Owner | Non
         # A signal counts while it starts, too. Ray, when it starts, puts a handler of its own in place, which prints
         # the stack and aborts: ours goes back over it.
         while not starting.done() and not stopping.done():
-            _stop_on(signals, loop, stop)
+            _stop_on(signals, loop, stop.set)
             await asyncio.wait({starting, stopping}, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
-        _stop_on(signals, loop, stop)
+        _stop_on(signals, loop, stop.set)
         if not starting.done():
             starting.cancel()
             await asyncio.wait({starting})
@@ -122,6 +123,7 @@ async def _serve(settings: Settings, ready_file: Path | None, owner: Owner | Non
         typer.echo(f"Serving model set {number} on {gateway.address}. Research use only. Not for diagnosis.")
         await stopping
         typer.echo("Stopping.", err=True)
+        _stop_on(signals, loop, gateway.hurry)  # whoever asks twice does not want to wait
     finally:
         await gateway.stop()
         if ready_file is not None:
@@ -137,9 +139,9 @@ def _ending_signals() -> list[int]:
     return [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hangs_up else [])]
 
 
-def _stop_on(signals: list[int], loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _stop_on(signals: list[int], loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     for signum in signals:
-        loop.add_signal_handler(signum, stop.set)
+        loop.add_signal_handler(signum, stop)
 
 
 def _write_ready_file(path: Path, address: str) -> None:

@@ -27,7 +27,7 @@ from .engine.events import (
     Verdict,
 )
 from .engine.job import Job
-from .engine.order import ExplainOrder, MethodCall, TargetChoice
+from .engine.order import ExplainOrder, MethodCall, Priority, TargetChoice
 from .engine.task import FailureReason, Output
 from .engine.validate import shown
 from .errors import InvalidRequest, Violation
@@ -56,6 +56,7 @@ _FAILURES = {
     FailureReason.DEADLINE: explanation_pb2.FAILURE_REASON_DEADLINE,
     FailureReason.INVALID_RESULT: explanation_pb2.FAILURE_REASON_INVALID_RESULT,
     FailureReason.TOO_FEW_NETWORKS: explanation_pb2.FAILURE_REASON_TOO_FEW_NETWORKS,
+    FailureReason.OUT_OF_MEMORY: explanation_pb2.FAILURE_REASON_OUT_OF_MEMORY,
 }
 _COMPLETENESS = {
     Completeness.EXACT: explanation_pb2.COMPLETENESS_EXACT,
@@ -68,6 +69,11 @@ _OUTPUTS = {
     Output.VOTES: explanation_pb2.EXPLAINED_OUTPUT_VOTES,
 }
 _OUTPUTS_READ = {number: output for output, number in _OUTPUTS.items()}
+_PRIORITIES = {
+    Priority.INTERACTIVE: explanation_pb2.PRIORITY_INTERACTIVE,
+    Priority.BATCH: explanation_pb2.PRIORITY_BATCH,
+}
+_PRIORITIES_READ = {number: priority for priority, number in _PRIORITIES.items()}
 _EVIDENCE = {
     Evidence.FOR: explanation_pb2.EVIDENCE_FOR,
     Evidence.AGAINST: explanation_pb2.EVIDENCE_AGAINST,
@@ -107,6 +113,8 @@ def order(request: explanation_pb2.ExplainRequest) -> ExplainOrder:
         attributions=request.attributions,
         inputs=request.inputs,
         keep=request.keep_after_disconnect,
+        dry_run=request.dry_run,
+        priority=_PRIORITIES_READ.get(request.priority, Priority.INTERACTIVE),
     )
 
 
@@ -120,6 +128,7 @@ def job(value: Job) -> explanation_pb2.Job:
         accepted_time=convert.timestamp(value.accepted_time),
         ended_time=convert.timestamp(value.ended_time) if value.ended_time else None,
         expire_time=convert.timestamp(value.expire_time) if value.expire_time else None,
+        priority=_PRIORITIES[value.priority],
     )
 
 
@@ -176,6 +185,9 @@ def _unreadable(request: explanation_pb2.ExplainRequest) -> Iterator[Violation]:
         yield Violation(
             "output", f"unknown output {request.output}; there are: EXPLAINED_OUTPUT_LOGIT, _PROBABILITY and _VOTES"
         )
+    if request.priority not in explanation_pb2.Priority.values():
+        what = f"unknown priority {request.priority}; there are: PRIORITY_INTERACTIVE and _BATCH"
+        yield Violation("priority", what)
     for index, aggregation in enumerate(request.aggregations):
         if aggregation.WhichOneof("kind") is None:
             yield Violation(f"aggregations[{index}]", "name one of: mean, agreement")
@@ -238,6 +250,14 @@ def _classified(event: Classified, instance: InstanceReference | None) -> explan
         classification=convert.classification(event.classification, instance),
         targets=[explanation_pb2.Target(label=one.label, reason=_REASONS[one.reason]) for one in event.targets],
         items=[_item(one) for one in event.items],
+        estimates=[
+            explanation_pb2.ItemEstimate(
+                passes=one.passes, elapsed=convert.duration(one.seconds), shared_pass=one.shared_pass
+            )
+            for one in event.estimates
+        ],
+        estimated_work=convert.duration(sum(one.seconds for one in event.estimates)),
+        estimated_wait=convert.duration(event.wait_s),
     )
 
 

@@ -28,6 +28,7 @@ from ..protos.radiolucent.v1 import (
 from .catalog import ModelCatalog
 from .classification import ClassificationServicer
 from .classifier import Classifier
+from .engine.backlog import BacklogLimits
 from .engine.explain import EngineLimits, ExplanationEngine
 from .engine.inspection import Inspector
 from .engine.pool import PoolSettings, WorkerPool
@@ -86,12 +87,18 @@ class Gateway:
             PoolSettings(
                 workers=settings.worker_count,
                 threads_per_worker=settings.threads_per_worker,
-                warm_models=settings.warm_models,
+                warm_bytes=settings.warm_bytes,
+                memory_bytes=settings.memory_per_worker,
+                recycle_bytes=settings.recycle_memory,
+                recycle_items=settings.recycle_items,
                 max_pixels=settings.max_image_pixels,
                 ray_address=settings.ray_address,
+                cancel_grace_s=settings.cancel_grace_seconds,
+                stall_s=settings.stall_seconds,
             )
         )
         self._stack = AsyncExitStack()
+        self._hurry = asyncio.Event()
 
     async def start(self) -> None:
         """Start everything; returns when calls are answered. Nothing is left behind if it fails.
@@ -123,7 +130,15 @@ class Gateway:
                 max_pixels=settings.max_image_pixels,
             )
             stack.callback(classifier.close)
-            engine = ExplanationEngine(classifier, catalog, registry, self.pool, _limits(settings))
+            engine = ExplanationEngine(
+                classifier,
+                catalog,
+                registry,
+                self.pool,
+                _limits(settings),
+                worker_count=settings.worker_count,
+                threads_per_worker=settings.threads_per_worker,
+            )
             inspector = Inspector(self.pool, catalog.repository, catalog.served, settings.refresh_seconds)
             versions = component_versions(await self.triton.client.server_version())
             interceptor = CallInterceptor()
@@ -141,15 +156,38 @@ class Gateway:
             )
             self.address = _listen(server, settings)
             await health.start()
-            stack.push_async_callback(_stop_serving, server, health, engine, interceptor, settings.shutdown_seconds)
+            stack.push_async_callback(_stop_serving, server, engine, interceptor, settings.shutdown_seconds)
+            stack.push_async_callback(self._drain, health, engine)
             await server.start()
             inspector.start()
             stack.push_async_callback(inspector.stop)
             self._stack = stack.pop_all()
 
     async def stop(self) -> None:
-        """Stop everything: running jobs end with a summary, calls get it, then nothing is left."""
+        """Stop everything: running jobs end with a summary, calls get it, then nothing is left.
+
+        Jobs have `drain_seconds` to end by themselves, unless `hurry` was called.
+        """
         await self._stack.aclose()
+
+    def hurry(self) -> None:
+        """Give running jobs no more time to end by themselves, now or when the gateway stops."""
+        self._hurry.set()
+
+    async def _drain(self, health: Health, engine: ExplanationEngine) -> None:
+        """Send new callers elsewhere, and let jobs end. Calls are answered: a caller may watch or cancel his job."""
+        await health.stop()
+        if engine.store.running:
+            _LOG.info("%d jobs have %g s to end", len(engine.store.running), self.settings.drain_seconds)
+        draining = asyncio.ensure_future(engine.drain())
+        hurried = asyncio.ensure_future(self._hurry.wait())
+        try:
+            await asyncio.wait(
+                {draining, hurried}, timeout=self.settings.drain_seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            draining.cancel()
+            hurried.cancel()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -166,9 +204,8 @@ class Gateway:
 
 
 async def _stop_serving(
-    server: grpc.aio.Server, health: Health, engine: ExplanationEngine, interceptor: CallInterceptor, seconds: float
+    server: grpc.aio.Server, engine: ExplanationEngine, interceptor: CallInterceptor, seconds: float
 ) -> None:
-    await health.stop()
     closing = asyncio.ensure_future(server.stop(seconds))  # from now on no new call is taken
     await engine.close()
     idle = asyncio.ensure_future(interceptor.idle())
@@ -183,8 +220,7 @@ async def _stop_serving(
 
 def _limits(settings: Settings) -> EngineLimits:
     return EngineLimits(
-        max_jobs=settings.max_jobs,
-        max_queued_items=settings.max_queued_items,
+        backlog=BacklogLimits(settings.max_jobs, settings.max_queued_seconds, settings.max_running_bytes),
         max_job_seconds=settings.max_job_seconds,
         classify_seconds=settings.classify_seconds,
         retention_seconds=settings.retention_seconds,

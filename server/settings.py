@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from ..handlers.limits import MAX_PIXELS
+from .machine import cores, memory_bytes
 
 __all__ = ["Settings", "load_settings"]
 
@@ -57,10 +57,14 @@ class Settings(BaseSettings):
     """Largest X-ray file, bytes."""
     max_image_pixels: int = Field(default=MAX_PIXELS, ge=1, le=MAX_PIXELS)
     """Largest image, rows times columns."""
-    max_jobs: int = Field(default=64, ge=1)
-    """Most explanation jobs that wait or run at a time, of all callers."""
-    max_queued_items: int = Field(default=2048, ge=1)
-    """Most items (one method on one network) that wait for a worker at a time, of all callers."""
+    max_jobs: int = Field(default=256, ge=1)
+    """Most explanation jobs that wait or run at a time, of all callers. One caller may have half of them, batch jobs
+    together three quarters; this holds for the next two limits as well."""
+    max_queued_seconds: float = Field(default=24 * 3600.0, gt=0)
+    """Most estimated work that waits or runs, in seconds of all workers together. A job is taken on while less waits,
+    whatever it needs itself."""
+    max_running_bytes: int = Field(default=2048 * _MIB, ge=_MIB)
+    """Most memory that jobs take which wait or run, bytes: their X-rays, and all maps that they will give."""
     max_job_seconds: float = Field(default=24 * 3600.0, gt=0)
     """A job is stopped after this time; what it delivered stays."""
 
@@ -70,15 +74,30 @@ class Settings(BaseSettings):
     """Memory that results of finished jobs may take together, bytes; the oldest are dropped first."""
     heartbeat_seconds: float = Field(default=5.0, gt=0)
     """A silent stream carries a heartbeat this often."""
-    shutdown_seconds: float = Field(default=10.0, ge=0)
-    """On shutdown, time that calls have to take their last events, after which they are cut off."""
+    drain_seconds: float = Field(default=20.0, ge=0)
+    """On shutdown, time that running jobs have to end by themselves; then they are stopped. New ones are refused. A
+    second signal ends the time."""
+    shutdown_seconds: float = Field(default=5.0, ge=0)
+    """After that, time that calls have to take their last events, after which they are cut off."""
 
     workers: int = Field(default=0, ge=0, le=256)
     """Explanation workers (processes); 0: one per two processor cores, at least one."""
     worker_threads: int = Field(default=0, ge=0, le=256)
     """Threads that one worker computes with; 0: the processor cores divided by the workers."""
-    warm_models: int = Field(default=5, ge=1, le=1000)
-    """Networks that a worker keeps loaded: bounds its memory. With fewer than are explained, they reload each time."""
+    warm_bytes: int = Field(default=1024 * _MIB, ge=0)
+    """Weights that a worker keeps loaded, bytes. With less than the explained networks have, they reload each time."""
+    worker_memory_bytes: int = Field(default=0, ge=0)
+    """Memory that one worker may take, bytes; an item that needs more fails, and nothing else does. 0: four fifths of
+    this machine's memory, divided by the workers; at least 2 GiB."""
+    recycle_bytes: int = Field(default=0, ge=0)
+    """A worker that takes more than this when an item ends is replaced, bytes. 0: three quarters of what it may."""
+    recycle_items: int = Field(default=1000, ge=1)
+    """A worker that has run so many items is replaced."""
+    cancel_grace_seconds: float = Field(default=2.0, gt=0)
+    """A worker whose method does not heed a cancellation for so long is killed and replaced."""
+    stall_seconds: float = Field(default=600.0, gt=0)
+    """A method that makes no forward pass and gives no other sign for so long is taken to hang: its worker is killed
+    and replaced, and the item tried once more."""
     ray_address: str | None = None
     """Address of a Ray cluster to join, for example `auto`. None: a private Ray on this machine."""
 
@@ -97,12 +116,22 @@ class Settings(BaseSettings):
     @property
     def worker_count(self) -> int:
         """Number of explanation workers, with the default worked out."""
-        return self.workers or max(1, _cores() // 2)
+        return self.workers or max(1, cores() // 2)
 
     @property
     def threads_per_worker(self) -> int:
         """Threads of one worker, with the default worked out."""
-        return self.worker_threads or max(1, _cores() // self.worker_count)
+        return self.worker_threads or max(1, cores() // self.worker_count)
+
+    @property
+    def memory_per_worker(self) -> int:
+        """Memory that one worker may take, bytes, with the default worked out."""
+        return self.worker_memory_bytes or max(2048 * _MIB, memory_bytes() * 4 // 5 // self.worker_count)
+
+    @property
+    def recycle_memory(self) -> int:
+        """Memory from which on a worker is replaced, bytes, with the default worked out."""
+        return self.recycle_bytes or self.memory_per_worker * 3 // 4
 
     @classmethod
     def settings_customise_sources(
@@ -150,11 +179,3 @@ def load_settings(config: Path | None = None, **arguments: object) -> Settings:
 
     # Back to the plain class, so that the name of this one shows up nowhere.
     return Settings.model_construct(**dict(_FromFile(**given)))  # type: ignore[arg-type]
-
-
-def _cores() -> int:
-    """Processor cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..card import InputSpec
+from ..torchscript import device_of
 from .errors import NotDifferentiable, NotLiftable
 
 __all__ = ["check_fidelity", "check_gradient"]
@@ -93,7 +94,7 @@ def _images(
 
 def _outputs(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.enable_grad():
-        points = images.clone().requires_grad_()
+        points = images.to(device_of(network), copy=True).requires_grad_()
         outputs = network(points)
         (gradient,) = torch.autograd.grad(outputs.square().sum(), points)
     return outputs.detach(), gradient

@@ -137,7 +137,7 @@ def map_gradients(
 def upsampled(plane: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
     """Enlarge a map [h, w] to the image, and repeat it for each channel: float32, [C, H, W]."""
     size = image.shape[-2:]
-    large = functional.interpolate(plane[None, None], size=size, mode="bilinear", align_corners=False)
+    large = functional.interpolate(plane.to(image.device)[None, None], size=size, mode="bilinear", align_corners=False)
     return large[0].float().expand(image.shape[1:]).clone()
 
 

@@ -34,7 +34,7 @@ class WorkerActor:
         The running `ray`.
     local : bool
         Whether it runs on this machine for sure.
-    threads, warm_models, max_pixels
+    threads, warm_bytes, max_pixels, memory_bytes
         See :class:`~radiolucent.server.engine.worker.ExplanationWorker`.
 
     Attributes
@@ -43,7 +43,16 @@ class WorkerActor:
         Its process, once it answered.
     """
 
-    def __init__(self, ray: Any, *, local: bool, threads: int, warm_models: int, max_pixels: int) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        ray: Any,  # noqa: ANN401
+        *,
+        local: bool,
+        threads: int,
+        warm_bytes: int,
+        max_pixels: int,
+        memory_bytes: int,
+    ) -> None:
         self._ray = ray
         self._errors: type[Exception] = ray.exceptions.RayError
         self._local = local
@@ -51,7 +60,7 @@ class WorkerActor:
         self.pid = 0
         # Two control threads: one is taken by `died`.
         remote = ray.remote(num_cpus=threads, max_restarts=0, concurrency_groups={CONTROL_GROUP: 2})(ExplanationWorker)
-        self._actor = remote.remote(threads, warm_models, max_pixels)
+        self._actor = remote.remote(threads, warm_bytes, max_pixels, memory_bytes)
 
     async def ping(self, within_s: float) -> WorkerState:
         """Ask it whether it lives; waits for its start.
@@ -88,8 +97,8 @@ class WorkerActor:
         with contextlib.suppress(self._errors):
             await self._control("sleep")
 
-    async def run(self, run_id: int, task: ItemTask) -> AsyncGenerator[WorkerEvent, None]:
-        """Start a task and yield its events.
+    async def run(self, run_id: int, task: ItemTask) -> AsyncGenerator[WorkerEvent | WorkerState, None]:
+        """Start a task and yield its events, then how the worker is afterwards.
 
         Raises
         ------
@@ -100,7 +109,7 @@ class WorkerActor:
             image = await asyncio.to_thread(self._ray.put, task.image)
             method = self._actor.run.options(num_returns="streaming", _generator_backpressure_num_objects=_BACKLOG)
             async for reference in method.remote(run_id, replace(task, image=b""), image):
-                event: WorkerEvent = await reference
+                event: WorkerEvent | WorkerState = await reference
                 yield event
         except self._errors as error:
             raise WorkerLost(type(error).__name__) from error

@@ -9,8 +9,9 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from .actor import WorkerActor, WorkerLost
-from .task import WorkerDone, WorkerEvent, WorkerFailure, WorkerInput, WorkerMap
+from .task import WorkerEvent, WorkerFailure, WorkerInput, WorkerMap
 from .ticket import Ticket
+from .worker import WorkerState
 
 __all__ = ["Attempt"]
 
@@ -32,51 +33,60 @@ class Attempt:
         Seconds that it has to heed a cancellation.
     heartbeat_s : float
         Seconds of silence after which it is asked whether it lives, and that it has to answer.
+    stall_s : float
+        Seconds without a forward pass, an event or any other sign of its method, after which it is taken to hang.
     """
 
     def __init__(
-        self, actor: WorkerActor, ticket: Ticket, run_id: int, *, cancel_grace_s: float, heartbeat_s: float
+        self,
+        actor: WorkerActor,
+        ticket: Ticket,
+        run_id: int,
+        *,
+        cancel_grace_s: float,
+        heartbeat_s: float,
+        stall_s: float,
     ) -> None:
         self._actor = actor
         self._ticket = ticket
         self._run_id = run_id
         self._grace_s = cancel_grace_s
         self._heartbeat_s = heartbeat_s
+        self._stall_s = stall_s
         self._heard = time.monotonic()
 
-    async def run(self) -> bool:
+    async def run(self) -> WorkerState | None:
         """Work on the task until its last event.
 
         Returns
         -------
-        bool
-            Whether the worker can go on; otherwise it is dead, deaf or hangs, and the last event is still to come.
+        WorkerState or None
+            How the worker is afterwards. None: it is dead, deaf or hangs, and the last event may be still to come.
         """
         reader = asyncio.create_task(self._read())
         watchdog = asyncio.create_task(self._watch())
         try:
             await asyncio.wait({reader, watchdog}, return_when=asyncio.FIRST_COMPLETED)
-            return reader.done() and reader.result()
+            return reader.result() if reader.done() else None
         finally:
             reader.cancel()
             watchdog.cancel()
             await asyncio.gather(reader, watchdog, return_exceptions=True)
 
-    async def _read(self) -> bool:
-        """Pass events on until the last one; False if the worker is lost before."""
+    async def _read(self) -> WorkerState | None:
+        """Pass events on until the last one; None if the worker is lost before it says how it is."""
         try:
             async with aclosing(self._actor.run(self._run_id, self._ticket.remaining)) as events:
                 async for event in events:
                     self._heard = time.monotonic()
+                    if isinstance(event, WorkerState):
+                        return event
                     if isinstance(event, WorkerFailure) and event.error_id:
                         _log.error("an explanation failed, error %s: %s", event.error_id, event.details)
                     await self._ticket.put(_own(event))
-                    if isinstance(event, (WorkerDone, WorkerFailure)):
-                        return True
         except WorkerLost as error:
             _log.warning("worker process %d is lost (%s)", self._actor.pid, error)
-            return False
-        return False
+        return None
 
     async def _watch(self) -> None:
         """Return when the worker ignores a cancellation, or does not answer."""
@@ -85,8 +95,8 @@ class Attempt:
             while not cancelled.done():
                 await asyncio.wait({cancelled}, timeout=self._heartbeat_s)
                 silent = time.monotonic() - self._heard >= self._heartbeat_s
-                if silent and not cancelled.done() and not await self._answers():
-                    _log.warning("worker process %d does not answer", self._actor.pid)
+                if silent and not cancelled.done() and (problem := await self._problem()):
+                    _log.warning("worker process %d %s", self._actor.pid, problem)
                     return
         finally:
             cancelled.cancel()
@@ -94,12 +104,13 @@ class Attempt:
         await asyncio.sleep(self._grace_s)
         _log.warning("worker process %d ignores a cancellation", self._actor.pid)
 
-    async def _answers(self) -> bool:
+    async def _problem(self) -> str | None:
+        """Say what is wrong with a silent worker; None where nothing is."""
         try:
-            await self._actor.ping(self._heartbeat_s)
+            state = await self._actor.ping(self._heartbeat_s)
         except WorkerLost:
-            return False
-        return True
+            return "does not answer"
+        return f"hangs: its method gave no sign for {state.quiet_s:.0f} s" if state.quiet_s > self._stall_s else None
 
 
 def _own(event: WorkerEvent) -> WorkerEvent:

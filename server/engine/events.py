@@ -22,6 +22,7 @@ __all__ = [
     "Heartbeat",
     "Heatmap",
     "Item",
+    "ItemEstimate",
     "ItemSummary",
     "JobState",
     "ModelInput",
@@ -112,12 +113,47 @@ class AggregateOrigin:
 
 
 @dataclass(frozen=True)
+class ItemEstimate:
+    """What an item will cost a worker.
+
+    Attributes
+    ----------
+    passes
+        Forward passes or their equivalent; 0 where those of another item are shared, and for an aggregate.
+    seconds
+        A worker's time, loading the network not included.
+    shared_pass
+        Items of one job with the same number share their passes; 0: this one shares none.
+    """
+
+    passes: int = 0
+    seconds: float = 0.0
+    shared_pass: int = 0
+
+
+@dataclass(frozen=True)
 class Classified:
-    """The networks' votes, and what will be explained, in the order in which it is started."""
+    """The networks' votes, and what will be explained.
+
+    Attributes
+    ----------
+    classification
+        The votes.
+    targets
+        The labels.
+    items
+        In the order in which they are started.
+    estimates
+        What each of these will cost.
+    wait_s
+        Time until a worker begins, estimated, seconds.
+    """
 
     classification: Classification
     targets: tuple[Target, ...]
     items: tuple[Item, ...]
+    estimates: tuple[ItemEstimate, ...] = ()
+    wait_s: float = 0.0
 
 
 @dataclass(frozen=True)

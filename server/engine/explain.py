@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import time
 import uuid
-from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...handlers.card import ModelCard
@@ -16,12 +17,14 @@ from ...plugins import Registry
 from ..caller import Caller
 from ..catalog import ModelCatalog
 from ..classifier import Classifier
-from ..errors import InternalError, QueueFull
+from ..errors import InternalError
 from ..instance import check_instance
+from .backlog import Backlog, BacklogLimits, Demand
+from .costs import CostModel
 from .events import JobState, Summary
 from .job import Job, StopCause
-from .order import ExplainOrder
-from .plan import grid_of
+from .order import ExplainOrder, TargetChoice
+from .plan import Planner, grid_of
 from .running import JobRun, Workers
 from .store import JobStore
 from .validate import check_applicable, check_methods, check_models, check_request_id, check_votable
@@ -29,7 +32,8 @@ from .validate import check_applicable, check_methods, check_models, check_reque
 __all__ = ["EngineLimits", "ExplanationEngine"]
 
 _LOG = logging.getLogger(__name__)
-_RETRY_SECONDS = 5.0
+_FLOAT_BYTES = 4
+_MOST_LABELS = 10**6
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ class EngineLimits:
 
     Attributes
     ----------
-    max_jobs, max_queued_items
-        Most jobs, and most items, that wait or run at a time.
+    backlog
+        How much waits or runs at a time.
     max_job_seconds, classify_seconds
         Longest time of a job, and of a classification.
     retention_seconds, retention_bytes
@@ -48,8 +52,7 @@ class EngineLimits:
         A silent stream of events carries a heartbeat this often.
     """
 
-    max_jobs: int = 64
-    max_queued_items: int = 2048
+    backlog: BacklogLimits = field(default_factory=BacklogLimits)
     max_job_seconds: float = 24 * 3600.0
     classify_seconds: float = 60.0
     retention_seconds: float = 600.0
@@ -72,6 +75,8 @@ class ExplanationEngine:
         Who explains.
     limits
         How much at a time.
+    worker_count, threads_per_worker
+        How many workers there are, and how fast they are before anything was measured.
     """
 
     def __init__(
@@ -81,19 +86,21 @@ class ExplanationEngine:
         registry: Registry,
         workers: Workers,
         limits: EngineLimits | None = None,
+        *,
+        worker_count: int = 1,
+        threads_per_worker: int = 1,
     ) -> None:
         self._classifier = classifier
         self._catalog = catalog
         self._registry = registry
         self._workers = workers
         self._limits = limits or EngineLimits()
+        self._planner = Planner(registry, catalog.repository, CostModel(threads_per_worker))
         self._store = JobStore(
-            max_jobs=self._limits.max_jobs,
-            retention_seconds=self._limits.retention_seconds,
-            retention_bytes=self._limits.retention_bytes,
+            retention_seconds=self._limits.retention_seconds, retention_bytes=self._limits.retention_bytes
         )
+        self._backlog = Backlog(self._limits.backlog, worker_count)
         self._runs: set[asyncio.Task[None]] = set()
-        self._items = 0
 
     @property
     def store(self) -> JobStore:
@@ -130,6 +137,7 @@ class ExplanationEngine:
         NoModelSet
             If no model set is served.
         """
+        begin = time.monotonic()
         check_request_id(order.request_id)
         check_instance(order.instance)
         calls = check_methods(order.methods, self._registry)
@@ -146,9 +154,10 @@ class ExplanationEngine:
             check_votable(calls)
         check_applicable(calls, (cards[name] if name in cards else self._grid(cards) for name in models))
         self._store.admit()
-        items = len(models) * len(calls)
-        if self._items + items > self._limits.max_queued_items:
-            raise QueueFull(f"{self._items} items wait or run already", _RETRY_SECONDS)
+        explained = [
+            [cards[one] for one in (self._catalog.voting() if name == ENSEMBLE else (name,))] for name in models
+        ]
+        longest = self._limits.max_job_seconds
         job = Job(
             str(uuid.uuid4()),
             order.request_id or str(uuid.uuid4()),
@@ -156,6 +165,7 @@ class ExplanationEngine:
             fingerprint,
             instance=order.instance,
             keep=order.keep,
+            priority=order.priority,
             heartbeat_seconds=self._limits.heartbeat_seconds,
         )
         run = JobRun(
@@ -167,13 +177,17 @@ class ExplanationEngine:
             xray=xray,
             classifier=self._classifier,
             catalog=self._catalog,
+            planner=self._planner,
             workers=self._workers,
+            estimated_s=0.0 if order.dry_run else self._planner.seconds(calls, explained, _likely_labels(order)),
             classify_seconds=self._limits.classify_seconds,
-            seconds=self._limits.max_job_seconds if order.keep else min(seconds, self._limits.max_job_seconds),
+            # What reading the image took is part of the time that the caller has.
+            seconds=longest if order.keep else min(seconds - (time.monotonic() - begin), longest),
         )
+        nbytes = len(order.image) + (0 if order.dry_run else _result_bytes(order, len(calls), explained))
+        self._backlog.admit(job.job_id, Demand(caller, order.priority, nbytes, run.remaining_s))
         self._store.add(job)
-        self._items += items
-        self._start(self._see_through(job, run, items))
+        self._start(self._see_through(job, run))
         return job
 
     def find(self, caller: Caller, job_id: str) -> Job:
@@ -199,6 +213,12 @@ class ExplanationEngine:
         await job.ended()
         return job
 
+    async def drain(self) -> None:
+        """Take no job any more, and wait until those that run have ended."""
+        self._store.close()
+        while self._runs:
+            await asyncio.wait(self._runs)
+
     async def close(self) -> None:
         """Take no job any more, and stop those that run; returns when each has its summary."""
         self._store.close()
@@ -216,7 +236,7 @@ class ExplanationEngine:
         self._runs.add(task)  # the loop itself holds tasks weakly only
         task.add_done_callback(self._runs.discard)
 
-    async def _see_through(self, job: Job, run: JobRun, items: int) -> None:
+    async def _see_through(self, job: Job, run: JobRun) -> None:
         try:
             summary, error = await run()
         except Exception:  # noqa: BLE001 - whatever happens, who watches must not wait for ever
@@ -224,7 +244,7 @@ class ExplanationEngine:
             _LOG.exception("job %s broke down, error id %s", job.job_id, error_id)
             summary, error = Summary(JobState.FAILED, (), 0.0, 0.0), InternalError(error_id)
         finally:
-            self._items -= items
+            self._backlog.remove(job.job_id)
         job.end(summary, error, self._limits.retention_seconds)
         self._store.ended(job)
         # Results go when their time is over, also where nobody asks for anything any more.
@@ -235,3 +255,23 @@ class ExplanationEngine:
 def _joined(job: Job, order: ExplainOrder) -> Job:
     job.keep = job.keep or order.keep
     return job
+
+
+def _likely_labels(order: ExplainOrder) -> int:
+    """Guess how many labels will be explained, before it is known what is predicted."""
+    if order.choice is TargetChoice.NAMED:
+        return len(order.labels)
+    return 1 if order.choice is TargetChoice.PREDICTED else _MOST_LABELS
+
+
+def _result_bytes(order: ExplainOrder, methods: int, networks: Sequence[Sequence[ModelCard]]) -> int:
+    """Return what the maps of a request can take at most, with all labels explained, bytes."""
+    named = len(order.labels) if order.choice is TargetChoice.NAMED else _MOST_LABELS
+    total = 0
+    for cards in networks:
+        card = grid_of(cards)
+        plane = card.input.size**2 * _FLOAT_BYTES
+        # The aggregates of a network's maps take no more than these.
+        planes = 1 + len(order.aggregations) + (card.input.channels if order.attributions else 0)
+        total += min(named, len(card.labels)) * methods * planes * plane + order.inputs * card.input.channels * plane
+    return total

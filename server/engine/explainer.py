@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from ...plugins import (
     Cancelled,
     InvalidResult,
     Method,
+    Need,
     NotApplicable,
     ObservedModel,
     PluginsError,
@@ -32,6 +33,7 @@ from ...plugins import (
     facts_of,
     heatmap,
 )
+from .memory import ran_out
 from .task import (
     FailureReason,
     ItemTask,
@@ -59,15 +61,24 @@ class Explainer:
     ----------
     registry : Registry
         The methods.
-    warm_models : int
-        Networks that stay loaded.
+    warm_bytes : int
+        Weights that stay loaded, bytes.
     max_pixels : int
         Limit of an X-ray's height x width.
+    device : torch.device, optional
+        Where networks compute; by default on the processor.
     """
 
-    def __init__(self, registry: Registry, *, warm_models: int = 5, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        warm_bytes: int = 2**30,
+        max_pixels: int = MAX_PIXELS,
+        device: torch.device | None = None,
+    ) -> None:
         self._registry = registry
-        self._warm = WarmModels(warm_models)
+        self._warm = WarmModels(warm_bytes, device)
         self._max_pixels = max_pixels
         self._film: _Film | None = None
         self._threads = torch.get_num_threads()
@@ -114,9 +125,16 @@ class Explainer:
             # Its words name a path of this machine.
             run.fail(FailureReason.METHOD, "the network's TorchScript copy could not be loaded", error)
         except BaseException as error:  # noqa: BLE001 - a stranger's code may even raise SystemExit
-            run.fail(FailureReason.METHOD, f"{self._registry.named(task.method)} raised {type(error).__name__}", error)
+            named = self._registry.named(task.method)
+            if ran_out(error):
+                what = (
+                    f"{named} needs more memory than a worker may take: ask for smaller batches, or a smaller network"
+                )
+                run.fail(FailureReason.OUT_OF_MEMORY, what, error)
+            else:
+                run.fail(FailureReason.METHOD, f"{named} raised {type(error).__name__}", error)
         else:
-            emit(WorkerDone(run.forward_passes, run.elapsed))
+            emit(WorkerDone(run.forward_passes, run.elapsed, run.setup_s))
         finally:
             # A method can change the weights or leave a hook behind, and the next one's maps would be wrong without a
             # word. Ours are tested not to; a stranger's, and one that broke off, get no chance.
@@ -151,6 +169,13 @@ class Explainer:
         image = torch.from_numpy(prepared.tensor.copy())[None]
         vote = self._vote(run, method, prepared) if task.voters else None
         observed = ObservedModel if vote is None else ObservedVote
+        # What a stranger's method leaves there, those of its own distribution alone may take.
+        known_of = (
+            self._registry.origins[task.method],
+            task.model,
+            task.output,
+            Need.MODULES in method.needs_of(params),
+        )
         run.model = model = observed(
             self._warm.get(task.model).form_for(method, params) if vote is None else vote,
             run,
@@ -158,7 +183,10 @@ class Explainer:
             output=task.output,
             image=image,
             statistics=task.model.statistics,
+            known=self._film_of(task).known.setdefault(known_of, {}) if vote is None else None,
         )
+        run.check()
+        run.setup_s = run.elapsed
 
         # Methods get an image of their own: what one does to it, the next must not see.
         attributions = method.explain(model, image.clone(), task.targets, params, run)
@@ -220,7 +248,7 @@ def _wants_values(task: ItemTask, attribution: Attribution) -> bool:
 
 def _array(tensor: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     # A copy: the method may go on writing into its tensor.
-    return np.array(tensor.detach().numpy(), dtype=np.float32, order="C")
+    return np.array(tensor.detach().cpu().numpy(), dtype=np.float32, order="C")
 
 
 @dataclass
@@ -230,6 +258,8 @@ class _Film:
     job_id: str
     xray: XRay
     prepared: dict[InputSpec, Prepared] = field(default_factory=dict)
+    known: dict[Hashable, dict[Hashable, Any]] = field(default_factory=dict)
+    """What methods found out about it and share, by network, output and form."""
 
     def prepared_for(self, spec: InputSpec) -> Prepared:
         if spec not in self.prepared:
@@ -245,6 +275,8 @@ class _Run:
         self.emit = emit
         self.missing = list(task.targets)
         self.model: ObservedModel | None = None
+        self.setup_s = 0.0
+        """Time until its method began: loading the network."""
         self._cancelled = cancelled
         self._started = time.monotonic()
         self._reported = 0.0

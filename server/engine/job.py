@@ -13,6 +13,7 @@ from ..caller import Caller
 from ..instance import InstanceReference
 from .events import JobState, Record, Summary
 from .log import EventLog
+from .order import Priority
 
 __all__ = ["Job", "StopCause"]
 
@@ -43,6 +44,8 @@ class Job:
         Where the X-ray comes from; echoed.
     keep
         Whether it goes on when nobody watches any more.
+    priority
+        Whether somebody waits for it.
     heartbeat_seconds
         A silent stream of its events carries a heartbeat this often.
     """
@@ -56,6 +59,7 @@ class Job:
         *,
         instance: InstanceReference | None = None,
         keep: bool = False,
+        priority: Priority = Priority.INTERACTIVE,
         heartbeat_seconds: float = 5.0,
     ) -> None:
         self.job_id = job_id
@@ -64,6 +68,7 @@ class Job:
         self.fingerprint = fingerprint
         self.instance = instance
         self.keep = keep
+        self.priority = priority
         self.log = EventLog()
         self.state = JobState.RUNNING
         self.error: BaseException | None = None

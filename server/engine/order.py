@@ -13,7 +13,7 @@ from ..instance import InstanceReference
 from .aggregation import Aggregation
 from .task import Output
 
-__all__ = ["ExplainOrder", "MethodCall", "TargetChoice"]
+__all__ = ["ExplainOrder", "MethodCall", "Priority", "TargetChoice"]
 
 
 class TargetChoice(Enum):
@@ -23,6 +23,13 @@ class TargetChoice(Enum):
     ALL = "all"
     NOT_PREDICTED = "not_predicted"
     NAMED = "named"
+
+
+class Priority(Enum):
+    """Whether somebody waits for the answer."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,10 @@ class ExplainOrder:
         Whether partial maps, attributions, and the tensors that the networks saw are wanted.
     keep
         Whether to go on when the client is lost.
+    dry_run
+        Whether to plan only.
+    priority
+        Whether somebody waits for the answer.
     """
 
     request_id: str
@@ -74,9 +85,11 @@ class ExplainOrder:
     attributions: bool = False
     inputs: bool = False
     keep: bool = False
+    dry_run: bool = False
+    priority: Priority = Priority.INTERACTIVE
 
     def fingerprint(self) -> str:
-        """Return a digest of all that decides what is computed and sent: not of the `request_id` nor of `keep`."""
+        """Return a digest of all that decides what is computed and sent: not of `request_id`, `keep`, `priority`."""
         asked = [
             [[call.name, dict(call.parameters)] for call in self.methods],
             self.models,
@@ -84,7 +97,7 @@ class ExplainOrder:
             self.labels,
             None if self.output is None else self.output.value,
             [str(one) for one in self.aggregations],
-            [self.partial, self.attributions, self.inputs],
+            [self.partial, self.attributions, self.inputs, self.dry_run],
             None if self.instance is None else astuple(self.instance),
         ]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 from ...handlers.card import ModelCard
-from ...handlers.repository import Repository
-from ...plugins import NotApplicable
-from .events import Item, Target, Verdict
+from ...handlers.repository import ENSEMBLE, Repository
+from ...plugins import Need, NotApplicable, Registry
+from .costs import CostModel
+from .events import Item, ItemEstimate, Target, Verdict
 from .order import ExplainOrder
 from .task import ItemTask, ModelRef, Output, VoterRef
 from .validate import CheckedCall
 
-__all__ = ["Explained", "PlannedItem", "grid_of", "plan"]
+__all__ = ["Explained", "PlannedItem", "Planner", "grid_of"]
 
 _LOG = logging.getLogger(__name__)
 
-# Time of a forward pass per input pixel relative to ResNet18, as measured on a CPU. Only the order and the weight of
-# items in the progress hang on it.
-_RELATIVE_TIME = {
-    "resnet18": 1.0,
-    "resnet34": 2.0,
-    "inception_v3": 2.2,
-    "inception_resnet_v2": 4.5,
-    "densenet161": 6.8,
-}
-_UNKNOWN_ARCHITECTURE = 3.0
 _MOST_PASSES = 10**9
 
 
@@ -79,8 +71,10 @@ class PlannedItem:
         These as JSON values.
     labels
         Label of every target index of the task.
-    cost
-        Estimated work; comparable between items.
+    estimate
+        What it will cost a worker.
+    shares
+        Names the passes that it shares with others of its job; None where it shares none.
     verdicts
         What the networks say of the labels.
     """
@@ -90,76 +84,131 @@ class PlannedItem:
     call: CheckedCall
     parameters: Mapping[str, Any]
     labels: Mapping[int, str]
-    cost: float
+    estimate: ItemEstimate
+    shares: Hashable | None
     verdicts: Mapping[str, Verdict]
 
 
-def plan(
-    job_id: str,
-    order: ExplainOrder,
-    calls: Sequence[CheckedCall],
-    explained: Sequence[Explained],
-    repository: Repository,
-) -> tuple[PlannedItem, ...]:
-    """Make one item of every method on every network, with all labels, which share its passes.
+@dataclass(frozen=True)
+class Planner:
+    """Makes items of a request, and knows what they cost.
 
-    Parameters
+    Attributes
     ----------
-    job_id
-        The job.
-    order
-        What is asked for.
-    calls
+    registry
         The methods.
-    explained
-        The networks.
     repository
-        Where their TorchScript copies are.
-
-    Returns
-    -------
-    tuple of PlannedItem
-        By estimated cost, cheapest first.
+        Where the networks' TorchScript copies are.
+    costs
+        What items cost.
     """
-    items = [
-        _item(job_id, f"{job_id}/{number}", order, call, one, repository)
-        for number, (call, one) in enumerate((call, one) for call in calls for one in explained if one.targets)
-    ]
-    return tuple(sorted(items, key=lambda planned: planned.cost))
+
+    registry: Registry
+    repository: Repository
+    costs: CostModel
+
+    def plan(
+        self, job_id: str, order: ExplainOrder, calls: Sequence[CheckedCall], explained: Sequence[Explained]
+    ) -> tuple[PlannedItem, ...]:
+        """Make one item of every method on every network, with all labels, which share its passes.
+
+        Parameters
+        ----------
+        job_id
+            The job.
+        order
+            What is asked for.
+        calls
+            The methods.
+        explained
+            The networks.
+
+        Returns
+        -------
+        tuple of PlannedItem
+            By estimated cost, cheapest first. Items that share passes follow each other; the first has their cost.
+        """
+        together: dict[Hashable, list[PlannedItem]] = {}
+        pairs = ((call, one) for call in calls for one in explained if one.targets)
+        for number, (call, one) in enumerate(pairs):
+            item = self._item(job_id, f"{job_id}/{number}", order, call, one)
+            together.setdefault(number if item.shares is None else item.shares, []).append(item)
+        groups = sorted(together.values(), key=lambda group: max(item.estimate.seconds for item in group))
+        numbers = count(1)
+        return tuple(item for group in groups for item in (_sharing(group, numbers) if len(group) > 1 else group))
+
+    def seconds(self, calls: Sequence[CheckedCall], networks: Sequence[Sequence[ModelCard]], labels: int) -> float:
+        """Estimate what a request will cost a worker before it is known which labels are explained.
+
+        Parameters
+        ----------
+        calls
+            The methods.
+        networks
+            Cards of each network to explain; several where the vote of these is explained.
+        labels
+            How many labels are likely to be explained.
+        """
+        dearest: dict[Hashable, float] = {}
+        for number, (call, cards) in enumerate((call, cards) for call in calls for cards in networks):
+            card = grid_of(cards)
+            name = card.name if len(cards) == 1 else ENSEMBLE
+            passes = _passes(call, card, min(labels, len(card.labels)))
+            cost = self.costs.seconds(call.method.name, (name, card.version), cards, passes)
+            shares = self._shares(call, name)
+            key = number if shares is None else shares
+            dearest[key] = max(dearest.get(key, 0.0), cost)
+        return sum(dearest.values())
+
+    def _shares(self, call: CheckedCall, model: str) -> Hashable | None:
+        """Name the passes on a network that a method shares with others of its distribution; None where it does not."""
+        method = call.method
+        try:
+            passes = method.shared_passes(call.parameters)
+            hash(passes)
+        except (Exception, SystemExit):  # noqa: BLE001 - a stranger's code
+            _LOG.warning("method %s cannot say what it shares", method.name, exc_info=True)
+            return None
+        if passes is None or model == ENSEMBLE:  # nothing is kept of a vote
+            return None
+        return self.registry.origins[method.name], model, Need.MODULES in method.needs_of(call.parameters), passes
+
+    def _item(self, job_id: str, item_id: str, order: ExplainOrder, call: CheckedCall, one: Explained) -> PlannedItem:
+        card, name = one.card, call.method.name
+        labels = {card.label_names.index(target.label): target.label for target in one.targets}
+        parameters = call.parameters.model_dump(mode="json")
+        task = ItemTask(
+            job_id=job_id,
+            item_id=item_id,
+            image=order.image,
+            model=ModelRef.of(card, self.repository),
+            method=name,
+            parameters=parameters,
+            targets=tuple(labels),
+            output=order.output or (Output.VOTES if one.voters else Output.LOGIT),
+            partial=order.partial,
+            want_input=order.inputs,
+            want_attribution=order.attributions,
+            voters=tuple(
+                VoterRef(ModelRef.of(voter, self.repository), tuple(label.threshold for label in voter.labels))
+                for voter in one.voters
+            ),
+        )
+        item = Item(one.model, one.version, name, tuple(labels.values()))
+        passes = _passes(call, card, len(labels))
+        seconds = self.costs.seconds(name, (one.model, one.version), one.voters or (card,), passes)
+        estimate = ItemEstimate(passes, seconds)
+        shares = self._shares(call, one.model)
+        return PlannedItem(item, task, call, parameters, labels, estimate, shares, one.verdicts)
 
 
-def _item(
-    job_id: str, item_id: str, order: ExplainOrder, call: CheckedCall, one: Explained, repository: Repository
-) -> PlannedItem:
-    card = one.card
-    labels = {card.label_names.index(target.label): target.label for target in one.targets}
-    parameters = call.parameters.model_dump(mode="json")
-    task = ItemTask(
-        job_id=job_id,
-        item_id=item_id,
-        image=order.image,
-        model=ModelRef.of(card, repository),
-        method=call.method.name,
-        parameters=parameters,
-        targets=tuple(labels),
-        output=order.output or (Output.VOTES if one.voters else Output.LOGIT),
-        partial=order.partial,
-        want_input=order.inputs,
-        want_attribution=order.attributions,
-        voters=tuple(
-            VoterRef(ModelRef.of(voter, repository), tuple(label.threshold for label in voter.labels))
-            for voter in one.voters
-        ),
-    )
-    item = Item(one.model, one.version, call.method.name, tuple(labels.values()))
-    passes = _passes(call, card, len(labels))
-    cost = sum(passes * _time(card) for card in one.voters or (card,))
-    return PlannedItem(item, task, call, parameters, labels, cost, one.verdicts)
-
-
-def _time(card: ModelCard) -> float:
-    """Estimate the time of a forward pass; comparable between networks."""
-    return card.input.size**2 * _RELATIVE_TIME.get(card.architecture, _UNKNOWN_ARCHITECTURE)
+def _sharing(group: Sequence[PlannedItem], numbers: Iterator[int]) -> Iterator[PlannedItem]:
+    """Give the dearest of items that share their passes the cost of all and the first place, and all one number."""
+    number = next(numbers)
+    first, *others = sorted(group, key=lambda item: -item.estimate.seconds)
+    yield replace(first, estimate=replace(first.estimate, shared_pass=number))
+    for item in others:
+        yield replace(item, estimate=ItemEstimate(0, 0.0, number))
 
 
 def _passes(call: CheckedCall, card: ModelCard, targets: int) -> int:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
-from collections.abc import AsyncGenerator, Coroutine
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import AsyncGenerator, Coroutine, Hashable
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -15,14 +17,19 @@ from ...plugins import Applicability
 from ..errors import CannotServe
 from .actor import WorkerActor, WorkerLost
 from .attempt import Attempt
+from .order import Priority
 from .ray_runtime import RayRuntime
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
-from .ticket import Claim, Ticket
-from .turns import FirstComeFirstServed, Turns
+from .ticket import Claim, Ticket, Turn
+from .turns import FairTurns
+from .worker import WorkerState
 
 __all__ = ["PoolSettings", "WorkerInfo", "WorkerPool"]
 
 _log = logging.getLogger(__name__)
+_INSPECTION = Turn(job_id="", caller="", seconds=1.0)
+"""The gateway's own turn, when a network is looked at."""
+_MIB = 2**20
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,14 @@ class PoolSettings:
         Worker processes.
     threads_per_worker : int
         Threads that each computes with.
-    warm_models : int
-        Networks that each worker keeps loaded.
+    warm_bytes : int
+        Weights that each worker keeps loaded, bytes.
+    memory_bytes : int
+        What each worker may take; an item that needs more fails.
+    recycle_bytes : int
+        A worker that has taken more than this when an item ends is replaced.
+    recycle_items : int
+        A worker that has run so many items is replaced.
     max_pixels : int
         Limit of an X-ray's height x width.
     ray_address : str, optional
@@ -45,17 +58,23 @@ class PoolSettings:
         Seconds after which a worker that ignores a cancellation is killed.
     heartbeat_s : float
         Seconds of silence after which a busy worker is asked whether it lives, and that it has for the answer.
+    stall_s : float
+        Seconds without a forward pass or any other sign of a method, after which its worker is killed.
     start_timeout_s : float
         Seconds that the workers have to start.
     """
 
     workers: int = 1
     threads_per_worker: int = 2
-    warm_models: int = 5
+    warm_bytes: int = 2**30
+    memory_bytes: int = 2**35
+    recycle_bytes: int = 2**34
+    recycle_items: int = 1000
     max_pixels: int = MAX_PIXELS
     ray_address: str | None = None
-    cancel_grace_s: float = 10.0
+    cancel_grace_s: float = 2.0
     heartbeat_s: float = 10.0
+    stall_s: float = 600.0
     start_timeout_s: float = 120.0
 
 
@@ -94,22 +113,24 @@ class _Worker:
     lost: bool = False
     restarts: int = 0
     warm: tuple[tuple[str, int], ...] = ()
+    reserved: deque[Claim] = field(default_factory=deque)
+    """What shares passes with what it works on, and so comes next here."""
+    free_at: float = 0.0
+    """When it will have done what it works on, estimated; monotonic seconds."""
 
 
 class WorkerPool:
-    """Runs tasks on workers, in the order in which they come.
+    """Runs tasks on workers, whose time is shared out fairly; see :mod:`~radiolucent.server.engine.turns`.
 
     Parameters
     ----------
     settings : PoolSettings
         How many workers, and how they are run.
-    turns : Turns, optional
-        The order in which tasks get a worker; first come, first served by default.
     """
 
-    def __init__(self, settings: PoolSettings, turns: Turns | None = None) -> None:
+    def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
-        self._turns = turns if turns is not None else FirstComeFirstServed()
+        self._turns = FairTurns()
         self._runtime = RayRuntime(
             settings.ray_address, cpus=settings.workers * settings.threads_per_worker, workers=settings.workers
         )
@@ -149,8 +170,8 @@ class WorkerPool:
         for worker in self._workers:
             self._ready(worker)
 
-    async def run(self, task: ItemTask) -> AsyncGenerator[WorkerEvent, None]:
-        """Run one task as soon as a worker is free.
+    async def run(self, task: ItemTask, turn: Turn) -> AsyncGenerator[WorkerEvent, None]:
+        """Run one task as soon as it has its turn.
 
         Never raises for what goes wrong in the task: the last event is then a `WorkerFailure`. Closing the iterator
         (or cancelling who waits for it) cancels the task; it returns at once and the worker is freed behind it.
@@ -159,6 +180,8 @@ class WorkerPool:
         ----------
         task : ItemTask
             What to do.
+        turn : Turn
+            What decides when it gets a worker.
 
         Yields
         ------
@@ -167,7 +190,7 @@ class WorkerPool:
         """
         if self._ray is None:
             raise RuntimeError("the pool is not running")
-        ticket = Ticket(task)
+        ticket = Ticket(task, turn)
         self._tickets.add(ticket)
         self._spawn(self._drive(ticket))
         try:
@@ -187,15 +210,14 @@ class WorkerPool:
         WorkerLost
             If the worker is lost over it, as with a network that takes all memory.
         """
-        worker = await self._place(Claim("", model), again=False)
+        worker = await self._place(Claim(_INSPECTION, model), again=False)
         assert worker is not None  # noqa: S101 - nobody cancels this claim
-        worker.warm = self._warm_after(worker, (model.name, model.version))
-        survived = False
+        state = None
         try:
             found = await worker.actor.inspect(model)
-            survived = True
+            state = await worker.actor.ping(self._settings.heartbeat_s)
         finally:
-            self._release(worker, survived=survived)
+            self._release(worker, state)
         return found
 
     async def cancel(self, job_id: str) -> None:
@@ -207,7 +229,7 @@ class WorkerPool:
             The job; an unknown one is ignored.
         """
         for ticket in self._tickets:
-            if ticket.job_id == job_id:
+            if ticket.turn.job_id == job_id:
                 ticket.cancel()
 
     async def stop(self) -> None:
@@ -226,6 +248,14 @@ class WorkerPool:
         self._workers = []
         await asyncio.to_thread(self._runtime.stop)
 
+    def expected_wait_s(self, caller: Hashable, priority: Priority) -> float:
+        """Estimate when a worker will begin with what a caller asks for now, seconds; others may come before."""
+        if not self._workers or not all(worker.busy for worker in self._workers):
+            return 0.0
+        soonest = min(worker.free_at for worker in self._workers) - time.monotonic()
+        own = self._turns.waiting_seconds(caller, priority) / len(self._workers)
+        return max(0.0, soonest) + own
+
     @property
     def workers(self) -> tuple[WorkerInfo, ...]:
         """The workers as they are now."""
@@ -239,11 +269,12 @@ class WorkerPool:
         try:
             for again in (False, True):
                 worker = await self._place(ticket, again=again)
-                if worker is None or not await self._attempt(worker, ticket):
-                    if ticket.cancelled.is_set():
-                        await ticket.fail(FailureReason.CANCELLED, "the job was stopped")
-                        return
-                else:
+                if worker is not None:
+                    await self._attempt(worker, ticket)
+                if ticket.ended:
+                    return
+                if ticket.cancelled.is_set():
+                    await ticket.fail(FailureReason.CANCELLED, "the job was stopped")
                     return
             await ticket.fail(FailureReason.WORKER, "the worker was lost, twice")
         except Exception as error:  # noqa: BLE001 - whoever waits for the task must not wait for ever
@@ -256,30 +287,34 @@ class WorkerPool:
         finally:
             self._tickets.discard(ticket)
 
-    async def _attempt(self, worker: _Worker, ticket: Ticket) -> bool:
+    async def _attempt(self, worker: _Worker, ticket: Ticket) -> None:
         """Work on a task on a worker, and see to the worker afterwards."""
-        worker.warm = self._warm_after(worker, ticket.model)
-        survived = False
+        begin = time.monotonic()
+        worker.free_at = begin + ticket.turn.seconds + sum(one.turn.seconds for one in worker.reserved)
+        state = None
         try:
-            survived = await Attempt(
+            state = await Attempt(
                 worker.actor,
                 ticket,
                 next(self._run_ids),
                 cancel_grace_s=self._settings.cancel_grace_s,
                 heartbeat_s=self._settings.heartbeat_s,
+                stall_s=self._settings.stall_s,
             ).run()
         finally:
-            self._release(worker, survived=survived)
-        return survived
+            self._turns.charge(ticket.turn, time.monotonic() - begin - ticket.turn.seconds)
+            self._release(worker, state)
 
-    def _warm_after(self, worker: _Worker, model: tuple[str, int]) -> tuple[tuple[str, int], ...]:
-        return (*(name for name in worker.warm if name != model), model)[-self._settings.warm_models :]
-
-    def _release(self, worker: _Worker, *, survived: bool) -> None:
-        if survived:
-            self._free(worker)
-        else:
-            self._spawn(self._replace(worker))
+    def _release(self, worker: _Worker, state: WorkerState | None) -> None:
+        """Take a worker back, or replace it: where it was lost, or has served its time."""
+        if state is not None:
+            worker.warm = state.warm
+            if state.runs < self._settings.recycle_items and state.memory_bytes <= self._settings.recycle_bytes:
+                self._free(worker)
+                return
+            memory = state.memory_bytes / _MIB
+            _log.info("%s is renewed: it has run %d items and takes %.0f MiB", worker.worker_id, state.runs, memory)
+        self._spawn(self._replace(worker))
 
     async def _place(self, claim: Claim, *, again: bool) -> _Worker | None:
         """Wait for a worker; None if the task is cancelled before."""
@@ -293,7 +328,7 @@ class WorkerPool:
         finally:
             cancelled.cancel()
             del self._places[claim]
-            self._turns.remove(claim)
+            self._forget(claim)
         if not place.done():
             return None
         worker: _Worker = place.result()
@@ -305,12 +340,23 @@ class WorkerPool:
     def _match(self) -> None:
         """Give idle workers to those whose turn it is."""
         while idle := [worker for worker in self._workers if not worker.busy]:
-            claim = self._turns.pop({model for worker in idle for model in worker.warm})
-            if claim is None:
+            claims = self._turns.pop({model for worker in idle for model in worker.warm})
+            if not claims:
                 return
-            worker = next((worker for worker in idle if claim.model in worker.warm), idle[0])
-            worker.busy = True
-            self._places[claim].set_result(worker)
+            worker = next((worker for worker in idle if claims[0].model in worker.warm), idle[0])
+            worker.reserved.extend(claims)
+            self._give_reserved(worker)
+
+    def _give_reserved(self, worker: _Worker) -> None:
+        worker.busy = True
+        self._places[worker.reserved.popleft()].set_result(worker)
+
+    def _forget(self, claim: Claim) -> None:
+        """Let something wait no more."""
+        self._turns.remove(claim)
+        for worker in self._workers:
+            if claim in worker.reserved:
+                worker.reserved.remove(claim)
 
     def _ready(self, worker: _Worker) -> None:
         """Take a worker that has started into service."""
@@ -324,7 +370,10 @@ class WorkerPool:
             self._spawn(self._replace(worker))
             return
         worker.busy = False
-        self._match()
+        if worker.reserved:
+            self._give_reserved(worker)
+        else:
+            self._match()
 
     async def _watch(self, worker: _Worker, actor: WorkerActor) -> None:
         """Replace a worker that dies idle; one that dies at work is noticed there."""
@@ -338,6 +387,9 @@ class WorkerPool:
 
     async def _replace(self, worker: _Worker) -> None:
         """End a worker's process and start another, until one starts."""
+        while worker.reserved:  # others may be free before
+            self._turns.push(worker.reserved.pop(), again=True)
+        self._match()
         await worker.actor.kill()
         pause_s = 1.0
         while self._ray is not None:
@@ -364,8 +416,9 @@ class WorkerPool:
             self._ray,
             local=self._runtime.private,
             threads=settings.threads_per_worker,
-            warm_models=settings.warm_models,
+            warm_bytes=settings.warm_bytes,
             max_pixels=settings.max_pixels,
+            memory_bytes=settings.memory_bytes,
         )
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

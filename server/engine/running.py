@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -21,14 +21,15 @@ from ..catalog import ModelCatalog
 from ..classifier import Classification, Classifier
 from ..errors import InternalError, ServerError, Stopping
 from ..triton.errors import TritonError, TritonUnavailable
-from .events import Classified, JobState, ModelInput, Summary, Target
+from .events import Classified, ItemEstimate, JobState, ModelInput, Summary, Target
 from .gathering import Aggregates, Gathering, plan_aggregates
 from .job import Job, StopCause
-from .order import ExplainOrder
-from .plan import Explained, PlannedItem, grid_of, plan
+from .order import ExplainOrder, Priority
+from .plan import Explained, PlannedItem, Planner, grid_of
 from .tally import Tally
 from .targets import ensemble_targets, ensemble_verdicts, network_targets, network_verdicts
-from .task import ItemTask, WorkerEvent
+from .task import ItemTask, WorkerDone, WorkerEvent
+from .ticket import Turn
 from .validate import CheckedCall
 
 __all__ = ["JobRun", "Workers"]
@@ -40,8 +41,11 @@ _SECONDS_TO_STOP = 2.0
 class Workers(Protocol):
     """The part of `WorkerPool` that works."""
 
-    def run(self, task: ItemTask) -> AsyncIterator[WorkerEvent]:
-        """Run a task; the last event says how it ended. Closing the iterator cancels the task."""
+    def run(self, task: ItemTask, turn: Turn) -> AsyncIterator[WorkerEvent]:
+        """Run a task when it has its turn; the last event says how it ended. Closing the iterator cancels the task."""
+
+    def expected_wait_s(self, caller: Hashable, priority: Priority) -> float:
+        """Estimate when a worker will begin with what a caller asks for now, seconds."""
 
     async def cancel(self, job_id: str) -> None:
         """Cancel the tasks of a job; their iterators end with a failure."""
@@ -61,8 +65,10 @@ class JobRun:
         Cards of the networks as they were when the request was checked.
     xray
         The decoded image; let go after the classification, since it may be large and a job long.
-    classifier, catalog, workers
+    classifier, catalog, planner, workers
         Who does the work.
+    estimated_s
+        What it will cost a worker, estimated before it is planned, seconds.
     classify_seconds
         Longest time for a classification.
     seconds
@@ -77,9 +83,17 @@ class JobRun:
     xray: XRay | None
     classifier: Classifier
     catalog: ModelCatalog
+    planner: Planner
     workers: Workers
+    estimated_s: float
     classify_seconds: float
     seconds: float
+    _course: _Course | None = None
+
+    def remaining_s(self) -> float:
+        """Return what is still to be done, in estimated seconds of a worker."""
+        planned = self._course is not None and self._course.planned
+        return self._course.tally.remaining_s if self._course is not None and planned else self.estimated_s
 
     async def __call__(self) -> tuple[Summary, Exception | None]:
         """Run the job to its end; never raises.
@@ -91,7 +105,7 @@ class JobRun:
         Exception or None
             Why it failed, or why its streams are cut off.
         """
-        course = _Course(self)
+        course = self._course = _Course(self)
         work = asyncio.ensure_future(course.run())
         stopped = asyncio.ensure_future(self.job.stopped())
         try:
@@ -131,6 +145,7 @@ class _Course:
         self.tally = Tally(())
         self.aggregates = Aggregates(())
         self.classification_s = 0.0
+        self.planned = False
         self.started = False
 
     async def run(self) -> None:
@@ -141,16 +156,21 @@ class _Course:
         classification = await run.classifier.classify(run.order.image, image.height, image.width, run.classify_seconds)
         explained = [await self._explained(name, classification, image) for name in run.models]
         self.classification_s = time.monotonic() - begin
-        planned = plan(run.job.job_id, run.order, run.calls, explained, run.catalog.repository)
+        planned = run.planner.plan(run.job.job_id, run.order, run.calls, explained)
         aggregates = plan_aggregates(run.order, run.calls, explained, classification)
         targets: dict[str, Target] = {}
         for one in explained:
             for target in one.targets:
                 targets.setdefault(target.label, target)
+        items = (*(one.item for one in planned), *(one.item for one in aggregates))
+        estimates = (*(one.estimate for one in planned), *(ItemEstimate() for _ in aggregates))
+        wait_s = run.workers.expected_wait_s(run.job.caller, run.order.priority)
+        run.job.log.append(Classified(classification, tuple(targets.values()), items, estimates, wait_s))
+        self.planned = True
+        if run.order.dry_run:
+            return
         self.tally = Tally(planned)
         self.aggregates = Aggregates(aggregates)
-        items = (*(one.item for one in planned), *(one.item for one in aggregates))
-        run.job.log.append(Classified(classification, tuple(targets.values()), items))
         for refusal in self.aggregates.refusals():
             run.job.log.append(refusal)
         if aggregates and run.order.inputs:
@@ -182,12 +202,16 @@ class _Course:
         return Explained(name, card.version, card, targets, network_verdicts(card, probabilities))
 
     async def _work(self, planned: PlannedItem) -> None:
-        job = self._run.job
-        events = self._run.workers.run(planned.task)
+        job, item = self._run.job, planned.item
+        turn = Turn(job.job_id, job.caller, self._run.order.priority, planned.estimate.seconds, planned.shares)
+        events = self._run.workers.run(planned.task, turn)
         async with AsyncExitStack() as stack:
             if hasattr(events, "aclose"):
                 stack.push_async_callback(events.aclose)
             async for event in events:
+                if isinstance(event, WorkerDone) and planned.estimate.passes:
+                    version, seconds = (item.model, item.version), event.elapsed_s - event.setup_s
+                    self._run.planner.costs.learn(item.method, version, planned.estimate.passes, seconds)
                 for seen in self.tally.take(planned.task.item_id, event, job.stop_cause):
                     job.log.append(seen)
                     await self._aggregate(self.aggregates.ready(seen))

@@ -6,13 +6,11 @@ import time
 from collections.abc import Callable
 
 from ..caller import Caller
-from ..errors import DuplicateRequest, JobNotFound, QueueFull, Stopping
+from ..errors import DuplicateRequest, JobNotFound, Stopping
 from .events import JobState
 from .job import Job
 
 __all__ = ["JobStore"]
-
-_RETRY_SECONDS = 2.0
 
 
 class JobStore:
@@ -26,8 +24,6 @@ class JobStore:
 
     Parameters
     ----------
-    max_jobs
-        Most jobs that run at a time.
     retention_seconds, retention_bytes
         How long, and how much of, results are kept.
     clock
@@ -37,12 +33,10 @@ class JobStore:
     def __init__(
         self,
         *,
-        max_jobs: int,
         retention_seconds: float,
         retention_bytes: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._max_jobs = max_jobs
         self._retention_seconds = retention_seconds
         self._retention_bytes = retention_bytes
         self._clock = clock
@@ -91,19 +85,15 @@ class JobStore:
         return job
 
     def admit(self) -> None:
-        """Check that one more job may start.
+        """Check that a job may start.
 
         Raises
         ------
-        QueueFull
-            If as many run as may.
         Stopping
             If the server is going down.
         """
         if self._closed:
             raise Stopping
-        if len(self._jobs) - len(self._ended) >= self._max_jobs:
-            raise QueueFull(f"{self._max_jobs} jobs wait or run already", _RETRY_SECONDS)
 
     def add(self, job: Job) -> None:
         """Keep a job that starts."""

@@ -58,14 +58,18 @@ class Tally:
 
     def __init__(self, planned: Sequence[PlannedItem]) -> None:
         self._accounts = {one.task.item_id: _Account(one) for one in planned}
-        self._cost = sum(one.cost for one in planned)
+        self._cost = sum(one.estimate.seconds for one in planned)
         self._inputs_seen: set[tuple[str, int]] = set()
 
     @property
     def job_fraction(self) -> float:
         """Share of the job's work that is done, in [0, 1]; an item that ended counts whole, however it did."""
-        done = sum(account.planned.cost * account.share for account in self._accounts.values())
-        return min(1.0, done / self._cost) if self._cost else 1.0
+        return min(1.0, max(0.0, 1.0 - self.remaining_s / self._cost)) if self._cost else 1.0
+
+    @property
+    def remaining_s(self) -> float:
+        """What is still to be done, in estimated seconds of a worker."""
+        return sum(account.planned.estimate.seconds * (1 - account.share) for account in self._accounts.values())
 
     @property
     def stopped_short(self) -> bool:

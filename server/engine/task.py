@@ -211,10 +211,13 @@ class WorkerDone:
         Samples that went forward through the network.
     elapsed_s : float
         Seconds that the worker spent on the task.
+    setup_s : float
+        Of these, what went by before the method began: loading its network.
     """
 
     forward_passes: int
     elapsed_s: float
+    setup_s: float = 0.0
 
 
 class FailureReason(Enum):
@@ -234,6 +237,8 @@ class FailureReason(Enum):
     """The method returned something other than it declares."""
     TOO_FEW_NETWORKS = "too_few_networks"
     """Too few networks gave a map to aggregate."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """It needs more memory than a worker may take."""
 
 
 @dataclass(frozen=True)

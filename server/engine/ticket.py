@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import replace
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 
+from .order import Priority
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerInput, WorkerMap
 
-__all__ = ["Claim", "Ticket"]
+__all__ = ["Claim", "Ticket", "Turn"]
 
 _EVENTS = 8
 """Events that may wait for a slow reader; then its worker waits, and drops what can be dropped."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What decides when something gets a worker.
+
+    Parameters
+    ----------
+    job_id : str
+        The job that it belongs to.
+    caller : Hashable
+        Whose job it is.
+    priority : Priority
+        The job's.
+    seconds : float
+        What it will cost the worker, estimated.
+    shares : Hashable, optional
+        What shares its passes, within the job: all of these get the same worker, one after the other.
+    """
+
+    job_id: str
+    caller: Hashable
+    priority: Priority = Priority.INTERACTIVE
+    seconds: float = 0.0
+    shares: Hashable | None = None
 
 
 class Claim:
@@ -19,8 +46,8 @@ class Claim:
 
     Parameters
     ----------
-    job_id : str
-        The job that it belongs to.
+    turn : Turn
+        What decides when it gets one.
     model : ModelRef
         The network that it needs.
 
@@ -30,9 +57,9 @@ class Claim:
         Set when it is to stop.
     """
 
-    def __init__(self, job_id: str, model: ModelRef) -> None:
+    def __init__(self, turn: Turn, model: ModelRef) -> None:
         self.cancelled = asyncio.Event()
-        self.job_id = job_id
+        self.turn = turn
         self.model = (model.name, model.version)
         """Name and version."""
 
@@ -44,10 +71,12 @@ class Ticket(Claim):
     ----------
     task : ItemTask
         The task.
+    turn : Turn
+        What decides when it gets a worker.
     """
 
-    def __init__(self, task: ItemTask) -> None:
-        super().__init__(task.job_id, task.model)
+    def __init__(self, task: ItemTask, turn: Turn) -> None:
+        super().__init__(turn, task.model)
         self._events: deque[WorkerEvent] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()
@@ -55,6 +84,8 @@ class Ticket(Claim):
         self._missing = list(task.targets)
         self._input_sent = False
         self._abandoned = False
+        self.ended = False
+        """Whether its last event is in."""
 
     @property
     def remaining(self) -> ItemTask:
@@ -93,6 +124,7 @@ class Ticket(Claim):
             self._missing.remove(event.target)
         elif isinstance(event, WorkerInput):
             self._input_sent = True
+        self.ended = isinstance(event, (WorkerDone, WorkerFailure))
         if not self._abandoned:
             self._events.append(event)
             self._news.set()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ...handlers.card import InputSpec
 from ...handlers.preprocess import Prepared
+from ...handlers.torchscript import device_of
 from ...handlers.vote import probabilities
 from ...plugins import Method, Need, ObservedModel, Output
 from .grids import resampling
@@ -129,7 +130,7 @@ class VoteNetwork(torch.nn.Module):
     def _scores(self, network: torch.nn.Module, batch: torch.Tensor) -> NDArray[np.float32]:
         self._check()
         with torch.no_grad():
-            return probabilities(network(batch).numpy())
+            return probabilities(network(batch.to(device_of(network))).cpu().numpy())
 
 
 class _Feed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch
+
 from ...handlers.torchscript import load_torchscript
 from ...plugins import ExplainableNetwork
 from .task import ModelRef
@@ -12,16 +14,19 @@ __all__ = ["WarmModels"]
 
 
 class WarmModels:
-    """Loads networks, and keeps those used last.
+    """Loads networks, and keeps those used last, as long as their weights fit into a budget.
 
     Parameters
     ----------
-    limit : int
-        How many are kept, at least 1.
+    budget : int
+        Bytes of weights; the network at hand is kept whatever it takes.
+    device : torch.device, optional
+        Where they compute; by default on the processor.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, budget: int, device: torch.device | None = None) -> None:
+        self._budget = budget
+        self._device = str(device or "cpu")
         self._models: OrderedDict[ModelRef, ExplainableNetwork] = OrderedDict()
 
     def get(self, model: ModelRef) -> ExplainableNetwork:
@@ -33,12 +38,16 @@ class WarmModels:
             If the file is missing, is not TorchScript, or its checksum differs.
         """
         if model not in self._models:
-            # Room first: two large networks at once may not fit.
-            while len(self._models) >= self._limit:
-                self._models.popitem(last=False)
-            self._models[model] = ExplainableNetwork(load_torchscript(model.path, model.sha256), model.input)
+            # Room first, by the size of its file: two large networks at once may not fit.
+            self._make_room(_size(model))
+            script = load_torchscript(model.path, model.sha256, device=self._device)
+            self._models[model] = ExplainableNetwork(script, model.input)
         self._models.move_to_end(model)
         return self._models[model]
+
+    def _make_room(self, nbytes: int) -> None:
+        while self._models and sum(map(_size, self._models)) + nbytes > self._budget:
+            self._models.popitem(last=False)
 
     def clear(self) -> None:
         """Forget all networks, whatever was done to them."""
@@ -48,3 +57,11 @@ class WarmModels:
     def names(self) -> tuple[tuple[str, int], ...]:
         """Names and versions, most recently used last."""
         return tuple((model.name, model.version) for model in self._models)
+
+
+def _size(model: ModelRef) -> int:
+    """Return the size of a network's file, which is nearly that of its weights; 0 if it is gone."""
+    try:
+        return model.path.stat().st_size
+    except OSError:
+        return 0

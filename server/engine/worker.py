@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ import torch
 from ...handlers.errors import HandlersError
 from ...plugins import Applicability, Cancelled, Need, load_registry
 from .explainer import Explainer
+from .memory import limit_memory, memory_taken
 from .task import ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
 
 __all__ = ["CONTROL_GROUP", "ExplanationWorker", "WorkerState"]
@@ -34,10 +36,19 @@ class WorkerState:
         Its process.
     warm : tuple of (str, int)
         Names and versions of the networks it has loaded, most recently used last.
+    runs : int
+        Tasks that it has taken on.
+    memory_bytes : int
+        Its own memory, what it shares with other processes left out.
+    quiet_s : float
+        Seconds since its method made a forward pass or gave another sign; 0 where none runs.
     """
 
     pid: int
     warm: tuple[tuple[str, int], ...]
+    runs: int
+    memory_bytes: int
+    quiet_s: float
 
 
 class ExplanationWorker:
@@ -50,18 +61,28 @@ class ExplanationWorker:
     ----------
     threads : int
         Threads to compute with.
-    warm_models : int
-        Networks that stay loaded.
+    warm_bytes : int
+        Weights that stay loaded, bytes.
     max_pixels : int
         Limit of an X-ray's height x width.
+    memory_bytes : int
+        What it may take; an item that needs more fails.
     """
 
-    def __init__(self, threads: int, warm_models: int, max_pixels: int) -> None:
+    def __init__(self, threads: int, warm_bytes: int, max_pixels: int, memory_bytes: int) -> None:
         torch.set_num_threads(threads)
-        self._explainer = Explainer(load_registry(), warm_models=warm_models, max_pixels=max_pixels)
+        # Ray shows a worker the graphics card that it was given, and no other.
+        device = torch.device("cuda") if torch.cuda.is_available() else None
+        if device is None:  # what a graphics card maps counts as well, and is no memory of this machine
+            limit_memory(memory_bytes)
+        else:  # Tensor cores round to ten bits by default; explanations are float32 everywhere.
+            torch.backends.cudnn.allow_tf32 = False
+        self._explainer = Explainer(load_registry(), warm_bytes=warm_bytes, max_pixels=max_pixels, device=device)
         self._cancelled: set[int] = set()
+        self._runs = 0
+        self._sign: float | None = None
 
-    def run(self, run_id: int, task: ItemTask, image: bytes) -> Iterator[WorkerEvent]:
+    def run(self, run_id: int, task: ItemTask, image: bytes) -> Iterator[WorkerEvent | WorkerState]:
         """Work on a task.
 
         Parameters
@@ -75,12 +96,14 @@ class ExplanationWorker:
 
         Yields
         ------
-        WorkerEvent
-            As :data:`~radiolucent.server.engine.task.WorkerEvent` says.
+        WorkerEvent or WorkerState
+            As :data:`~radiolucent.server.engine.task.WorkerEvent` says; then how it is afterwards.
         """
+        self._runs += 1
         # A cancellation may overtake its run, and may come when its run is over; the latter ends here.
         self._cancelled = {other for other in self._cancelled if other >= run_id}
-        outbox = _Outbox(lambda: run_id in self._cancelled)
+        outbox = _Outbox(lambda: self._gives_sign() and run_id in self._cancelled)
+        self._gives_sign()
         thread = threading.Thread(
             target=self._explainer.run,
             args=(replace(task, image=image), outbox.put, outbox.cancelled),
@@ -94,6 +117,8 @@ class ExplanationWorker:
             self._cancelled.add(run_id)
             outbox.close()
             thread.join()
+            self._sign = None
+        yield self.ping()
 
     def inspect(self, model: ModelRef) -> Applicability:
         """Find out what a network can serve; takes as long as some passes through it."""
@@ -113,7 +138,14 @@ class ExplanationWorker:
 
     def ping(self) -> WorkerState:
         """Answer."""
-        return WorkerState(os.getpid(), self._explainer.warm)
+        sign = self._sign
+        quiet_s = 0.0 if sign is None else time.monotonic() - sign
+        return WorkerState(os.getpid(), self._explainer.warm, self._runs, memory_taken(), quiet_s)
+
+    def _gives_sign(self) -> bool:
+        """Note that the method is alive."""
+        self._sign = time.monotonic()
+        return True
 
 
 class _Outbox:

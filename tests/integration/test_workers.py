@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from radiolucent.server.engine.task import (
     WorkerInput,
     WorkerMap,
 )
+from radiolucent.server.engine.ticket import Turn
 from torch import nn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -159,8 +160,16 @@ def make_task(network: ModelRef) -> MakeTask:
     return lambda **changes: replace(task, **changes)
 
 
+def turn(task: ItemTask) -> Turn:
+    return Turn(task.job_id, "caller")
+
+
+def run(pool: WorkerPool, task: ItemTask) -> AsyncGenerator[WorkerEvent, None]:
+    return pool.run(task, turn(task))
+
+
 async def everything(pool: WorkerPool, task: ItemTask) -> list[WorkerEvent]:
-    return [event async for event in pool.run(task)]
+    return [event async for event in run(pool, task)]
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
@@ -198,7 +207,7 @@ async def test_a_task_yields_its_maps_and_ends(pool: WorkerPool, make_task: Make
 
 async def test_partial_maps_arrive_while_the_work_goes_on(pool: WorkerPool, make_task: MakeTask) -> None:
     begin = time.monotonic()
-    events = pool.run(make_task(method="occlusion", parameters=MEDIUM))
+    events = run(pool, make_task(method="occlusion", parameters=MEDIUM))
     times = [time.monotonic() - begin async for event in events if isinstance(event, WorkerMap)]
     assert len(times) > 5
     assert times[0] < 0.5 * times[-1]
@@ -225,7 +234,7 @@ async def test_cancelling_a_job_frees_its_workers_at_once(pool: WorkerPool, make
 async def test_leaving_a_task_frees_its_worker(pool: WorkerPool, make_task: MakeTask, leave: str) -> None:
     task = make_task(method="occlusion", parameters=LONG)
     if leave == "close":
-        async with aclosing(pool.run(task)) as events:
+        async with aclosing(run(pool, task)) as events:
             await anext(events)
             begin = time.monotonic()
     else:
@@ -244,7 +253,7 @@ async def test_leaving_a_task_frees_its_worker(pool: WorkerPool, make_task: Make
 
 
 async def test_a_reader_who_never_reads_does_not_cost_the_pool_a_worker(pool: WorkerPool, make_task: MakeTask) -> None:
-    events = pool.run(make_task(job_id="unread", method="occlusion", parameters=LONG))
+    events = run(pool, make_task(job_id="unread", method="occlusion", parameters=LONG))
     await anext(events)
     await asyncio.sleep(0.5)
     await pool.cancel("unread")
@@ -303,7 +312,7 @@ async def test_a_task_that_kills_two_workers_fails_and_others_go_on(
 async def test_a_method_that_ignores_its_cancellation_is_killed(
     pool: WorkerPool, make_task: MakeTask, tmp_path: Path
 ) -> None:
-    events = pool.run(make_task(job_id="deaf", method="deaf", parameters={"folder": str(tmp_path)}))
+    events = run(pool, make_task(job_id="deaf", method="deaf", parameters={"folder": str(tmp_path)}))
     await anext(events)
     (mark,) = tmp_path.iterdir()
     pid = int(mark.name.split("-")[1])

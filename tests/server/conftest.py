@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +23,7 @@ from radiolucent.server.caller import Caller
 from radiolucent.server.catalog import ModelCatalog
 from radiolucent.server.classifier import Classifier
 from radiolucent.server.engine.explain import EngineLimits, ExplanationEngine
-from radiolucent.server.engine.order import ExplainOrder, MethodCall
+from radiolucent.server.engine.order import ExplainOrder, MethodCall, Priority
 from radiolucent.server.engine.task import (
     FailureReason,
     ItemTask,
@@ -34,6 +34,7 @@ from radiolucent.server.engine.task import (
     WorkerMap,
     WorkerProgress,
 )
+from radiolucent.server.engine.ticket import Turn
 from radiolucent.server.triton.answers import EnsembleAnswer, NetworkAnswer
 from radiolucent.server.triton.status import ServingStatus
 
@@ -148,11 +149,14 @@ class FakeWorkers:
     hold: asyncio.Event | None = None
     failure: FailureReason | None = None
     tasks: list[ItemTask] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    wait_s: float = 0.0
     cancelled: list[str] = field(default_factory=list)
     _stops: dict[str, asyncio.Event] = field(default_factory=dict)
 
-    async def run(self, task: ItemTask) -> AsyncGenerator[WorkerEvent, None]:
+    async def run(self, task: ItemTask, turn: Turn) -> AsyncGenerator[WorkerEvent, None]:
         self.tasks.append(task)
+        self.turns.append(turn)
         stop = self._stops.setdefault(task.job_id, asyncio.Event())
         if task.want_input:
             yield WorkerInput(np.zeros((1, SIZE, SIZE), np.float32), AFFINE)
@@ -180,6 +184,9 @@ class FakeWorkers:
     async def cancel(self, job_id: str) -> None:
         self.cancelled.append(job_id)
         self._stops.setdefault(job_id, asyncio.Event()).set()
+
+    def expected_wait_s(self, caller: Hashable, priority: Priority) -> float:
+        return self.wait_s
 
     @staticmethod
     def _map(task: ItemTask, target: int, *, final: bool) -> WorkerMap:

@@ -98,11 +98,11 @@ async def test_a_network_without_a_map_is_named_and_too_few_maps_are_a_failure(
 ) -> None:
     whole = workers.run
 
-    async def run(task: Any) -> Any:
+    async def run(task: Any, turn: Any) -> Any:
         if task.model.name == "resnet34":
             yield WorkerFailure(reason, "it raised an error", task.targets)
             return
-        async for event in whole(task):
+        async for event in whole(task, turn):
             yield event
 
     monkeypatch.setattr(workers, "run", run)

@@ -10,6 +10,7 @@ import pytest
 from radiolucent.handlers import ImageError, ImageProblem
 from radiolucent.server import convert_jobs
 from radiolucent.server.caller import Caller
+from radiolucent.server.engine.backlog import BacklogLimits
 from radiolucent.server.engine.events import (
     Classified,
     Event,
@@ -24,7 +25,7 @@ from radiolucent.server.engine.events import (
 )
 from radiolucent.server.engine.explain import ExplanationEngine
 from radiolucent.server.engine.job import Job
-from radiolucent.server.engine.order import ExplainOrder, TargetChoice
+from radiolucent.server.engine.order import ExplainOrder, Priority, TargetChoice
 from radiolucent.server.engine.task import FailureReason
 from radiolucent.server.errors import (
     DuplicateRequest,
@@ -352,7 +353,7 @@ async def test_cancelling_a_finished_job_changes_nothing(
 async def test_more_than_may_wait_is_refused_and_taken_on_later(
     make_engine: Callable[..., ExplanationEngine], make_order: MakeOrder, caller: Caller, workers: Any
 ) -> None:
-    engine = make_engine(max_queued_items=5)
+    engine = make_engine(backlog=BacklogLimits(jobs=2))
     workers.hold = asyncio.Event()
     job = await engine.submit(make_order("saliency", "occlusion"), caller)
     with pytest.raises(QueueFull):
@@ -360,6 +361,99 @@ async def test_more_than_may_wait_is_refused_and_taken_on_later(
     workers.hold.set()
     await job.ended()
     await events(await engine.submit(make_order(), caller))
+
+
+async def test_a_dry_run_says_what_would_be_done_and_what_it_costs_and_does_nothing(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, workers: Any
+) -> None:
+    workers.wait_s = 12.0
+    order = make_order("occlusion", "saliency", "input_x_gradient", dry_run=True)
+    seen = await events(await engine.submit(order, caller))
+    classified, summary = seen
+    assert isinstance(classified, Classified)
+    assert isinstance(summary, Summary)
+    assert (summary.state, summary.items) == (JobState.DONE, ())
+    assert workers.tasks == []
+    assert len(classified.estimates) == len(classified.items) == 6
+    assert classified.wait_s == 12.0
+    assert sum(one.passes for one in classified.estimates) > 400
+    message = convert_jobs.job_event(*_job_and_record(classified)).classified
+    assert len(message.estimates) == 6
+    assert message.estimated_work.ToTimedelta().total_seconds() == pytest.approx(
+        sum(one.seconds for one in classified.estimates), abs=1e-5
+    )
+    assert message.estimated_wait.seconds == 12
+
+
+def _job_and_record(event: Event) -> tuple[Job, Record]:
+    job = Job("job", "request", Caller("key"), "fingerprint")
+    return job, job.log.append(event)
+
+
+async def test_a_dry_run_is_not_the_run(engine: ExplanationEngine, make_order: MakeOrder, caller: Caller) -> None:
+    request_id = str(uuid4())
+    await events(await engine.submit(make_order(request_id=request_id, dry_run=True), caller))
+    with pytest.raises(DuplicateRequest):
+        await engine.submit(make_order(request_id=request_id), caller)
+
+
+async def test_workers_learn_whose_turn_it_is(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, workers: Any
+) -> None:
+    order = make_order("saliency", "input_x_gradient", "occlusion", priority=Priority.BATCH)
+    job = await engine.submit(order, caller)
+    await job.ended()
+    assert {(one.job_id, one.caller, one.priority) for one in workers.turns} == {(job.job_id, caller, Priority.BATCH)}
+    shares = [one.shares for one in workers.turns]
+    assert shares[0] == shares[1] is not None
+    assert shares.count(None) == 2
+    assert convert_jobs.job(job).priority == convert_jobs.explanation_pb2.PRIORITY_BATCH
+
+
+async def test_estimates_learn_from_what_was_run(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller
+) -> None:
+    async def estimate() -> float:
+        seen = await events(await engine.submit(make_order("occlusion", dry_run=True), caller))
+        return float(sum(one.seconds for one in of(Classified, seen)[0].estimates))
+
+    for _ in range(10):
+        await events(await engine.submit(make_order("occlusion"), caller))
+    assert await estimate() == pytest.approx(2 * 0.2, rel=0.1), "two networks, of which each took 0.2 s"
+
+
+async def test_while_it_drains_running_jobs_end_and_new_ones_are_refused(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, workers: Any
+) -> None:
+    workers.hold = asyncio.Event()
+    job = await engine.submit(make_order(keep=True), caller)
+    await until(lambda: len(workers.tasks) == 2)
+    draining = asyncio.create_task(engine.drain())
+    await asyncio.sleep(0.05)
+    assert not draining.done()
+    with pytest.raises(Stopping):
+        await engine.submit(make_order(), caller)
+    assert engine.find(caller, job.job_id) is job
+    workers.hold.set()
+    await asyncio.wait_for(draining, 1)
+    assert job.state is JobState.DONE
+
+
+async def test_the_deadline_counts_from_the_call(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, workers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = engine._classifier.decode
+
+    async def slowly(image: bytes) -> Any:
+        await asyncio.sleep(0.3)
+        return await decode(image)
+
+    monkeypatch.setattr(engine._classifier, "decode", slowly)
+    workers.hold = asyncio.Event()
+    begin = asyncio.get_running_loop().time()
+    job = await engine.submit(make_order(), caller, seconds=0.5)
+    await job.ended()
+    assert 0.45 < asyncio.get_running_loop().time() - begin < 0.75
 
 
 async def test_at_the_end_of_the_server_running_jobs_get_a_summary_and_no_new_one_starts(

@@ -9,7 +9,7 @@ from radiolucent.server.caller import Caller
 from radiolucent.server.engine.events import JobState, ModelInput, Summary
 from radiolucent.server.engine.job import Job
 from radiolucent.server.engine.store import JobStore
-from radiolucent.server.errors import DuplicateRequest, JobNotFound, QueueFull, Stopping
+from radiolucent.server.errors import DuplicateRequest, JobNotFound, Stopping
 
 KIB = np.zeros((1, 16, 16), dtype=np.float32)
 
@@ -29,7 +29,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def store(clock: Clock) -> JobStore:
-    return JobStore(max_jobs=2, retention_seconds=60, retention_bytes=2500, clock=clock)
+    return JobStore(retention_seconds=60, retention_bytes=2500, clock=clock)
 
 
 @pytest.fixture
@@ -115,16 +115,6 @@ async def test_a_running_job_is_never_dropped(
     job = start("a")
     clock.now += 1000
     assert store.find(caller, job.job_id) is job
-
-
-async def test_no_more_jobs_run_than_allowed(store: JobStore, start: Callable[[str], Job]) -> None:
-    first = start("a")
-    start("b")
-    with pytest.raises(QueueFull) as caught:
-        store.admit()
-    assert caught.value.retry_seconds > 0
-    end(store, first)
-    store.admit()
 
 
 async def test_a_closed_store_takes_nothing(store: JobStore) -> None:

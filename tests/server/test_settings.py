@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from radiolucent.handlers.limits import MAX_PIXELS
+from radiolucent.server import settings as settings_module
 from radiolucent.server.gateway import Gateway
 from radiolucent.server.settings import Settings, load_settings
 from radiolucent.server.triton.client import MESSAGE_BYTES
@@ -74,5 +75,13 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 
 def test_the_networks_that_a_worker_keeps_can_be_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RADIOLUCENT_WARM_MODELS", "2")
-    assert Gateway(load_settings(None)).pool._settings.warm_models == 2
+    monkeypatch.setenv("RADIOLUCENT_WARM_BYTES", "1000")
+    assert Gateway(load_settings(None)).pool._settings.warm_bytes == 1000
+
+
+def test_workers_together_may_not_take_all_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings_module, "memory_bytes", lambda: 40 * 2**30)
+    settings = load_settings(None, workers=4)
+    assert settings.memory_per_worker == 8 * 2**30
+    assert settings.recycle_memory == 6 * 2**30
+    assert load_settings(None, workers=4, worker_memory_bytes=2**31).memory_per_worker == 2**31

@@ -45,6 +45,12 @@ def maps(events: list[WorkerEvent], target: int) -> list[WorkerMap]:
     return [event for event in events if isinstance(event, WorkerMap) and event.target == target]
 
 
+def done(events: list[WorkerEvent]) -> WorkerDone:
+    last = events[-1]
+    assert isinstance(last, WorkerDone)
+    return last
+
+
 def failure(events: list[WorkerEvent]) -> WorkerFailure:
     last = events[-1]
     assert isinstance(last, WorkerFailure)
@@ -128,9 +134,47 @@ def test_an_image_is_decoded_once_for_the_tasks_of_a_job(
     assert len(calls) == 2
 
 
+def test_methods_that_share_a_pass_make_it_once(
+    explainer: Explainer, make_task: MakeTask, save_network: Callable[..., ModelRef]
+) -> None:
+    alone = Explainer(load_registry(()))
+    first, second = (run(explainer, make_task(method=method)) for method in ("saliency", "input_x_gradient"))
+    assert [done(events).forward_passes for events in (first, second)] == [1, 0]
+    expected = run(alone, make_task(method="input_x_gradient"))
+    assert done(expected).forward_passes == 1
+    for target in (0, 2):
+        np.testing.assert_array_equal(maps(second, target)[-1].heatmap, maps(expected, target)[-1].heatmap)
+        assert maps(second, target)[-1].output_value == maps(expected, target)[-1].output_value
+
+
+def test_nothing_is_shared_between_jobs_networks_or_outputs(
+    explainer: Explainer, make_task: MakeTask, save_network: Callable[..., ModelRef]
+) -> None:
+    run(explainer, make_task(method="saliency"))
+    for other in (
+        make_task(method="input_x_gradient", output=Output.PROBABILITY),
+        make_task(method="input_x_gradient", model=save_network("another")),
+        make_task(method="input_x_gradient", job_id="another"),
+        make_task(method="guided_backprop"),
+    ):
+        assert done(run(explainer, other)).forward_passes >= 1
+
+
+@pytest.mark.parametrize("other", ["smooth_grad_squared", "var_grad"])
+def test_combinations_of_the_same_noisy_maps_share_them(explainer: Explainer, make_task: MakeTask, other: str) -> None:
+    parameters = {"samples": 6, "seed": 3}
+    run(explainer, make_task(method="smooth_grad", parameters=parameters))
+    shared = run(explainer, make_task(method=other, parameters=parameters))
+    expected = run(Explainer(load_registry(())), make_task(method=other, parameters=parameters))
+    assert done(shared).forward_passes == 0
+    np.testing.assert_array_equal(maps(shared, 2)[-1].heatmap, maps(expected, 2)[-1].heatmap)
+    different = run(explainer, make_task(method=other, parameters={"samples": 6, "seed": 4}))
+    assert done(different).forward_passes == 6
+
+
 def test_networks_used_last_stay_warm(make_task: MakeTask, save_network: Callable[..., ModelRef]) -> None:
-    explainer = Explainer(load_registry(()), warm_models=2)
     refs = {name: save_network(name) for name in ("one", "two", "three")}
+    explainer = Explainer(load_registry(()), warm_bytes=sum(refs[name].path.stat().st_size for name in ("one", "two")))
     for name in ("one", "two", "one", "three"):
         run(explainer, make_task(model=refs[name], method="saliency"))
     assert explainer.warm == (("one", 1), ("three", 1))
@@ -192,7 +236,8 @@ def test_a_method_that_raises_fails_its_task_without_its_words(
         (Cancelled(), FailureReason.CANCELLED),
         (SystemExit(1), FailureReason.METHOD),
         (KeyboardInterrupt(), FailureReason.METHOD),
-        (MemoryError(), FailureReason.METHOD),
+        (MemoryError(), FailureReason.OUT_OF_MEMORY),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), FailureReason.OUT_OF_MEMORY),
     ],
 )
 def test_whatever_a_method_raises_ends_as_a_failure(

@@ -13,10 +13,11 @@ from radiolucent.handlers.brightness import BrightnessStatistics
 from radiolucent.handlers.card import Parity
 from radiolucent.handlers.repository import Repository
 from radiolucent.plugins import load_registry
+from radiolucent.server.engine.costs import CostModel
 from radiolucent.server.engine.events import Target, TargetReason
 from radiolucent.server.engine.explainer import Explainer
 from radiolucent.server.engine.order import ExplainOrder, MethodCall
-from radiolucent.server.engine.plan import Explained, plan
+from radiolucent.server.engine.plan import Explained, Planner
 from radiolucent.server.engine.task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
 from radiolucent.server.engine.validate import check_methods
 
@@ -39,10 +40,10 @@ def planned(method: MethodCall, statistics: BrightnessStatistics | None) -> Item
     )
     order = ExplainOrder("", b"", (method,))
     target = Target("Lesion", next(iter(TargetReason)))
-    calls = check_methods(order.methods, load_registry(()))
-    (item,) = plan(
-        "job", order, calls, (Explained(card.name, card.version, card, (target,), {}),), Repository(Path("models"))
-    )
+    registry = load_registry(())
+    calls = check_methods(order.methods, registry)
+    planner = Planner(registry, Repository(Path("models")), CostModel())
+    (item,) = planner.plan("job", order, calls, (Explained(card.name, card.version, card, (target,), {}),))
     assert item.parameters == item.task.parameters
     return item.task
 

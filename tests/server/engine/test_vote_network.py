@@ -137,7 +137,7 @@ def voters(tmp_path: Path) -> tuple[VoterRef, ...]:
 
 def run(task: ItemTask, cancelled: Callable[[], bool] = lambda: False) -> list[WorkerEvent]:
     events: list[WorkerEvent] = []
-    Explainer(load_registry(()), warm_models=2).run(task, events.append, cancelled)
+    Explainer(load_registry(())).run(task, events.append, cancelled)
     return events
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from radiolucent.server.engine.task import (
     WorkerFailure,
     WorkerMap,
 )
-from radiolucent.server.engine.worker import ExplanationWorker
+from radiolucent.server.engine.worker import ExplanationWorker, WorkerState
 
 MakeTask = Callable[..., ItemTask]
 
@@ -27,14 +28,18 @@ MakeTask = Callable[..., ItemTask]
 @pytest.fixture
 def worker() -> Iterator[ExplanationWorker]:
     threads = torch.get_num_threads()
-    yield ExplanationWorker(1, 2, MAX_PIXELS)
+    yield ExplanationWorker(1, 2**30, MAX_PIXELS, 2**36)
     torch.set_num_threads(threads)
 
 
 def test_events_come_while_the_method_runs(worker: ExplanationWorker, make_task: MakeTask, png: bytes) -> None:
     events = list(worker.run(1, make_task(image=b""), png))
-    assert isinstance(events[-1], WorkerDone)
-    assert worker.ping().warm == (("resnet18", 1),)
+    *_, last, state = events
+    assert isinstance(last, WorkerDone)
+    assert isinstance(state, WorkerState)
+    assert state.warm == worker.ping().warm == (("resnet18", 1),)
+    assert (state.pid, state.runs, state.quiet_s) == (os.getpid(), 1, 0.0)
+    assert 2**20 < state.memory_bytes < 2**40
     assert torch.get_num_threads() == 1
 
 
@@ -45,18 +50,18 @@ def test_a_cancellation_stops_its_run_and_not_the_next(
     stream = worker.run(1, slow, png)
     next(stream)
     worker.cancel(1)
-    *_, last = stream
+    *_, last, _ = stream
     assert isinstance(last, WorkerFailure)
     assert last.reason is FailureReason.CANCELLED
-    assert isinstance(list(worker.run(2, make_task(), png))[-1], WorkerDone)
+    assert isinstance(list(worker.run(2, make_task(), png))[-2], WorkerDone)
 
 
 def test_a_cancellation_that_overtakes_its_run_counts(
     worker: ExplanationWorker, make_task: MakeTask, png: bytes
 ) -> None:
     worker.cancel(2)
-    assert isinstance(list(worker.run(1, make_task(), png))[-1], WorkerDone)
-    last = list(worker.run(2, make_task(), png))[-1]
+    assert isinstance(list(worker.run(1, make_task(), png))[-2], WorkerDone)
+    last = list(worker.run(2, make_task(), png))[-2]
     assert isinstance(last, WorkerFailure)
     assert last.reason is FailureReason.CANCELLED
 
@@ -84,7 +89,7 @@ def test_a_slow_reader_loses_partial_maps_but_no_final_one(
     stream = worker.run(1, make_task(method="scripted"), png)
     first = next(stream)
     assert sent.wait(10), "the method must not wait for a reader of partial maps"
-    events = [first, *stream]
+    events = [first, *stream][:-1]
     assert len(events) < 30
     assert [event.target for event in events if isinstance(event, WorkerMap) and event.final] == [0, 2]
     assert isinstance(events[-1], WorkerDone)
@@ -97,3 +102,26 @@ def test_a_stream_that_is_closed_stops_its_method(worker: ExplanationWorker, mak
     stream.close()  # type: ignore[attr-defined]
     assert time.monotonic() - begin < 5
     assert not any(thread.name == "explainer" for thread in threading.enumerate())
+
+
+def test_a_worker_tells_how_long_its_method_gave_no_sign(
+    worker: ExplanationWorker, make_task: MakeTask, png: bytes, scripted: Callable[..., Explainer]
+) -> None:
+    release = threading.Event()
+
+    def body(model: Any, image: Any, targets: Any, job: Any) -> Iterator[Attribution]:  # noqa: ANN401
+        yield Attribution(0, image[0], 0.1, False)
+        release.wait(10)
+        job.check()
+        for target in targets:
+            yield Attribution(target, image[0], 1.0, True)
+
+    worker._explainer = scripted(body)
+    stream = worker.run(1, make_task(method="scripted"), png)
+    next(stream)
+    time.sleep(0.3)
+    assert 0.25 < worker.ping().quiet_s < 5
+    release.set()
+    *_, state = stream
+    assert isinstance(state, WorkerState)
+    assert state.quiet_s == 0.0

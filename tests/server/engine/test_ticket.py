@@ -1,4 +1,4 @@
-"""What waits for a worker, and what waits for its reader."""
+"""A task on its way, and what waits for its reader."""
 
 from __future__ import annotations
 
@@ -16,47 +16,23 @@ from radiolucent.server.engine.task import (
     WorkerMap,
     WorkerProgress,
 )
-from radiolucent.server.engine.ticket import Ticket
-from radiolucent.server.engine.turns import FirstComeFirstServed
+from radiolucent.server.engine.ticket import Ticket, Turn
 
 MakeTask = Callable[..., ItemTask]
 PLANE = np.zeros((2, 2), dtype=np.float32)
 AFFINE = Affine(1, 1, 0, 0)
 
 
+def ticket_of(task: ItemTask) -> Ticket:
+    return Ticket(task, Turn(task.job_id, "caller"))
+
+
 def final(target: int) -> WorkerMap:
     return WorkerMap(target, PLANE, None, AFFINE, True, 1.0, None, 0.0, 0.0)
 
 
-def test_who_comes_first_is_served_first(make_task: MakeTask) -> None:
-    turns = FirstComeFirstServed()
-    tickets = [Ticket(make_task(item_id=str(number))) for number in range(3)]
-    for ticket in tickets:
-        turns.push(ticket)
-    assert len(turns) == 3
-    assert [turns.pop(()) for _ in range(4)] == [*tickets, None]
-
-
-def test_a_task_whose_worker_was_lost_does_not_queue_again(make_task: MakeTask) -> None:
-    turns = FirstComeFirstServed()
-    waiting, lost = Ticket(make_task()), Ticket(make_task())
-    turns.push(waiting)
-    turns.push(lost, again=True)
-    assert turns.pop(()) is lost
-
-
-def test_a_cancelled_task_leaves_the_queue(make_task: MakeTask) -> None:
-    turns = FirstComeFirstServed()
-    one, other = Ticket(make_task()), Ticket(make_task())
-    turns.push(one)
-    turns.push(other)
-    assert turns.remove(one)
-    assert not turns.remove(one)
-    assert turns.pop(()) is other
-
-
 async def test_what_arrived_is_not_computed_again(make_task: MakeTask) -> None:
-    ticket = Ticket(make_task(targets=(3, 1, 2), want_input=True))
+    ticket = ticket_of(make_task(targets=(3, 1, 2), want_input=True))
     await ticket.put(WorkerInput(PLANE[None], AFFINE))
     await ticket.put(final(1))
     assert ticket.remaining.targets == (3, 2)
@@ -64,7 +40,7 @@ async def test_what_arrived_is_not_computed_again(make_task: MakeTask) -> None:
 
 
 async def test_a_failure_names_what_is_missing(make_task: MakeTask) -> None:
-    ticket = Ticket(make_task(targets=(0, 1)))
+    ticket = ticket_of(make_task(targets=(0, 1)))
     await ticket.put(final(0))
     await ticket.fail(FailureReason.WORKER, "lost")
     assert await ticket.get() is not None
@@ -74,7 +50,7 @@ async def test_a_failure_names_what_is_missing(make_task: MakeTask) -> None:
 
 
 async def test_a_worker_lost_after_its_last_map_has_done_its_work(make_task: MakeTask) -> None:
-    ticket = Ticket(make_task(targets=(0,)))
+    ticket = ticket_of(make_task(targets=(0,)))
     await ticket.put(final(0))
     await ticket.fail(FailureReason.WORKER, "lost")
     await ticket.get()
@@ -82,7 +58,7 @@ async def test_a_worker_lost_after_its_last_map_has_done_its_work(make_task: Mak
 
 
 async def test_a_slow_reader_holds_its_worker_up_until_the_task_is_cancelled(make_task: MakeTask) -> None:
-    ticket = Ticket(make_task())
+    ticket = ticket_of(make_task())
     sent = 0
 
     async def write() -> None:
@@ -103,7 +79,7 @@ async def test_a_slow_reader_holds_its_worker_up_until_the_task_is_cancelled(mak
 
 
 async def test_nothing_is_kept_for_a_reader_who_left(make_task: MakeTask) -> None:
-    ticket = Ticket(make_task())
+    ticket = ticket_of(make_task())
     await ticket.put(WorkerProgress(1, 2))
     ticket.abandon()
     await ticket.put(WorkerProgress(2, 2))
