@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
+from tenacity import AsyncRetrying
 
 from ..protos import (
     classification_pb2_grpc,
@@ -24,7 +26,9 @@ from .async_stream import AsyncExplanationStream
 from .channel import OPTIONS, Certificates, caller_metadata, channel_credentials
 from .course import Course
 from .errors import from_rpc_error
-from .events import ExplainedOutput
+from .events import Classified, ExplainedOutput
+from .patience import patience
+from .plan import planned
 from .requests import XRayFile
 from .results import (
     Classification,
@@ -33,6 +37,7 @@ from .results import (
     MethodCatalogue,
     ModelCatalogue,
     ModelDetails,
+    Priority,
     ServerInfo,
 )
 
@@ -70,9 +75,11 @@ class AsyncClient:
         root_certificates: Certificates | None = None,
         caller_key: str | None = None,
         timeout: float = 60.0,
+        wait_when_busy: bool = True,
     ) -> None:
         self.address = address
         self._timeout = timeout
+        self._wait_when_busy = wait_when_busy
         self._metadata = caller_metadata(caller_key)
         self._credentials = channel_credentials(credentials, root_certificates)
         self._open_channel: grpc.aio.Channel | None = None
@@ -125,6 +132,8 @@ class AsyncClient:
         request_id: str | None = None,
         timeout: float | None = None,
         reconnect: bool = False,
+        dry_run: bool = False,
+        priority: Priority | str = Priority.INTERACTIVE,
     ) -> AsyncExplanationStream:
         """Classify one X-ray and explain it; see :meth:`radiolucent.client.Client.explain`.
 
@@ -145,10 +154,41 @@ class AsyncClient:
                 keep=reconnect,
                 instance=instance,
                 request_id=request_id,
+                dry_run=dry_run,
+                priority=priority,
             )
-            return Course(explain=request, timeout=timeout, reconnect=reconnect)
+            return Course(explain=request, timeout=timeout, reconnect=reconnect, wait_when_busy=self._wait_when_busy)
 
         return self._stream(prepare)
+
+    async def plan(
+        self,
+        xray: XRayFile,
+        methods: Sequence[str] | Mapping[str, Mapping[str, Any]] | str,
+        *,
+        models: Sequence[str] = (),
+        targets: str | Sequence[str] = "predicted",
+        output: ExplainedOutput | str | None = None,
+        aggregates: Aggregations = (),
+        priority: Priority | str = Priority.INTERACTIVE,
+        timeout: float | None = None,
+    ) -> Classified:
+        """Say what an explanation would cost, without doing it; see :meth:`radiolucent.client.Client.plan`."""
+        async with self.explain(
+            xray,
+            methods,
+            models=models,
+            targets=targets,
+            output=output,
+            aggregates=aggregates,
+            dry_run=True,
+            priority=priority,
+            timeout=self._timeout if timeout is None else timeout,
+        ) as stream:
+            plan = planned(await anext(stream, None))
+            async for _ in stream:  # the summary, so that the job is left when it has ended
+                pass
+            return plan
 
     def watch(
         self, job_id: str, *, after_sequence: int = 0, timeout: float | None = None, reconnect: bool = True
@@ -156,7 +196,13 @@ class AsyncClient:
         """Watch a job from where you were; see :meth:`radiolucent.client.Client.watch`."""
 
         async def prepare() -> Course:
-            return Course(job_id=job_id, after_sequence=after_sequence, timeout=timeout, reconnect=reconnect)
+            return Course(
+                job_id=job_id,
+                after_sequence=after_sequence,
+                timeout=timeout,
+                reconnect=reconnect,
+                wait_when_busy=self._wait_when_busy,
+            )
 
         return self._stream(prepare)
 
@@ -199,7 +245,11 @@ class AsyncClient:
         return AsyncExplanationStream(self._explanation, self._metadata, prepare)
 
     async def _ask(self, call: Callable[..., Awaitable[A]], request: Any, timeout: float | None) -> A:  # noqa: ANN401
-        try:
-            return await call(request, timeout=self._timeout if timeout is None else timeout, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        async for attempt in AsyncRetrying(**patience(deadline=deadline, busy=self._wait_when_busy, outages=False)):
+            with attempt:
+                try:
+                    return await call(request, timeout=deadline - time.monotonic(), metadata=self._metadata)
+                except grpc.RpcError as error:
+                    raise from_rpc_error(error) from error
+        raise AssertionError("tenacity returns or raises")

@@ -13,8 +13,9 @@ from tenacity import AsyncRetrying
 
 from ..protos import explanation_pb2
 from .course import CANCEL_TIMEOUT_S, Course
-from .errors import from_rpc_error
-from .events import Event, Explanation
+from .errors import RadiolucentError, from_rpc_error
+from .events import Event, Explanation, Summary
+from .results import JobState
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -44,6 +45,8 @@ class AsyncExplanationStream(AsyncIterator[Event]):
         self._course: Course | None = None
         self._call: Any = None
         self._error = False
+        self._ending: RadiolucentError | None = None
+        self._gone = asyncio.Event()
 
     @property
     def job_id(self) -> str | None:
@@ -69,9 +72,12 @@ class AsyncExplanationStream(AsyncIterator[Event]):
         event: Event | None = None
         try:
             course = await self._started()
+            if self._ending is not None and not course.left:
+                ending, self._ending = self._ending, None
+                raise ending
             if course.finished or course.left:
                 raise StopAsyncIteration
-            async for attempt in AsyncRetrying(**course.retry_policy()):
+            async for attempt in AsyncRetrying(sleep=self._nap, **course.retry_policy()):
                 with attempt:
                     event = await self._read(course)
         except StopAsyncIteration:
@@ -92,8 +98,22 @@ class AsyncExplanationStream(AsyncIterator[Event]):
         -------
         Explanation
             All events that come from here on, sorted.
+
+        Raises
+        ------
+        RadiolucentError
+            The job cannot go on; the error's ``so_far`` has what came before.
         """
-        events = [event async for event in self]
+        events: list[Event] = []
+        try:
+            async for event in self:
+                events.append(event)  # noqa: PERF401  - what came is kept when the stream breaks
+        except RadiolucentError as error:
+            error.so_far = self._sorted(events)
+            raise
+        return self._sorted(events)
+
+    def _sorted(self, events: list[Event]) -> Explanation:
         return Explanation.of(events, job_id=self.job_id or "", request_id=self.request_id)
 
     async def cancel(self) -> None:
@@ -118,9 +138,7 @@ class AsyncExplanationStream(AsyncIterator[Event]):
             Its identifier, for ``watch``; None before its first event.
         """
         if self._course is not None:
-            self._course.left = True
-        if self._call is not None:
-            self._call.cancel()
+            self._leave(self._course)
         return self.job_id
 
     async def close(self) -> None:
@@ -131,9 +149,7 @@ class AsyncExplanationStream(AsyncIterator[Event]):
             return
         if course.left:
             return
-        course.left = True
-        if self._call is not None:
-            self._call.cancel()
+        self._leave(course)
         if course.must_cancel:
             with contextlib.suppress(Exception):  # the server may be gone: there is nobody to tell
                 await self._cancel_job(course.job_id or await self._ask_job_id(course))
@@ -146,6 +162,16 @@ class AsyncExplanationStream(AsyncIterator[Event]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _leave(self, course: Course) -> None:
+        course.left = True
+        self._gone.set()
+        if self._call is not None:
+            self._call.cancel()
+
+    async def _nap(self, seconds: float) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), seconds)
 
     async def _started(self) -> Course:
         if self._course is None:
@@ -161,11 +187,16 @@ class AsyncExplanationStream(AsyncIterator[Event]):
         return call(opening.request, timeout=opening.timeout, metadata=self._metadata)  # type: ignore[arg-type]
 
     async def _read(self, course: Course) -> Event | None:
+        if course.left:  # while it waited to try again
+            return None
         try:
             if self._call is None:
                 self._call = self._open(course)
             async for response in self._call:
                 event = course.accept(response.event)
+                if isinstance(event, Summary) and event.state is not JobState.DONE:
+                    status, self._call = await _status(self._call), None
+                    self._ending = course.ended(event, status)
                 if event is not None:
                     return event
         except grpc.RpcError as error:
@@ -199,3 +230,13 @@ class AsyncExplanationStream(AsyncIterator[Event]):
             call.cancel()
             return response.event.job_id
         return ""
+
+
+async def _status(call: Any) -> grpc.RpcError | None:  # noqa: ANN401  - as above
+    """Wait for the status of a stream that has nothing more to say; the server sends it with the summary."""
+    try:
+        async for _ in call:
+            pass
+    except grpc.RpcError as error:
+        return error
+    return None

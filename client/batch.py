@@ -7,17 +7,10 @@ from collections import deque
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    stop_after_attempt,
-    wait_exponential,
-    wait_random,
-)
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from .async_client import AsyncClient
-from .errors import Busy, RadiolucentError, Unavailable
+from .errors import RadiolucentError, Unavailable
 from .results import Classification
 from .sources import Source
 
@@ -65,7 +58,7 @@ async def score(
     Yields
     ------
     Scored
-        In the order of the sources. Where the server is busy it is asked again, in its own time.
+        In the order of the sources. A busy server is waited for by the client, within the X-ray's time.
 
     Raises
     ------
@@ -97,9 +90,9 @@ async def score(
 async def _score_one(client: AsyncClient, source: Source, timeout: float) -> Scored:
     try:
         async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((Busy, Unavailable)),
+            retry=retry_if_exception_type(Unavailable),
             stop=stop_after_attempt(_ATTEMPTS),
-            wait=_wait,
+            wait=wait_exponential(multiplier=0.25, max=_LONGEST_WAIT_S) + wait_random(0, 0.25),
             reraise=True,
         ):
             with attempt:
@@ -111,13 +104,3 @@ async def _score_one(client: AsyncClient, source: Source, timeout: float) -> Sco
     except OSError as error:
         return Scored(source, error=error.strerror or type(error).__name__)
     raise AssertionError("tenacity returns or raises")
-
-
-_backoff = wait_exponential(multiplier=0.25, max=_LONGEST_WAIT_S) + wait_random(0, 0.25)
-
-
-def _wait(state: RetryCallState) -> float:
-    """Wait as long as the server says, else longer each time."""
-    error = state.outcome.exception() if state.outcome is not None else None
-    said = error.retry_after_s if isinstance(error, Busy) else None
-    return _backoff(state) if said is None else min(said, _LONGEST_WAIT_S)

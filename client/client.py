@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
+from tenacity import Retrying
 
 from ..protos import (
     classification_pb2_grpc,
@@ -22,7 +24,9 @@ from .aggregates import Aggregations
 from .channel import OPTIONS, Certificates, caller_metadata, channel_credentials
 from .course import Course
 from .errors import from_rpc_error
-from .events import ExplainedOutput
+from .events import Classified, ExplainedOutput
+from .patience import patience
+from .plan import planned
 from .requests import XRayFile
 from .results import (
     Classification,
@@ -31,6 +35,7 @@ from .results import (
     MethodCatalogue,
     ModelCatalogue,
     ModelDetails,
+    Priority,
     ServerInfo,
 )
 from .stream import ExplanationStream
@@ -61,6 +66,10 @@ class Client:
         to reach them from another process. Default: ``RADIOLUCENT_CALLER_KEY``, else one of this process.
     timeout : float
         How long a call may take unless the call says otherwise, in seconds. Explanations are not limited by it.
+    wait_when_busy : bool
+        Whether a call that a full queue refuses waits as long as the server says and asks again, within its timeout;
+        an explanation without a timeout waits until there is room. False: :class:`~radiolucent.client.Busy` is raised
+        at once, and says when to come back.
 
     Examples
     --------
@@ -76,9 +85,11 @@ class Client:
         root_certificates: Certificates | None = None,
         caller_key: str | None = None,
         timeout: float = 60.0,
+        wait_when_busy: bool = True,
     ) -> None:
         self.address = address
         self._timeout = timeout
+        self._wait_when_busy = wait_when_busy
         self._metadata = caller_metadata(caller_key)
         secure = channel_credentials(credentials, root_certificates)
         self._channel = (
@@ -141,6 +152,8 @@ class Client:
         request_id: str | None = None,
         timeout: float | None = None,
         reconnect: bool = False,
+        dry_run: bool = False,
+        priority: Priority | str = Priority.INTERACTIVE,
     ) -> ExplanationStream:
         """Classify one X-ray and explain it.
 
@@ -174,12 +187,19 @@ class Client:
         reconnect : bool
             False: a lost client cancels the job. True: the job outlives a broken stream, which is opened again;
             leaving the stream on purpose still stops the job, unless ``detach`` is called. A process that is
-            killed hard leaves its job running to the end.
+            killed hard leaves its job running to the end. A job of which nothing came yet is started anew where the
+            server was restarted; later :class:`~radiolucent.client.JobLost` is raised.
+        dry_run : bool
+            Only plan: nothing is run, and the events are ``Classified``, with estimates, and ``Summary``. :meth:`plan`
+            returns the former.
+        priority : "interactive", "batch", or Priority
+            Whether somebody waits for the answer. Batch work gets a small share where interactive work waits too.
 
         Returns
         -------
         ExplanationStream
-            The events as they come. Use it in a ``with`` block.
+            The events as they come. Use it in a ``with`` block. It raises where the job as a whole failed or the
+            server stops, after the job's last event; a method that failed is an event, ``Failure``.
         """
         request = requests.explain(
             requests.read(xray),
@@ -194,8 +214,60 @@ class Client:
             keep=reconnect,
             instance=instance,
             request_id=request_id,
+            dry_run=dry_run,
+            priority=priority,
         )
-        return self._stream(Course(explain=request, timeout=timeout, reconnect=reconnect))
+        return self._stream(
+            Course(explain=request, timeout=timeout, reconnect=reconnect, wait_when_busy=self._wait_when_busy)
+        )
+
+    def plan(
+        self,
+        xray: XRayFile,
+        methods: Sequence[str] | Mapping[str, Mapping[str, Any]] | str,
+        *,
+        models: Sequence[str] = (),
+        targets: str | Sequence[str] = "predicted",
+        output: ExplainedOutput | str | None = None,
+        aggregates: Aggregations = (),
+        priority: Priority | str = Priority.INTERACTIVE,
+        timeout: float | None = None,
+    ) -> Classified:
+        """Classify one X-ray and say what explaining it would cost, without doing it.
+
+        Parameters
+        ----------
+        xray, methods, models, targets, output, aggregates, priority
+            As for :meth:`explain`.
+        timeout : float, optional
+            In seconds.
+
+        Returns
+        -------
+        Classified
+            The votes; the items with their estimates, in passes and seconds; the time that one worker needs for all of
+            it and the time until it would begin, in seconds.
+
+        Raises
+        ------
+        Unsupported
+            The server is older than dry runs; what it began was stopped.
+        """
+        with self.explain(
+            xray,
+            methods,
+            models=models,
+            targets=targets,
+            output=output,
+            aggregates=aggregates,
+            dry_run=True,
+            priority=priority,
+            timeout=self._timeout if timeout is None else timeout,
+        ) as stream:
+            plan = planned(next(stream, None))
+            for _ in stream:  # the summary, so that the job is left when it has ended
+                pass
+            return plan
 
     def watch(
         self, job_id: str, *, after_sequence: int = 0, timeout: float | None = None, reconnect: bool = True
@@ -219,7 +291,15 @@ class Client:
             The events. Leaving it before its end cancels the job if nobody else watches it, unless the job was started
             with ``reconnect=True`` (``keep_after_disconnect`` of the contract).
         """
-        return self._stream(Course(job_id=job_id, after_sequence=after_sequence, timeout=timeout, reconnect=reconnect))
+        return self._stream(
+            Course(
+                job_id=job_id,
+                after_sequence=after_sequence,
+                timeout=timeout,
+                reconnect=reconnect,
+                wait_when_busy=self._wait_when_busy,
+            )
+        )
 
     def get_job(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Return the state of a job."""
@@ -253,7 +333,11 @@ class Client:
         return ExplanationStream(self._explanation, self._metadata, course)
 
     def _ask(self, call: Callable[..., A], request: Any, timeout: float | None) -> A:  # noqa: ANN401  - any message
-        try:
-            return call(request, timeout=self._timeout if timeout is None else timeout, metadata=self._metadata)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from error
+        deadline = time.monotonic() + (self._timeout if timeout is None else timeout)
+        for attempt in Retrying(**patience(deadline=deadline, busy=self._wait_when_busy, outages=False)):
+            with attempt:
+                try:
+                    return call(request, timeout=deadline - time.monotonic(), metadata=self._metadata)
+                except grpc.RpcError as error:
+                    raise from_rpc_error(error) from error
+        raise AssertionError("tenacity returns or raises")

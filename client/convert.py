@@ -30,6 +30,7 @@ __all__ = [
     "model_catalogue",
     "model_details",
     "model_version",
+    "optional_seconds",
     "optional_time",
     "seconds",
     "server_info",
@@ -52,6 +53,11 @@ def optional_time(message: Message, field: str) -> datetime | None:
 def seconds(duration: Duration) -> float:
     """Read a duration, in seconds."""
     return duration.seconds + duration.nanos / 1e9
+
+
+def optional_seconds(message: Message, field: str) -> float | None:
+    """Read a duration that may be absent, in seconds."""
+    return seconds(getattr(message, field)) if message.HasField(field) else None
 
 
 def _word(message: Message, field: str, number: int) -> str:
@@ -199,6 +205,7 @@ def job(message: explanation_pb2.Job) -> results.Job:
         accepted_time=optional_time(message, "accepted_time"),
         ended_time=optional_time(message, "ended_time"),
         expire_time=optional_time(message, "expire_time"),
+        priority=enum_member(message, "priority", results.Priority),
     )
 
 

@@ -10,7 +10,7 @@ from google.protobuf import json_format
 
 from . import events
 from .aggregates import AggregatedNetwork, AggregateOrigin, Aggregation, Agreement, Evidence, Mean, Verdict
-from .convert import affine, classification, enum_member, model_version, seconds, utc
+from .convert import affine, classification, enum_member, model_version, optional_seconds, seconds, utc
 from .errors import InternalError
 from .results import Completeness, JobState, Sign
 
@@ -124,6 +124,11 @@ def _classified(message: explanation_pb2.Classified, place: _Place) -> events.Ev
             for target in message.targets
         ),
         items=tuple(_item(item) for item in message.items),
+        estimates=tuple(
+            events.ItemEstimate(one.passes, seconds(one.elapsed), one.shared_pass) for one in message.estimates
+        ),
+        estimated_work_s=optional_seconds(message, "estimated_work"),
+        estimated_wait_s=optional_seconds(message, "estimated_wait"),
     )
 
 

@@ -8,6 +8,10 @@ The rules, in one place:
   WatchJob after. Since the server no longer cancels when a client goes, a client that leaves on purpose
   (``close``, the end of a ``with`` block, Ctrl-C) asks it to. A client that is killed hard cannot: its job runs to
   its end.
+- A job of which nothing has come yet is started anew, by the same request, where the server no longer knows it (it was
+  restarted) or could not begin with it. Once something has come, the client says that the job is lost, or how it ended:
+  a second job may be classified by other weights, and its events would not belong to those that came.
+- A full queue is waited for, with ``reconnect`` or without: it took nothing on.
 """
 
 from __future__ import annotations
@@ -17,21 +21,34 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from tenacity import retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
 
 from ..protos import explanation_pb2
 from .convert_events import event as convert_event
-from .errors import Cancelled, DeadlineExceeded, JobLost, NotFound, RadiolucentError, Unavailable, from_rpc_error
+from .errors import (
+    AlreadyExists,
+    Busy,
+    Cancelled,
+    DeadlineExceeded,
+    InvalidRequest,
+    JobLost,
+    NotAllowed,
+    NotFound,
+    RadiolucentError,
+    Unavailable,
+    Unsupported,
+    from_rpc_error,
+)
 from .events import Event, Summary
+from .patience import patience
+from .results import JobState
 
 __all__ = ["CANCEL_TIMEOUT_S", "Course", "Opening"]
 
 CANCEL_TIMEOUT_S = 5.0
 """How long leaving a job may take, in seconds."""
 
-_ATTEMPTS = 8
-_FIRST_WAIT_S = 0.2
-_LONGEST_WAIT_S = 5.0
+# A request that is refused so started no job.
+_REFUSALS = (AlreadyExists, Busy, InvalidRequest, NotAllowed, NotFound, Unsupported)
 
 
 @dataclass(frozen=True)
@@ -65,6 +82,8 @@ class Course:
         Seconds from now that the whole stream may take, broken streams included.
     reconnect : bool
         Whether a broken stream is opened again.
+    wait_when_busy : bool
+        Whether a full queue is waited for.
     """
 
     def __init__(
@@ -75,6 +94,7 @@ class Course:
         after_sequence: int = 0,
         timeout: float | None = None,
         reconnect: bool = False,
+        wait_when_busy: bool = True,
     ) -> None:
         self.explain = explain
         self.job_id = job_id
@@ -85,17 +105,15 @@ class Course:
         """Whether the job's last event has come."""
         self.left = False
         """Whether the caller has left the stream on purpose."""
+        self._wait_when_busy = wait_when_busy
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._broken = False
+        self._delivered = 0
+        self._nothing_runs = False
 
     def retry_policy(self) -> dict[str, Any]:
         """Return the arguments of tenacity's ``Retrying``; each event that arrives starts the count again."""
-        return {
-            "retry": retry_if_exception_type(Unavailable),
-            "stop": stop_after_attempt(_ATTEMPTS if self.reconnect else 1),
-            "wait": wait_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S) + wait_random(0, _FIRST_WAIT_S),
-            "reraise": True,
-        }
+        return patience(deadline=self._deadline, busy=self._wait_when_busy, outages=self.reconnect)
 
     def opening(self) -> Opening:
         """Say which call opens the stream where it stands.
@@ -113,6 +131,7 @@ class Course:
         timeout = None if self._deadline is None else self._deadline - time.monotonic()
         if timeout is not None and timeout <= 0:
             raise DeadlineExceeded("the time given has passed")
+        self._nothing_runs = False
         if self.explain is not None and not self.job_id:
             return Opening(self.explain, timeout)
         return Opening(explanation_pb2.WatchJobRequest(job_id=self.job_id, after_sequence=self.last_sequence), timeout)
@@ -137,7 +156,40 @@ class Course:
         event = convert_event(message)
         self.last_sequence = message.sequence
         self.finished = isinstance(event, Summary)
+        self._delivered += event is not None
         return event
+
+    def ended(self, summary: Summary, status: grpc.RpcError | None) -> RadiolucentError | None:
+        """Say what the status means with which a stream ends after its summary.
+
+        Parameters
+        ----------
+        summary : Summary
+            The job's last event, just accepted and not handed on yet.
+        status : grpc.RpcError, optional
+            The status; None where it is OK.
+
+        Returns
+        -------
+        RadiolucentError or None
+            Why the job failed, or was cut short by the server: to be raised after the summary. None where the summary
+            says it all.
+
+        Raises
+        ------
+        RadiolucentError
+            The same, where the summary is all there is of a job that this stream started: it may be started anew.
+        """
+        if status is None or self.left:
+            return None
+        error = from_rpc_error(status)
+        # What its caller or a deadline cancelled has no other reason, however the stream went down afterwards.
+        if summary.state is not JobState.FAILED and not isinstance(error, Unavailable):
+            return None
+        if self.explain is not None and self._delivered == 1:
+            self._forget_job()
+            raise error
+        return error
 
     def broke(self, error: grpc.RpcError | None) -> RadiolucentError:
         """Say what a broken stream means.
@@ -159,10 +211,29 @@ class Course:
         if isinstance(said, Cancelled) and not self.left:
             return Unavailable(f"the server broke the stream off: {said}")
         if isinstance(said, NotFound) and broken_before and self.job_id:
-            return JobLost(f"the stream broke, and the server no longer has the job: {said}")
+            return self._lost(said)
+        self._nothing_runs = not self.job_id and isinstance(said, _REFUSALS)
         return said
+
+    def _lost(self, said: NotFound) -> RadiolucentError:
+        if self.explain is not None and not self._delivered:
+            self._forget_job()
+            return Unavailable(
+                f"the connection broke before the first event, and the server knows no job of it: {said}"
+            )
+        return JobLost(
+            f"the connection broke after event {self.last_sequence}, and the server no longer has the job (it was "
+            f"restarted, or has dropped the results): {said}"
+        )
+
+    def _forget_job(self) -> None:
+        """Be where the request has not been sent yet."""
+        self.job_id, self.last_sequence, self._delivered = "", 0, 0
+        self.finished, self._nothing_runs = False, True
 
     @property
     def must_cancel(self) -> bool:
         """Whether leaving now has to stop the job in so many words, because the server would not by itself."""
-        return self.explain is not None and self.explain.keep_after_disconnect and not self.finished
+        if self.explain is None or self.finished or self._nothing_runs:
+            return False
+        return self.explain.keep_after_disconnect

@@ -63,7 +63,14 @@ class Record:
         self._job: dict[str, Any] = {"job_id": None, "request_id": None}
         self._intended_use = ""
         self._file = file
-        self._classified: dict[str, Any] = {"classification": None, "targets": [], "items": []}
+        self._classified: dict[str, Any] = {
+            "classification": None,
+            "targets": [],
+            "items": [],
+            "estimates": [],
+            "estimated_work_s": None,
+            "estimated_wait_s": None,
+        }
         self._heatmaps: list[dict[str, Any]] = []
         self._inputs: list[dict[str, Any]] = []
         self._failures: list[dict[str, Any]] = []

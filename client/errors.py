@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import grpc
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
+
+if TYPE_CHECKING:
+    from .events import Explanation
 
 __all__ = [
     "AlreadyExists",
@@ -45,7 +49,15 @@ class Violation:
 
 
 class RadiolucentError(Exception):
-    """Base of all errors of this package. Its text is one readable line."""
+    """Base of all errors of this package. Its text is one readable line.
+
+    Attributes
+    ----------
+    so_far : Explanation, optional
+        What a job delivered before the error; from the ``result`` of a stream alone.
+    """
+
+    so_far: Explanation | None = None
 
 
 class Unavailable(RadiolucentError):

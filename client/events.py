@@ -23,6 +23,7 @@ __all__ = [
     "FailureReason",
     "Heatmap",
     "Item",
+    "ItemEstimate",
     "ItemSummary",
     "ModelInput",
     "Progress",
@@ -57,6 +58,8 @@ class FailureReason(str, Enum):
     DEADLINE = "deadline"
     INVALID_RESULT = "invalid_result"
     TOO_FEW_NETWORKS = "too_few_networks"
+    OUT_OF_MEMORY = "out_of_memory"
+    """The item needs more memory than a worker may take."""
 
 
 class ExplainedOutput(str, Enum):
@@ -90,6 +93,26 @@ class Item:
     method: str
     labels: tuple[str, ...]
     aggregation: Aggregation | None = None
+
+
+@dataclass(frozen=True)
+class ItemEstimate:
+    """What an item is estimated to cost; rough until the server has run the like.
+
+    Parameters
+    ----------
+    passes : int
+        Work, in forward passes or their equivalent (a backward pass counts two); 0 where it shares another item's
+        passes, and for an aggregate.
+    elapsed_s : float
+        Time that a worker will need, loading the network not included, in seconds.
+    shared_pass : int
+        Items with the same number share their passes and run together on one worker; 0: shares none.
+    """
+
+    passes: int
+    elapsed_s: float
+    shared_pass: int
 
 
 @dataclass(frozen=True)
@@ -140,11 +163,30 @@ class Event:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classified(Event):
-    """The networks' votes, the labels that will be explained and the items that will be worked on, in their order."""
+    """The networks' votes, and the plan: what will be worked on, or of a dry run would be, and what it will cost.
+
+    Parameters
+    ----------
+    classification : Classification
+        The votes.
+    targets : tuple of Target
+        The labels to explain.
+    items : tuple of Item
+        What is worked on, in the order in which it is started.
+    estimates : tuple of ItemEstimate
+        What each item costs, in the same order; empty from a server that does not tell.
+    estimated_work_s : float, optional
+        Time that one worker needs for all of it, in seconds; None from a server that does not tell.
+    estimated_wait_s : float, optional
+        Time until a worker begins with it, in seconds, from what waits now; None from a server that does not tell.
+    """
 
     classification: Classification
     targets: tuple[Target, ...]
     items: tuple[Item, ...]
+    estimates: tuple[ItemEstimate, ...] = ()
+    estimated_work_s: float | None = None
+    estimated_wait_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -330,6 +372,10 @@ class Explanation:
         The labels explained.
     items : tuple of Item
         What was to be worked on.
+    estimates : tuple of ItemEstimate
+        What each item was estimated to cost, in the same order.
+    estimated_work_s, estimated_wait_s : float, optional
+        Time that one worker was estimated to need for all of it, and time until one begins, in seconds.
     heatmaps : tuple of Heatmap
         The final maps, in the order in which they came.
     inputs : tuple of ModelInput
@@ -345,6 +391,9 @@ class Explanation:
     classification: Classification | None = None
     targets: tuple[Target, ...] = ()
     items: tuple[Item, ...] = ()
+    estimates: tuple[ItemEstimate, ...] = ()
+    estimated_work_s: float | None = None
+    estimated_wait_s: float | None = None
     heatmaps: tuple[Heatmap, ...] = ()
     inputs: tuple[ModelInput, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -373,6 +422,9 @@ class Explanation:
             classification=classified.classification if classified else None,
             targets=classified.targets if classified else (),
             items=classified.items if classified else (),
+            estimates=classified.estimates if classified else (),
+            estimated_work_s=classified.estimated_work_s if classified else None,
+            estimated_wait_s=classified.estimated_wait_s if classified else None,
             heatmaps=tuple(event for event in events if isinstance(event, Heatmap) and event.final),
             inputs=tuple(event for event in events if isinstance(event, ModelInput)),
             failures=tuple(event for event in events if isinstance(event, Failure)),

@@ -15,7 +15,7 @@ from ..protos import classification_pb2, explanation_pb2, image_pb2
 from .aggregates import AGGREGATES, Aggregation, Aggregations, Agreement, Evidence, Mean
 from .errors import InvalidRequest, Violation
 from .events import ExplainedOutput
-from .results import InstanceReference
+from .results import InstanceReference, Priority
 
 __all__ = ["MAX_SEND_BYTES", "XRayFile", "classify", "explain", "read"]
 
@@ -29,6 +29,13 @@ _OUTPUTS = {
     ExplainedOutput.LOGIT: explanation_pb2.EXPLAINED_OUTPUT_LOGIT,
     ExplainedOutput.PROBABILITY: explanation_pb2.EXPLAINED_OUTPUT_PROBABILITY,
     ExplainedOutput.VOTES: explanation_pb2.EXPLAINED_OUTPUT_VOTES,
+}
+
+
+_PRIORITIES = {
+    Priority.UNSPECIFIED: explanation_pb2.PRIORITY_UNSPECIFIED,
+    Priority.INTERACTIVE: explanation_pb2.PRIORITY_INTERACTIVE,
+    Priority.BATCH: explanation_pb2.PRIORITY_BATCH,
 }
 
 
@@ -110,6 +117,14 @@ def _output(output: ExplainedOutput | str | None) -> explanation_pb2.ExplainedOu
         raise InvalidRequest(message, (Violation("output", message),)) from None
 
 
+def _priority(priority: Priority | str) -> explanation_pb2.Priority.ValueType:
+    try:
+        return _PRIORITIES[Priority(priority)]
+    except ValueError:
+        message = f"priority is {priority!r}; there are 'interactive' and 'batch'"
+        raise InvalidRequest(message, (Violation("priority", message),)) from None
+
+
 def _aggregation(asked: str | Aggregation) -> explanation_pb2.Aggregation:
     one = AGGREGATES.get(asked) if isinstance(asked, str) else asked
     if isinstance(one, Mean):
@@ -143,6 +158,8 @@ def explain(
     keep: bool,
     instance: InstanceReference | None,
     request_id: str | None,
+    dry_run: bool,
+    priority: Priority | str,
 ) -> explanation_pb2.ExplainRequest:
     """Ask for an explanation; the arguments are those of :meth:`radiolucent.client.Client.explain`.
 
@@ -168,4 +185,6 @@ def explain(
         keep_after_disconnect=keep,
         attributions=attributions,
         inputs=inputs,
+        dry_run=dry_run,
+        priority=_priority(priority),
     )

@@ -26,6 +26,7 @@ __all__ = [
     "ModelDetails",
     "ModelSet",
     "ModelVersion",
+    "Priority",
     "Refusal",
     "ServerInfo",
     "Sign",
@@ -391,6 +392,16 @@ class JobState(str, Enum):
     """It could not be worked on at all."""
 
 
+class Priority(str, Enum):
+    """Whether somebody waits for the answer. Where both wait, interactive work gets most of the workers' time."""
+
+    UNSPECIFIED = "unspecified"
+    INTERACTIVE = "interactive"
+    """Somebody looks at the screen."""
+    BATCH = "batch"
+    """Nobody does: a folder that is worked off overnight."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A request while it is worked on and as long as its results are kept.
@@ -405,6 +416,8 @@ class Job:
         Sequence of its last event so far; 0 before the first.
     accepted_time, ended_time, expire_time : datetime, optional
         By the server's clock; None where it has not happened.
+    priority : Priority
+        Whether somebody waits for it; unspecified where the server does not tell.
     """
 
     job_id: str
@@ -414,6 +427,7 @@ class Job:
     accepted_time: datetime | None
     ended_time: datetime | None
     expire_time: datetime | None
+    priority: Priority = Priority.UNSPECIFIED
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import grpc
-from tenacity import Retrying
+from tenacity import Retrying, sleep_using_event
 
 from ..protos import explanation_pb2, explanation_pb2_grpc
 from .course import CANCEL_TIMEOUT_S, Course
-from .errors import from_rpc_error
-from .events import Event, Explanation
+from .errors import RadiolucentError, from_rpc_error
+from .events import Event, Explanation, Summary
+from .results import JobState
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -37,6 +39,8 @@ class ExplanationStream(Iterator[Event]):
         self._course = course
         self._call: Any = None
         self._error = False
+        self._ending: RadiolucentError | None = None
+        self._gone = threading.Event()
         # The job starts now, not when the first event is asked for.
         self._call = self._open()
 
@@ -59,11 +63,14 @@ class ExplanationStream(Iterator[Event]):
         return self
 
     def __next__(self) -> Event:
+        if self._ending is not None and not self._course.left:
+            ending, self._ending = self._ending, None
+            raise ending
         if self._course.finished or self._course.left or self._error:
             raise StopIteration
         event: Event | None = None
         try:
-            for attempt in Retrying(**self._course.retry_policy()):
+            for attempt in Retrying(sleep=sleep_using_event(self._gone), **self._course.retry_policy()):
                 with attempt:
                     event = self._read()
         except BaseException as error:
@@ -82,8 +89,22 @@ class ExplanationStream(Iterator[Event]):
         -------
         Explanation
             All events that come from here on, sorted.
+
+        Raises
+        ------
+        RadiolucentError
+            The job cannot go on; the error's ``so_far`` has what came before.
         """
-        events = list(self)
+        events: list[Event] = []
+        try:
+            for event in self:
+                events.append(event)  # noqa: PERF402  - what came is kept when the stream breaks
+        except RadiolucentError as error:
+            error.so_far = self._sorted(events)
+            raise
+        return self._sorted(events)
+
+    def _sorted(self, events: list[Event]) -> Explanation:
         return Explanation.of(events, job_id=self._course.job_id, request_id=self._course.request_id)
 
     def cancel(self) -> None:
@@ -107,18 +128,14 @@ class ExplanationStream(Iterator[Event]):
         str or None
             Its identifier, for ``watch``; None before its first event.
         """
-        self._course.left = True
-        if self._call is not None:
-            self._call.cancel()
+        self._leave()
         return self.job_id
 
     def close(self) -> None:
         """Leave the stream, and stop the job if this stream started it. Safe to call twice, from any thread."""
         if self._course.left:
             return
-        self._course.left = True
-        if self._call is not None:
-            self._call.cancel()
+        self._leave()
         if self._course.must_cancel:
             with contextlib.suppress(Exception):  # the server may be gone: there is nobody to tell
                 self._cancel_job(self._course.job_id or self._ask_job_id())
@@ -131,6 +148,12 @@ class ExplanationStream(Iterator[Event]):
     ) -> None:
         self.close()
 
+    def _leave(self) -> None:
+        self._course.left = True
+        self._gone.set()
+        if self._call is not None:
+            self._call.cancel()
+
     def _open(self) -> Any:  # noqa: ANN401  - grpc's streams have no type that says both cancel and iterate
         opening = self._course.opening()
         call = (
@@ -139,11 +162,16 @@ class ExplanationStream(Iterator[Event]):
         return call(opening.request, timeout=opening.timeout, metadata=self._metadata)  # type: ignore[arg-type]
 
     def _read(self) -> Event | None:
+        if self._course.left:  # while it waited to try again
+            return None
         try:
             if self._call is None:
                 self._call = self._open()
             for response in self._call:
                 event = self._course.accept(response.event)
+                if isinstance(event, Summary) and event.state is not JobState.DONE:
+                    status, self._call = _status(self._call), None
+                    self._ending = self._course.ended(event, status)
                 if event is not None:
                     return event
         except grpc.RpcError as error:
@@ -171,3 +199,13 @@ class ExplanationStream(Iterator[Event]):
         job_id = next(iter(call)).event.job_id
         call.cancel()
         return job_id
+
+
+def _status(call: Any) -> grpc.RpcError | None:  # noqa: ANN401  - as above
+    """Wait for the status of a stream that has nothing more to say; the server sends it with the summary."""
+    try:
+        for _ in call:
+            pass
+    except grpc.RpcError as error:
+        return error
+    return None

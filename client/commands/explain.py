@@ -11,11 +11,12 @@ from rich.markup import escape
 from ..aggregates import AGGREGATES
 from ..document import Record, plain
 from ..events import MISSED_SHARE, Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
-from ..results import JobState
+from ..results import JobState, Priority
 from ..writing import ResultFolder
 from .asked import ALL, chosen_aggregates, chosen_methods, chosen_models, chosen_targets, parse_settings
 from .live import LiveJob
 from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
+from .planned import plan_document, plan_table, plan_total
 from .votes import votes_table
 
 __all__ = ["explain"]
@@ -91,6 +92,14 @@ def explain(
             help="Go on after a broken connection. The server then keeps the job until this command ends or stops it.",
         ),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only classify, say what would be run and what it would cost; write nothing."),
+    ] = False,
+    priority: Annotated[
+        Literal["interactive", "batch"],
+        typer.Option(help="Whether somebody waits. Batch work leaves most of a busy server to interactive work."),
+    ] = "interactive",
     address: Address = None,
     repository: Repository = None,
     root_certificates: RootCertificates = None,
@@ -115,7 +124,15 @@ def explain(
             "targets": chosen,
             "output": None if output is None else ExplainedOutput(output),
             "aggregates": together,
+            "priority": Priority(priority),
         }
+        if dry_run:
+            planned = client.plan(file, **asked, timeout=timeout)
+            if as_json:
+                print_json(plan_document(str(file), planned, asked=asked))
+            else:
+                out().print(plan_table(str(file), planned), plan_total(planned))
+            return
         job = _Job(file, folder, {"asked": plain(asked), "server": plain(client.server_info())})
         try:
             with (

@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ..events import Classified, Event, Failure, Heatmap, Item, Summary
 from ..events import Progress as ItemProgress
+from .durations import in_words
+from .time_left import TimeLeft, TimeLeftColumn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,11 +34,13 @@ class LiveJob:
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._left = TimeLeft()
         self._bars = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TimeLeftColumn(self._left),
             console=console,
             transient=True,
             disable=not console.is_terminal,
@@ -49,7 +53,7 @@ class LiveJob:
 
     def __enter__(self) -> Self:
         self._bars.start()
-        self._job = self._bars.add_task("waiting for the votes", total=100)
+        self._job = self._bars.add_task("waiting for the votes", total=100, whole=True)
         return self
 
     def __exit__(
@@ -69,7 +73,8 @@ class LiveJob:
             votes = ", ".join(event.classification.majority) or "no label has a majority"
             targets = ", ".join(target.label for target in event.targets)
             self._say(f"votes after {self._seconds()}: {votes}")
-            self._say(f"explaining {targets} in {len(event.items)} items")
+            self._say(f"explaining {targets} in {len(event.items)} items{_expected(event)}")
+            self._left.plan(event.estimated_work_s, event.estimated_wait_s)
             self._describe("explaining")
         elif isinstance(event, ItemProgress):
             self._progress(event)
@@ -95,6 +100,7 @@ class LiveJob:
 
     def _progress(self, event: ItemProgress) -> None:
         key = (event.item.model.name, event.item.method)
+        self._left.progress(event.job_fraction)
         if self._job is not None:
             self._bars.update(self._job, completed=round(100 * event.job_fraction))
         if event.done >= event.total:
@@ -107,7 +113,8 @@ class LiveJob:
             )
         if not self._console.is_terminal and event.job_fraction >= self._logged + _LOG_STEP:
             self._logged = event.job_fraction // _LOG_STEP * _LOG_STEP
-            self._say(f"{event.job_fraction:.0%} of the work after {self._seconds()}")
+            left = self._left.words() if event.job_fraction < 1 else ""
+            self._say(f"{event.job_fraction:.0%} of the work after {self._seconds()}{', ' if left else ''}{left}")
 
     def _drop(self, item: Item) -> None:
         task = self._items.pop((item.model.name, item.method), None)
@@ -123,3 +130,9 @@ class LiveJob:
 
     def _seconds(self) -> str:
         return f"{time.monotonic() - self._started:.1f} s"
+
+
+def _expected(event: Classified) -> str:
+    if event.estimated_work_s is None:
+        return ""
+    return f", about {in_words(event.estimated_work_s)} of one worker"

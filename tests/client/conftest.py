@@ -96,10 +96,15 @@ class FakeServer(
     address: str = ""
     breaks: list[tuple[int, grpc.StatusCode | None]] = field(default_factory=list)
     """One per stream, first to last: break it after this sequence, with this status (None: end it as if well)."""
+    ends: list[tuple[int, int, int]] = field(default_factory=list)
+    """One per stream: end the job after this sequence, with a summary of this state, then this `google.rpc` code."""
+    heartbeat_first: bool = False
     hold_after: int | None = None
     """Send nothing after this sequence until `go_on` is set or the job is cancelled."""
     forgets: bool = False
     """Whether WatchJob finds no job."""
+    plans: bool = True
+    """Whether it knows dry runs and estimates."""
     requests: list[explanation_pb2.ExplainRequest] = field(default_factory=list)
     watches: list[explanation_pb2.WatchJobRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -109,6 +114,7 @@ class FakeServer(
     go_on: threading.Event = field(default_factory=threading.Event)
     failing_method: str = "broken_method"
     busy_times: int = 0
+    busy_ms: int = 20
     gone: bool = False
 
     # Classification and the lists.
@@ -118,11 +124,7 @@ class FakeServer(
         self.classified.append(request.xray.file)
         if self.gone:
             refuse(context, code_pb2.UNAVAILABLE, "Triton does not answer")
-        if self.busy_times > 0:
-            self.busy_times -= 1
-            retry = error_details_pb2.RetryInfo()
-            retry.retry_delay.FromMilliseconds(20)
-            refuse(context, code_pb2.RESOURCE_EXHAUSTED, "the queue is full", retry)
+        self._refuse_if_busy(context)
         self._check(request.xray, context)
         answer = a_classification()
         if request.xray.HasField("instance"):
@@ -174,6 +176,7 @@ class FakeServer(
         self._note(context)
         self._check(request.xray, context)
         self.requests.append(request)
+        self._refuse_if_busy(context)
         unknown = [name for name in request.models if name not in (*MODELS, "chest_xray")]
         if unknown:
             violation = error_details_pb2.BadRequest.FieldViolation(
@@ -230,6 +233,11 @@ class FakeServer(
                 )
             }
         ]
+        if self.plans:
+            self._estimate(bodies[0]["classified"], shared=len(request.methods) > 1)
+        if request.dry_run and self.plans:
+            bodies.append({"summary": self._summary([], explanation_pb2.JOB_STATE_DONE)})
+            return self._number(bodies, request.request_id)
         affine = image_pb2.Affine(scale_x=512 / SIZE, scale_y=512 / SIZE, offset_x=0.0, offset_y=-16.0)
         if request.inputs:
             bodies += [
@@ -304,6 +312,19 @@ class FakeServer(
         bodies.append({"summary": self._summary(items + aggregates, explanation_pb2.JOB_STATE_DONE)})
         return self._number(bodies, request.request_id)
 
+    def _estimate(self, classified: explanation_pb2.Classified, *, shared: bool) -> None:
+        """Two and a half seconds per item; the methods of a network share the passes of the first of them."""
+        models: list[str] = []
+        for item in classified.items:
+            first = item.model.name not in models
+            models += [item.model.name] if first else []
+            estimate = classified.estimates.add(
+                passes=50 if first or not shared else 0, shared_pass=len(models) if shared else 0
+            )
+            estimate.elapsed.FromMilliseconds(2500)
+        classified.estimated_work.FromMilliseconds(2500 * len(classified.items))
+        classified.estimated_wait.FromMilliseconds(1500)
+
     def _number(self, bodies: list[dict[str, Any]], request_id: str) -> list[explanation_pb2.JobEvent]:
         events, sequence = [], 0
         for body in bodies:
@@ -333,7 +354,14 @@ class FakeServer(
     ) -> Iterator[explanation_pb2.JobEvent]:
         context.add_callback(self.disconnected.set)
         stop, code = self.breaks.pop(0) if self.breaks else (10**9, None)
+        last, state, why = self.ends.pop(0) if self.ends else (10**9, 0, 0)
+        if self.heartbeat_first:
+            heartbeat = explanation_pb2.Heartbeat()
+            yield explanation_pb2.JobEvent(job_id="job-1", request_id=request.request_id, heartbeat=heartbeat)
         for event in self.events(request):
+            if event.sequence > last:
+                yield self._number([{"summary": self._summary([], state)}] * event.sequence, request.request_id)[-1]
+                self._refuse(context, why)
             if event.sequence > stop or (stop == 0 and event.sequence == 1):
                 if code is not None:
                     context.abort(code, "Socket closed")
@@ -353,6 +381,7 @@ class FakeServer(
     def _job(self, state: int) -> explanation_pb2.Job:
         job = explanation_pb2.Job(job_id="job-1", request_id="r", state=state, last_sequence=4)
         job.accepted_time.FromSeconds(1_700_000_000)
+        job.priority = explanation_pb2.PRIORITY_BATCH
         return job
 
     def _model(self, name: str) -> model_pb2.Model:
@@ -387,6 +416,17 @@ class FakeServer(
                 "xray.file: neither PNG, JPEG nor DICOM",
                 error_details_pb2.BadRequest(field_violations=[violation]),
             )
+
+    def _refuse_if_busy(self, context: grpc.ServicerContext) -> None:
+        if self.busy_times > 0:
+            self.busy_times -= 1
+            self._refuse(context, code_pb2.RESOURCE_EXHAUSTED)
+
+    def _refuse(self, context: grpc.ServicerContext, code: int) -> None:
+        retry = error_details_pb2.RetryInfo()
+        retry.retry_delay.FromMilliseconds(self.busy_ms)
+        words = {code_pb2.RESOURCE_EXHAUSTED: "the queue is full", code_pb2.UNAVAILABLE: "the server is stopping"}
+        refuse(context, code, words[code], retry)
 
     def _note(self, context: grpc.ServicerContext) -> None:
         self.callers.update(value for key, value in context.invocation_metadata() if key == "radiolucent-caller")

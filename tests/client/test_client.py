@@ -11,7 +11,6 @@ import grpc
 import numpy as np
 import pytest
 from radiolucent.client import (
-    Busy,
     Classified,
     Client,
     Completeness,
@@ -63,13 +62,6 @@ def test_a_file_too_large_to_send_is_refused_without_being_read(client, fake, tm
     with pytest.raises(InvalidRequest, match="more than"):
         client.classify(path)
     assert fake.classified == []
-
-
-def test_a_full_queue_says_when_to_come_back(client, fake, xray) -> None:
-    fake.busy_times = 1
-    with pytest.raises(Busy) as caught:
-        client.classify(xray)
-    assert caught.value.retry_after_s == pytest.approx(0.02)
 
 
 def test_nobody_at_the_address_is_unavailable() -> None:

@@ -29,3 +29,5 @@ def test_every_map_and_failure_is_told(fake, xray, terminal) -> None:
     assert "done after" in shown
     assert ("━" in shown) is terminal
     assert ("% of the work" in shown) is not terminal
+    assert "explaining Viral Pneumonia in 4 items, about 10 s of one worker" in shown
+    assert " left" in shown
