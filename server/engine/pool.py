@@ -7,6 +7,7 @@ import logging
 import uuid
 from collections.abc import AsyncGenerator, Coroutine
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -15,6 +16,7 @@ from ...plugins import Applicability
 from ..errors import CannotServe
 from .actor import WorkerActor, WorkerLost
 from .attempt import Attempt
+from .ray_calls import in_thread
 from .ray_runtime import RayRuntime
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
 from .ticket import Claim, Ticket
@@ -23,6 +25,9 @@ from .turns import FirstComeFirstServed, Turns
 __all__ = ["PoolSettings", "WorkerInfo", "WorkerPool"]
 
 _log = logging.getLogger(__name__)
+_LOOK_SECONDS = 0.5
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -114,11 +119,15 @@ class WorkerPool:
             settings.ray_address, cpus=settings.workers * settings.threads_per_worker, workers=settings.workers
         )
         self._ray: Any = None
+        self._ray_runs = asyncio.Event()
+        self._ray_starts = 0
+        self._gpus = 0.0
         self._workers: list[_Worker] = []
         self._places: dict[Claim, asyncio.Future[_Worker | None]] = {}
         self._tickets: set[Ticket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._run_ids = count(1)
+        self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the workers; call it before gRPC starts, since Ray starts processes.
@@ -128,15 +137,18 @@ class WorkerPool:
         CannotServe
             If they do not start; the text says what to do.
         """
-        starting = asyncio.ensure_future(asyncio.to_thread(self._runtime.start))
+        starting = asyncio.ensure_future(in_thread(self._runtime.start))
         try:
             self._ray = await asyncio.shield(starting)
         except asyncio.CancelledError:  # Its thread goes on: what it starts must be stopped.
             await asyncio.wait({starting})
-            await asyncio.to_thread(self._runtime.stop)
+            await in_thread(self._runtime.stop)
             raise
         try:
-            self._workers = [_Worker(f"worker-{number}", self._actor()) for number in range(self._settings.workers)]
+            self._gpus = await in_thread(self._runtime.gpus_for_each_of, self._settings.workers)
+            self._ray_runs.set()
+            for number in range(self._settings.workers):
+                self._workers.append(_Worker(f"worker-{number}", await self._actor()))
             await asyncio.gather(*(worker.actor.ping(self._settings.start_timeout_s) for worker in self._workers))
         except BaseException as error:
             await self.stop()
@@ -148,6 +160,7 @@ class WorkerPool:
             raise
         for worker in self._workers:
             self._ready(worker)
+        self._keeper = asyncio.create_task(self._keep_ray())
 
     async def run(self, task: ItemTask) -> AsyncGenerator[WorkerEvent, None]:
         """Run one task as soon as a worker is free.
@@ -215,6 +228,10 @@ class WorkerPool:
         if self._ray is None:
             return
         self._ray = None
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+            self._ray_runs.set()  # Those who wait for Ray find the pool stopped.
         for ticket in self._tickets:
             ticket.cancel()
         await asyncio.gather(*(worker.actor.kill() for worker in self._workers))
@@ -224,7 +241,7 @@ class WorkerPool:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._workers = []
-        await asyncio.to_thread(self._runtime.stop)
+        await in_thread(self._runtime.stop)
 
     @property
     def workers(self) -> tuple[WorkerInfo, ...]:
@@ -339,34 +356,91 @@ class WorkerPool:
     async def _replace(self, worker: _Worker) -> None:
         """End a worker's process and start another, until one starts."""
         await worker.actor.kill()
-        pause_s = 1.0
+        pause_s = _FIRST_PAUSE_SECONDS
         while self._ray is not None:
+            await self._ray_runs.wait()
+            if self._ray is None:
+                return
             worker.restarts += 1
             worker.warm = ()
-            worker.actor = self._actor()
             try:
+                worker.actor = await self._actor()
                 await worker.actor.ping(self._settings.start_timeout_s)
             except WorkerLost as error:
-                _log.error(
-                    "%s does not start (%s); next try in %.0f s", worker.worker_id, type(error).__name__, pause_s
-                )
+                _log.error("%s does not start (%s); next try in %.0f s", worker.worker_id, error, pause_s)
                 await worker.actor.kill()
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, 30.0)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_SECONDS)
             else:
                 _log.warning("%s was replaced, process %d", worker.worker_id, worker.actor.pid)
                 self._ready(worker)
                 return
 
-    def _actor(self) -> WorkerActor:
-        settings = self._settings
-        return WorkerActor(
+    async def _actor(self) -> WorkerActor:
+        """Make an actor in the Ray that runs now."""
+        settings, start = self._settings, self._ray_starts
+        make = partial(
+            WorkerActor,
             self._ray,
             local=self._runtime.private,
+            gpus=self._gpus,
             threads=settings.threads_per_worker,
             warm_models=settings.warm_models,
             max_pixels=settings.max_pixels,
         )
+        making = asyncio.ensure_future(in_thread(make))
+        try:
+            await asyncio.wait({making}, timeout=settings.start_timeout_s)
+            if not making.done():
+                raise WorkerLost("no answer")
+            actor = making.result()
+        except Exception as error:
+            raise WorkerLost(type(error).__name__) from error
+        finally:
+            making.cancel()
+        if start != self._ray_starts or not self._ray_runs.is_set():
+            actor.forsake()
+        return actor
+
+    async def _keep_ray(self) -> None:
+        """Start Ray again, or join it again, whenever it is gone. Then the workers are replaced as any lost worker."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if await in_thread(self._runtime.alive):
+                continue
+            _log.error("Ray is lost; it is started again, or joined as soon as it is there")
+            self._ray_runs.clear()
+            self._ray_starts += 1
+            for worker in self._workers:
+                worker.actor.forsake()
+            pause_s = _FIRST_PAUSE_SECONDS
+            while not await self._start_ray_again():
+                _log.error("Ray is still away; next try in %.0f s", pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_SECONDS)
+            self._ray_runs.set()
+            _log.warning("Ray is back")
+
+    async def _start_ray_again(self) -> bool:
+        def again() -> bool:
+            try:
+                self._runtime.stop()
+                self._runtime.start()
+                self._gpus = self._runtime.gpus_for_each_of(self._settings.workers)
+            except CannotServe as error:
+                _log.error("%s", error)
+                return False
+            except Exception:  # noqa: BLE001 - the next try may go well, and there must be one
+                _log.exception("Ray does not start")
+                return False
+            return True
+
+        starting = asyncio.ensure_future(in_thread(again))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:  # Its thread goes on; stopping must wait for it.
+            await asyncio.wait({starting})
+            raise
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
