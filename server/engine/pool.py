@@ -9,6 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..errors import CannotServe
 from .actor import WorkerActor, WorkerLost
 from .attempt import Attempt
 from .order import Priority
+from .ray_calls import in_thread
 from .ray_runtime import RayRuntime
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
 from .ticket import Claim, Ticket, Turn
@@ -30,6 +32,9 @@ _log = logging.getLogger(__name__)
 _INSPECTION = Turn(job_id="", caller="", seconds=1.0)
 """The gateway's own turn, when a network is looked at."""
 _MIB = 2**20
+_LOOK_SECONDS = 0.5
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -135,11 +140,15 @@ class WorkerPool:
             settings.ray_address, cpus=settings.workers * settings.threads_per_worker, workers=settings.workers
         )
         self._ray: Any = None
+        self._ray_runs = asyncio.Event()
+        self._ray_starts = 0
+        self._gpus = 0.0
         self._workers: list[_Worker] = []
         self._places: dict[Claim, asyncio.Future[_Worker | None]] = {}
         self._tickets: set[Ticket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._run_ids = count(1)
+        self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the workers; call it before gRPC starts, since Ray starts processes.
@@ -149,15 +158,18 @@ class WorkerPool:
         CannotServe
             If they do not start; the text says what to do.
         """
-        starting = asyncio.ensure_future(asyncio.to_thread(self._runtime.start))
+        starting = asyncio.ensure_future(in_thread(self._runtime.start))
         try:
             self._ray = await asyncio.shield(starting)
         except asyncio.CancelledError:  # Its thread goes on: what it starts must be stopped.
             await asyncio.wait({starting})
-            await asyncio.to_thread(self._runtime.stop)
+            await in_thread(self._runtime.stop)
             raise
         try:
-            self._workers = [_Worker(f"worker-{number}", self._actor()) for number in range(self._settings.workers)]
+            self._gpus = await in_thread(self._runtime.gpus_for_each_of, self._settings.workers)
+            self._ray_runs.set()
+            for number in range(self._settings.workers):
+                self._workers.append(_Worker(f"worker-{number}", await self._actor()))
             await asyncio.gather(*(worker.actor.ping(self._settings.start_timeout_s) for worker in self._workers))
         except BaseException as error:
             await self.stop()
@@ -169,6 +181,7 @@ class WorkerPool:
             raise
         for worker in self._workers:
             self._ready(worker)
+        self._keeper = asyncio.create_task(self._keep_ray())
 
     async def run(self, task: ItemTask, turn: Turn) -> AsyncGenerator[WorkerEvent, None]:
         """Run one task as soon as it has its turn.
@@ -237,6 +250,10 @@ class WorkerPool:
         if self._ray is None:
             return
         self._ray = None
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+            self._ray_runs.set()  # Those who wait for Ray find the pool stopped.
         for ticket in self._tickets:
             ticket.cancel()
         await asyncio.gather(*(worker.actor.kill() for worker in self._workers))
@@ -246,7 +263,7 @@ class WorkerPool:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._workers = []
-        await asyncio.to_thread(self._runtime.stop)
+        await in_thread(self._runtime.stop)
 
     def expected_wait_s(self, caller: Hashable, priority: Priority) -> float:
         """Estimate when a worker will begin with what a caller asks for now, seconds; others may come before."""
@@ -391,35 +408,92 @@ class WorkerPool:
             self._turns.push(worker.reserved.pop(), again=True)
         self._match()
         await worker.actor.kill()
-        pause_s = 1.0
+        pause_s = _FIRST_PAUSE_SECONDS
         while self._ray is not None:
+            await self._ray_runs.wait()
+            if self._ray is None:
+                return
             worker.restarts += 1
             worker.warm = ()
-            worker.actor = self._actor()
             try:
+                worker.actor = await self._actor()
                 await worker.actor.ping(self._settings.start_timeout_s)
             except WorkerLost as error:
-                _log.error(
-                    "%s does not start (%s); next try in %.0f s", worker.worker_id, type(error).__name__, pause_s
-                )
+                _log.error("%s does not start (%s); next try in %.0f s", worker.worker_id, error, pause_s)
                 await worker.actor.kill()
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, 30.0)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_SECONDS)
             else:
                 _log.warning("%s was replaced, process %d", worker.worker_id, worker.actor.pid)
                 self._ready(worker)
                 return
 
-    def _actor(self) -> WorkerActor:
-        settings = self._settings
-        return WorkerActor(
+    async def _actor(self) -> WorkerActor:
+        """Make an actor in the Ray that runs now."""
+        settings, start = self._settings, self._ray_starts
+        make = partial(
+            WorkerActor,
             self._ray,
             local=self._runtime.private,
+            gpus=self._gpus,
             threads=settings.threads_per_worker,
             warm_bytes=settings.warm_bytes,
             max_pixels=settings.max_pixels,
             memory_bytes=settings.memory_bytes,
         )
+        making = asyncio.ensure_future(in_thread(make))
+        try:
+            await asyncio.wait({making}, timeout=settings.start_timeout_s)
+            if not making.done():
+                raise WorkerLost("no answer")
+            actor = making.result()
+        except Exception as error:
+            raise WorkerLost(type(error).__name__) from error
+        finally:
+            making.cancel()
+        if start != self._ray_starts or not self._ray_runs.is_set():
+            actor.forsake()
+        return actor
+
+    async def _keep_ray(self) -> None:
+        """Start Ray again, or join it again, whenever it is gone. Then the workers are replaced as any lost worker."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if await in_thread(self._runtime.alive):
+                continue
+            _log.error("Ray is lost; it is started again, or joined as soon as it is there")
+            self._ray_runs.clear()
+            self._ray_starts += 1
+            for worker in self._workers:
+                worker.actor.forsake()
+            pause_s = _FIRST_PAUSE_SECONDS
+            while not await self._start_ray_again():
+                _log.error("Ray is still away; next try in %.0f s", pause_s)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_SECONDS)
+            self._ray_runs.set()
+            _log.warning("Ray is back")
+
+    async def _start_ray_again(self) -> bool:
+        def again() -> bool:
+            try:
+                self._runtime.stop()
+                self._runtime.start()
+                self._gpus = self._runtime.gpus_for_each_of(self._settings.workers)
+            except CannotServe as error:
+                _log.error("%s", error)
+                return False
+            except Exception:  # noqa: BLE001 - the next try may go well, and there must be one
+                _log.exception("Ray does not start")
+                return False
+            return True
+
+        starting = asyncio.ensure_future(in_thread(again))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:  # Its thread goes on; stopping must wait for it.
+            await asyncio.wait({starting})
+            raise
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

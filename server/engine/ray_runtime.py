@@ -5,32 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import shutil
-import signal
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from ..errors import CannotServe
+from .ray_cluster import ClusterProbe
+from .ray_private import NOT_INHERITED, PrivateRay, sweep
 
 __all__ = ["RayRuntime"]
 
 _LOG = logging.getLogger(__name__)
-_MARK = "RADIOLUCENT_RAY_FOLDER"
-"""Environment variable by which the processes of a private Ray are known, whatever they call themselves."""
-_PREFIX = "radiolucent-ray-"
-_OWNER = "owner"
 _MIB = 2**20
-_LONGEST_FOLDER = 45
-"""Ray puts Unix sockets some 60 characters below its folder; their paths must stay below 108."""
+_FOR_EVER_SECONDS = 10**8
 
 
 class RayRuntime:
-    """Starts Ray and stops it. Its calls block: keep them off the event loop, and off the main thread.
+    """Starts Ray and stops it, as often as need be. Its calls block: keep them off the event loop and the main thread.
 
     (Ray takes over SIGTERM where it is started in the main thread; the gateway has its own way to stop.)
 
@@ -47,13 +39,20 @@ class RayRuntime:
     def __init__(self, address: str | None, *, cpus: int, workers: int) -> None:
         self._address = address
         self._cpus = cpus
-        self._workers = workers
-        self._folder: Path | None = None
+        # Holds the image of each running task (32 MiB at most) and a few maps; taken as it is used.
+        self._object_store_bytes = (64 + 96 * workers) * _MIB
+        self._ours: PrivateRay | None = None
+        self._probe: ClusterProbe | None = None
 
     @property
     def private(self) -> bool:
         """Whether this Ray is ours alone."""
         return self._address is None
+
+    @property
+    def folder(self) -> Path | None:
+        """Folder of a private Ray that runs."""
+        return self._ours.folder if self._ours is not None else None
 
     def start(self) -> Any:  # noqa: ANN401 - a module without types
         """Start Ray, or join a cluster.
@@ -68,60 +67,102 @@ class RayRuntime:
         CannotServe
             If it does not start.
         """
-        # Ray would look for `uv run` and rebuild its environment for every worker; ours has everything.
-        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-        # What Ray will do by default some day, and warns of until then.
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        # A hospital's server tells nobody of its use.
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        if self.private:
-            _set_token()
+        _set_environment(private=self.private)
         import ray  # after its environment is set: it reads that when it is imported
+        from ray._private import ray_constants
 
         # It tells its user things of no use to ours, such as that SIGTERM stays with the gateway.
         logging.getLogger("ray").setLevel(logging.ERROR)
         _take_words_from_terminal()
         if ray.is_initialized():
             raise CannotServe("Ray runs in this process already", "Stop it first (ray.shutdown())")
-        quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False, "namespace": "radiolucent"}
+        begin = time.monotonic()
         try:
-            if self._address is not None:
-                ray.init(address=self._address, **quiet)
-            else:
-                _sweep()
-                self._folder = _make_folder()
-                with _environment(self._folder), _apart_from_terminal(), _working_in(self._folder):
-                    ray.init(
-                        address="local",  # never a Ray that happens to run on this machine
-                        num_cpus=self._cpus,
-                        num_gpus=None,
-                        include_dashboard=False,
-                        # Holds the image of each running task (32 MiB at most) and a few maps; taken as it is used.
-                        object_store_memory=(64 + 96 * self._workers) * _MIB,
-                        _node_ip_address="127.0.0.1",
-                        _temp_dir=str(self._folder),
-                        **quiet,
-                    )
-        except (OSError, RuntimeError, ValueError, ConnectionError) as error:
+            if self.private:
+                ray_constants.ENABLE_RAY_CLUSTER = False  # where something imported Ray before the environment was set
+                sweep()
+                self._ours = PrivateRay(cpus=self._cpus, object_store_bytes=self._object_store_bytes)
+            address = self._ours.wait_for_address() if self._ours is not None else self._address
+            ray.init(address=address, log_to_driver=False, configure_logging=False, job_config=_job_config())
+            if not self.private:
+                self._probe = ClusterProbe()
+        except CannotServe:
+            self.stop()
+            raise
+        except (OSError, RuntimeError, ValueError, ConnectionError, ray.exceptions.RayError) as error:
             self.stop()
             raise CannotServe(f"Ray does not start ({error!r})", _remedy(self._address)) from error
+        _LOG.debug("Ray runs after %.1f s", time.monotonic() - begin)
         return ray
 
-    def stop(self) -> None:
-        """Stop a private Ray and remove everything of it; leave a cluster."""
+    def alive(self) -> bool:
+        """Return whether the Ray that was started, or joined, is still there; may take some seconds."""
+        if self._ours is not None:
+            return self._ours.running
+        return self._probe is not None and self._probe.alive()
+
+    def gpus_for_each_of(self, workers: int) -> float:
+        """Return which share of a GPU each of so many workers may ask for, so that all find room.
+
+        Parameters
+        ----------
+        workers : int
+            How many there are.
+        """
         import ray
 
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        if gpus == 0:
+            return 0.0
+        workers_on_one = -(-workers // gpus)
+        # Ray counts in ten-thousandths, and rounds.
+        return int(10_000 / workers_on_one) / 10_000
+
+    def stop(self) -> None:
+        """Stop a private Ray and remove everything of it; leave a cluster. Safe to call again."""
+        import ray
+
+        broken = self._ours is not None and not self._ours.running
+        if broken and self._ours is not None:
+            self._ours.stop()  # first: with half of its processes alive, Ray waits for the other half
         ray.shutdown()
-        if self._folder is not None:
-            _end(_processes_of(self._folder))
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if self._ours is not None:
+            self._ours.stop()
+            self._ours = None
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
 
 
 def _remedy(address: str | None) -> str:
     if address is None:
         return "Check the free memory, /dev/shm and the free space in the folder for temporary files"
     return f"Check that a Ray cluster of this version answers at {address!r} and that RAY_AUTH_TOKEN is its token"
+
+
+def _set_environment(*, private: bool) -> None:
+    defaults = {
+        # Ray would look for `uv run` and rebuild its environment for every worker; ours has everything.
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+        # What Ray will do by default some day, and warns of until then.
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        # A hospital's server tells nobody of its use.
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # A call that comes while Ray is away must fail; it would start another Ray, on the event loop.
+        "RAY_ENABLE_AUTO_CONNECT": "0",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    # Ray ends the process that waits this long for its head (60 s). We notice long before, and start it again.
+    os.environ.update(dict.fromkeys(NOT_INHERITED, str(_FOR_EVER_SECONDS)))
+    if private:
+        # Ray's way to say "this machine alone", whatever the machine: all its ports are on the loopback interface.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        # Others on this machine reach those: have it ask for a token of its own.
+        os.environ["RAY_AUTH_MODE"] = "token"
+        # Ray remembers a process's token: where the pool starts again, it must be the same.
+        if not os.environ.get("RAY_AUTH_TOKEN"):
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 def _take_words_from_terminal() -> None:
@@ -141,101 +182,17 @@ def _log_words(data: dict[str, Any], ignore_prefix: bool) -> None:
     _LOG.debug("Ray says: %s", " ".join(" ".join(map(str, data.get("lines", ()))).split()))
 
 
-def _set_token() -> None:
-    """Have a private Ray ask for a token of its own: its ports listen on every interface."""
-    os.environ["RAY_AUTH_MODE"] = "token"
-    # Ray remembers a process's token: where the pool starts again, it must be the same.
-    if not os.environ.get("RAY_AUTH_TOKEN"):
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+class _NoPaths(list[str]):
+    """Paths for modules that stays empty."""
+
+    def extend(self, values: Iterable[str]) -> None:
+        """Leave out what Ray adds."""
 
 
-def _make_folder() -> Path:
-    parent = tempfile.gettempdir()
-    if len(parent) + len(_PREFIX) + 8 > _LONGEST_FOLDER:
-        parent = "/tmp"  # noqa: S108 - mkdtemp makes a folder for this user alone
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    process = psutil.Process()
-    (folder / _OWNER).write_text(f"{process.pid} {process.create_time()}")
-    return folder
+def _job_config() -> Any:  # noqa: ANN401 - of a module without types
+    """Have workers import what is installed alone: Ray has them look first where the gateway was started."""
+    from ray.job_config import JobConfig
 
-
-@contextmanager
-def _working_in(folder: Path) -> Iterator[None]:
-    """Start processes in a folder: Ray has its workers look for modules first where it was started."""
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
-
-
-@contextmanager
-def _environment(folder: Path) -> Iterator[None]:
-    """Set what a private Ray's processes inherit: the mark, and how they share the processor with others."""
-    ours = {
-        _MARK: str(folder),
-        # Classifying goes before explaining, but Ray's own 15 lets a busy neighbour starve the workers.
-        "RAY_worker_niceness": "5",
-        # Threads that wait for each other by spinning halve the speed where a core is shared (measured).
-        "OMP_WAIT_POLICY": "PASSIVE",
-    }
-    before = {name: os.environ.get(name) for name in ours}
-    os.environ.update({name: before[name] or value for name, value in ours.items()})
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _apart_from_terminal() -> Iterator[None]:
-    """Let what this thread starts not hear that the terminal is closed: the gateway does, and ends it in good order.
-
-    Ray itself does the same with Ctrl-C. Without its other processes, Ray takes minutes to stop.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _sweep() -> None:
-    """End what a gateway that was killed left behind. Nobody else's Ray carries our mark."""
-    for parent in {tempfile.gettempdir(), "/tmp"}:  # noqa: S108 - looked at only
-        for folder in Path(parent).glob(f"{_PREFIX}*"):
-            if folder.is_dir() and folder.stat().st_uid == os.getuid() and not _owner_lives(folder):
-                _end(_processes_of(folder))
-                shutil.rmtree(folder, ignore_errors=True)
-
-
-def _owner_lives(folder: Path) -> bool:
-    try:
-        pid, created = (folder / _OWNER).read_text().split()
-        return psutil.Process(int(pid)).create_time() == float(created)
-    except psutil.NoSuchProcess:
-        return False
-    except (OSError, ValueError, psutil.Error):
-        return True  # It may just be starting.
-
-
-def _processes_of(folder: Path) -> list[psutil.Process]:
-    return [process for process in psutil.process_iter() if _mark_of(process) == str(folder)]
-
-
-def _mark_of(process: psutil.Process) -> str | None:
-    with suppress(psutil.Error, OSError):  # gone, or another user's
-        return process.environ().get(_MARK)
-    return None
-
-
-def _end(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    psutil.wait_procs(processes, timeout=5)
+    config = JobConfig(ray_namespace="radiolucent")
+    config._py_driver_sys_path = _NoPaths()
+    return config

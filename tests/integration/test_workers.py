@@ -23,7 +23,7 @@ import pytest_asyncio
 import torch
 from PIL import Image
 from radiolucent.handlers import InputSpec
-from radiolucent.server.engine import ray_runtime
+from radiolucent.server.engine import ray_guard, ray_private
 from radiolucent.server.engine.pool import PoolSettings, WorkerPool
 from radiolucent.server.engine.task import (
     FailureReason,
@@ -130,12 +130,12 @@ async def pool(misbehaving: None) -> AsyncIterator[WorkerPool]:
     others = set(psutil.Process().children(recursive=True))
     pool = WorkerPool(PoolSettings(workers=2, threads_per_worker=1, cancel_grace_s=1.5, heartbeat_s=3.0))
     await pool.start()
-    folder = pool._runtime._folder
+    folder = pool._runtime.folder
     assert folder is not None
-    assert len(ray_runtime._processes_of(folder)) >= 4
+    assert len(ray_guard.marked(folder)) >= 4
     yield pool
     await pool.stop()
-    assert ray_runtime._processes_of(folder) == []
+    assert ray_guard.marked(folder) == []
     assert not folder.exists()
     assert set(psutil.Process().children(recursive=True)) <= others
 
@@ -345,7 +345,7 @@ async def test_a_start_sweeps_what_a_killed_gateway_left_and_nothing_else(pool: 
         from radiolucent.server.engine.ray_runtime import RayRuntime
         runtime = RayRuntime(None, cpus=1, workers=1)
         runtime.start()
-        print(runtime._folder, flush=True)
+        print(runtime.folder, flush=True)
         time.sleep(600)
     """
     gateway = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True)
@@ -353,13 +353,13 @@ async def test_a_start_sweeps_what_a_killed_gateway_left_and_nothing_else(pool: 
     folder = Path(await asyncio.to_thread(gateway.stdout.readline)).resolve(strict=False)
     folder = Path(str(folder).strip())
     gateway.stdout.close()
-    left = ray_runtime._processes_of(folder)
+    left = ray_guard.marked(folder)
     assert len(left) >= 3
-    await asyncio.to_thread(ray_runtime._sweep)
-    assert all(process.is_running() for process in left), "its gateway lives"
+    await asyncio.to_thread(ray_private.sweep)
+    assert all(psutil.pid_exists(pid) for pid in left), "its gateway lives"
     gateway.kill()
     gateway.wait()
-    await asyncio.to_thread(ray_runtime._sweep)
-    assert ray_runtime._processes_of(folder) == []
+    await asyncio.to_thread(ray_private.sweep)
+    assert ray_guard.marked(folder) == []
     assert not folder.exists()
     assert all(psutil.pid_exists(worker.pid) for worker in pool.workers)

@@ -1,0 +1,148 @@
+"""A private Ray: its processes, its guard and its folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+
+from ..errors import CannotServe
+from . import ray_guard
+
+__all__ = ["NOT_INHERITED", "PrivateRay", "sweep"]
+
+_PREFIX = "radiolucent-ray-"
+_OWNER = "owner"
+_ADDRESS = "address"
+NOT_INHERITED = ("RAY_gcs_rpc_server_reconnect_timeout_s",)
+"""Patience with a lost head that this process alone has: what is left of a broken Ray should end by itself."""
+_LONGEST_FOLDER = 45
+"""Ray puts Unix sockets some 60 characters below its folder; their paths must stay below 108."""
+_START_SECONDS = 90.0
+_END_SECONDS = 10.0
+
+
+class PrivateRay:
+    """The processes of a Ray on this machine that is ours alone. It does not outlive this process.
+
+    Parameters
+    ----------
+    cpus : int
+        Processor cores that it hands out.
+    object_store_bytes : int
+        Size of its object store.
+    """
+
+    def __init__(self, *, cpus: int, object_store_bytes: int) -> None:
+        self.folder = _make_folder()
+        program = [sys.executable, "-m", f"{__package__}.ray_head", "--folder", str(self.folder)]
+        sizes = ["--cpus", str(cpus), "--object-store-bytes", str(object_store_bytes)]
+        self._guard = subprocess.Popen(  # noqa: S603 - our own program
+            [sys.executable, "-I", "-S", ray_guard.__file__, "--folder", str(self.folder), "--", *program, *sizes],
+            # Only this process has the other end of its standard input, which closes with it, however it ends.
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            # Ctrl-C and a closed terminal reach the gateway alone, which ends its Ray in good order.
+            start_new_session=True,
+        )
+
+    @property
+    def running(self) -> bool:
+        """Whether it works, or still starts."""
+        return self._guard.poll() is None
+
+    def wait_for_address(self) -> str:
+        """Wait until it answers.
+
+        Returns
+        -------
+        str
+            Where, `host:port`.
+
+        Raises
+        ------
+        CannotServe
+            If it does not start.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        address, said = self.folder / _ADDRESS, ""
+        while self.running and time.monotonic() < deadline:
+            if address.exists():
+                return address.read_text()
+            said = _last_line(self.folder / "start.log") or said
+            time.sleep(0.02)
+        self.stop()
+        raise CannotServe(
+            f"Ray does not start ({said or 'it says nothing'})",
+            "Check the free memory, /dev/shm and the free space in the folder for temporary files",
+        )
+
+    def stop(self) -> None:
+        """End its processes and remove its folder. Safe to call again."""
+        if self._guard.stdin is not None and not self._guard.stdin.closed:
+            self._guard.stdin.close()
+        try:
+            self._guard.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._guard.kill()
+            self._guard.wait()
+        ray_guard.end(self.folder)  # in case that somebody killed the guard
+
+
+def sweep() -> None:
+    """End what a gateway left behind that was killed together with its guard. Nobody else's Ray carries our mark."""
+    for parent in {tempfile.gettempdir(), "/tmp"}:  # noqa: S108 - looked at only
+        for folder in Path(parent).glob(f"{_PREFIX}*"):
+            if folder.is_dir() and folder.stat().st_uid == os.getuid() and not _owner_lives(folder):
+                ray_guard.end(folder)
+
+
+def _environment() -> dict[str, str]:
+    """Return what a private Ray's processes inherit; they also need what the driver's environment says."""
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    return {
+        # Classifying goes before explaining, but Ray's own 15 lets a busy neighbour starve the workers.
+        "RAY_worker_niceness": "5",
+        # Threads that wait for each other by spinning halve the speed where a core is shared (measured).
+        "OMP_WAIT_POLICY": "PASSIVE",
+        **inherited,
+    }
+
+
+def _make_folder() -> Path:
+    parent = tempfile.gettempdir()
+    if len(parent) + len(_PREFIX) + 8 > _LONGEST_FOLDER:
+        parent = "/tmp"  # noqa: S108 - mkdtemp makes a folder for this user alone
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    process = psutil.Process()
+    try:
+        (folder / _OWNER).write_text(f"{process.pid} {process.create_time()}")
+    except OSError:  # the disk is full
+        ray_guard.end(folder)
+        raise
+    return folder
+
+
+def _owner_lives(folder: Path) -> bool:
+    try:
+        pid, created = (folder / _OWNER).read_text().split()
+        return psutil.Process(int(pid)).create_time() == float(created)
+    except psutil.NoSuchProcess:
+        return False
+    except (OSError, ValueError, psutil.Error):
+        return True  # It may just be starting.
+
+
+def _last_line(log: Path) -> str:
+    try:
+        lines = log.read_text(errors="replace").split("\n")
+    except OSError:
+        return ""
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
