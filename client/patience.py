@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from typing import Any
@@ -17,6 +18,8 @@ from tenacity import RetryCallState, wait_exponential
 from .errors import Busy, Unavailable
 
 __all__ = ["patience"]
+
+_LOG = logging.getLogger(__name__)
 
 _ATTEMPTS = 16
 _FIRST_WAIT_S = 0.2
@@ -46,6 +49,7 @@ def patience(*, deadline: float | None, busy: bool, outages: bool) -> dict[str, 
         "retry": _Worth(busy=busy, outages=outages),
         "stop": _Over(deadline),
         "wait": _wait,
+        "before_sleep": _say,
         "reraise": True,
     }
 
@@ -82,6 +86,10 @@ def _wait(state: RetryCallState) -> float:
     error = _error(state)
     said = (error.retry_after_s or 0.0) if isinstance(error, Busy) else 0.0
     return max(said, _backoff(state)) * random.uniform(1, 1 + _SPREAD)  # noqa: S311  - no secret
+
+
+def _say(state: RetryCallState) -> None:
+    _LOG.info("%s; asking again in %.1f s", _error(state), state.upcoming_sleep)
 
 
 def _error(state: RetryCallState) -> BaseException | None:

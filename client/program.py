@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import Busy, DeadlineExceeded, InvalidRequest, NotFound, RadiolucentError, Unavailable
+from .errors import Busy, DeadlineExceeded, InvalidRequest, JobLost, NotFound, RadiolucentError, Unavailable
 from .extras import commands, missing
 
 __all__ = [
@@ -57,7 +57,7 @@ def exit_code(error: Exception) -> int:
     int
         As documented by the program's ``--help``.
     """
-    if isinstance(error, (Unavailable, Busy, DeadlineExceeded)):
+    if isinstance(error, (Unavailable, Busy, DeadlineExceeded, JobLost)):
         return EXIT_UNAVAILABLE
     if isinstance(error, (InvalidRequest, NotFound, OSError)):
         return EXIT_INPUT

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -60,6 +61,13 @@ async def test_many_explanations_at_once_all_come_through_a_small_queue(fake, xr
     assert len(fake.requests) == 70
 
 
+def test_a_wait_is_told_to_who_listens(client, fake, xray, caplog) -> None:
+    fake.busy_times = 1
+    with caplog.at_level("INFO", logger="radiolucent.client"):
+        client.classify(xray)
+    assert [record.message[:34] for record in caplog.records] == ["the queue is full; asking again in"]
+
+
 def test_a_classification_waits_for_a_full_queue(client, fake, xray) -> None:
     fake.busy_times = 2
     assert client.classify(xray).majority
@@ -107,10 +115,12 @@ def test_who_does_not_want_to_wait_is_told_when_to_come_back(fake, xray, reconne
 def test_leaving_while_the_queue_is_full_ends_the_wait_and_starts_nothing(client, fake, xray) -> None:
     fake.busy_times, fake.busy_ms = 1, 30_000
     stream = client.explain(xray, ["occlusion"], reconnect=True)
-    threading.Timer(0.3, stream.close).start()
+    leaving = threading.Timer(0.3, stream.close)
+    leaving.start()
     started = time.monotonic()
     assert list(stream) == []
     assert time.monotonic() - started < 10
+    leaving.join()
     assert len(fake.requests) == 1
     assert fake.cancelled == []
 
@@ -152,6 +162,17 @@ def test_a_job_that_found_no_triton_is_asked_for_again_until_there_is_one(client
     assert events[-1].state is JobState.DONE
     assert len(fake.requests) == 3
     assert fake.watches == []
+
+
+def test_a_job_that_never_finds_triton_is_given_up_and_not_sent_once_more_to_be_stopped(
+    client, fake, xray, monkeypatch
+) -> None:
+    monkeypatch.setattr("radiolucent.client.patience._backoff", lambda state: 0.01)
+    fake.ends = [(0, FAILED, code_pb2.UNAVAILABLE)] * 100
+    with pytest.raises(Unavailable), client.explain(xray, ["occlusion"], reconnect=True) as stream:
+        next(stream)
+    assert len(fake.requests) == 16
+    assert fake.cancelled == []
 
 
 async def test_the_asynchronous_client_asks_again_too(fake, xray) -> None:
@@ -223,3 +244,21 @@ def test_a_server_that_stays_away_is_given_up_after_a_bounded_number_of_attempts
     monkeypatch.setattr("radiolucent.client.patience._backoff", lambda state: 0.01)
     with Client("127.0.0.1:1") as client, pytest.raises(Unavailable):
         client.explain(xray, ["occlusion"], reconnect=True).result()
+
+
+# The command line.
+
+
+def test_a_command_whose_server_stops_says_so_and_keeps_what_came(program, fake, xray, tmp_path) -> None:
+    fake.ends = [(5, CANCELLED, code_pb2.UNAVAILABLE)]
+    ran = program("explain", xray, "--method", "occlusion", "--out", tmp_path / "o", "--address", fake.address)
+    assert ran.code == 3
+    assert "radiolucent: the server is stopping" in ran.err
+    assert json.loads((tmp_path / "o" / "result.json").read_text())["state"] == "cancelled"
+
+
+def test_a_command_whose_job_is_lost_blames_the_server_and_not_the_input(program, fake, xray) -> None:
+    fake.breaks, fake.forgets = [(3, grpc.StatusCode.UNAVAILABLE)], True
+    ran = program("explain", xray, "--method", "occlusion", "--reconnect", "--address", fake.address)
+    assert ran.code == 3
+    assert "the server no longer has the job" in ran.err
