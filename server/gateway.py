@@ -94,6 +94,7 @@ class Gateway:
                 max_pixels=settings.max_image_pixels,
                 ray_address=settings.ray_address,
                 cancel_grace_s=settings.cancel_grace_seconds,
+                heartbeat_s=settings.worker_heartbeat_seconds,
                 stall_s=settings.stall_seconds,
             )
         )

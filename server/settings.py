@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     """A worker that has run so many items is replaced."""
     cancel_grace_seconds: float = Field(default=2.0, gt=0)
     """A worker whose method does not heed a cancellation for so long is killed and replaced."""
+    worker_heartbeat_seconds: float = Field(default=10.0, gt=0)
+    """A busy worker that says nothing for so long is asked whether it lives, and has as long to answer."""
     stall_seconds: float = Field(default=600.0, gt=0)
     """A method that makes no forward pass and gives no other sign for so long is taken to hang: its worker is killed
     and replaced, and the item tried once more."""

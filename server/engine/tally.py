@@ -59,12 +59,18 @@ class Tally:
     def __init__(self, planned: Sequence[PlannedItem]) -> None:
         self._accounts = {one.task.item_id: _Account(one) for one in planned}
         self._cost = sum(one.estimate.seconds for one in planned)
+        self._fraction = 0.0
         self._inputs_seen: set[tuple[str, int]] = set()
 
     @property
     def job_fraction(self) -> float:
-        """Share of the job's work that is done, in [0, 1]; an item that ended counts whole, however it did."""
-        return min(1.0, max(0.0, 1.0 - self.remaining_s / self._cost)) if self._cost else 1.0
+        """Share of the job's work that is done, in [0, 1]; an item that ended counts whole, however it did.
+
+        It never falls: where an item starts again since its worker was lost, it stands still until that has caught up.
+        """
+        if self._cost:
+            self._fraction = max(self._fraction, 1.0 - self.remaining_s / self._cost)
+        return self._fraction if self._cost else 1.0
 
     @property
     def remaining_s(self) -> float:

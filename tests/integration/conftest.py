@@ -98,6 +98,18 @@ def start_gateway(folder: Path, repository: Path, *arguments: str, **settings: s
 
 
 @pytest.fixture(scope="session")
+def misbehaving_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PYTHONPATH in which a package with methods that misbehave is installed."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "misbehaving_plugin.py").write_text((Path(__file__).parent / "misbehaving_plugin.py").read_text())
+    info = site / "misbehaving-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[radiolucent.plugins]\nmisbehaving = misbehaving_plugin\n")
+    return site
+
+
+@pytest.fixture(scope="session")
 def run_gateway() -> Callable[..., RunningGateway]:
     """Start another gateway: ``run_gateway(folder, repository, *arguments, **environment)``; the test stops it."""
     return start_gateway

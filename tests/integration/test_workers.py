@@ -46,82 +46,11 @@ SPEC = InputSpec(size=64)
 LONG = {"window": 1, "stride": 1, "batch_size": 1}
 MEDIUM = {"window": 2, "stride": 2, "batch_size": 1}
 
-METHODS = """
-import ctypes, os, signal, time
-from pathlib import Path
-from typing import ClassVar
-from pydantic import Field
-from radiolucent.plugins import Attribution, Completeness, Method, Need, Parameters, hookimpl
-
-RADIOLUCENT_API_VERSION = 1
-
-
-class Marker(Parameters):
-    folder: str = Field(default="", description="Folder for a mark of each call.")
-
-
-class Misbehaving(Method[Marker]):
-    title = description = reference = "Test"
-    parameters = Marker
-    needs: ClassVar = frozenset({Need.FORWARD})
-    signed = True
-    completeness = Completeness.NONE
-
-    def cost(self, params, shape, targets):
-        return 1
-
-    def explain(self, model, image, targets, params, job):
-        (Path(params.folder) / f"{time.time_ns()}-{os.getpid()}").touch()
-        for target in targets:
-            yield Attribution(target, image[0], 0.5, False)
-            self.misbehave(model, image)
-            yield Attribution(target, image[0], 1.0, True)
-
-
-class Deaf(Misbehaving):
-    name = "deaf"
-
-    def misbehave(self, model, image):
-        while True:
-            try:
-                model(image)
-            except BaseException:
-                pass
-
-
-class Hanging(Misbehaving):
-    name = "hanging"
-
-    def misbehave(self, model, image):
-        ctypes.PyDLL(None).sleep(600)  # holds the interpreter
-
-
-class Fatal(Misbehaving):
-    name = "fatal"
-
-    def misbehave(self, model, image):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-@hookimpl
-def radiolucent_register_methods(register):
-    register(Deaf())
-    register(Hanging())
-    register(Fatal())
-"""
-
 
 @pytest.fixture(scope="module")
-def misbehaving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A package with methods that misbehave, installed in a folder of its own."""
-    site = tmp_path_factory.mktemp("site")
-    (site / "misbehaving_plugin.py").write_text(METHODS)
-    info = site / "misbehaving-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: misbehaving\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[radiolucent.plugins]\nmisbehaving = misbehaving_plugin\n")
+def misbehaving(misbehaving_site: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
+        patch.setenv("PYTHONPATH", str(misbehaving_site), prepend=os.pathsep)
         yield
 
 

@@ -1,0 +1,134 @@
+# ruff: noqa: ANN401 - classes of conftest cannot be imported
+"""However a job is stopped, its workers are free at once and compute for nobody: by process accounting."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import grpc
+import psutil
+import pytest
+from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb
+from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc, image_pb2
+
+Stub = explanation_pb2_grpc.ExplanationServiceStub
+_WATCHED_SECONDS = 2.0
+
+
+@pytest.fixture
+def stub(channel: grpc.Channel) -> Stub:
+    return Stub(channel)
+
+
+@pytest.fixture
+def long(png: bytes) -> pb.ExplainRequest:
+    """Work for minutes on both workers."""
+    call = pb.MethodCall(name="occlusion")
+    call.parameters.update({"window": 4, "stride": 1, "batch_size": 1})
+    asked = pb.ExplainRequest(xray=image_pb2.XRay(file=png), methods=[call], request_id=str(uuid4()))
+    asked.partial_heatmaps = True
+    return asked
+
+
+def workers(gateway: Any) -> list[psutil.Process]:
+    return [one for one in gateway.family() if any("ExplanationWorker" in part for part in one.cmdline())]
+
+
+def burnt(processes: list[psutil.Process], seconds: float) -> float:
+    """Return the share of a core that processes take over some seconds."""
+
+    def taken() -> float:
+        return sum(sum(one.cpu_times()[:2]) for one in processes)
+
+    before = taken()
+    time.sleep(seconds)
+    return (taken() - before) / seconds
+
+
+def both_work(stream: Any) -> str:
+    """Read until each network has shown progress; return the job."""
+    seen: set[str] = set()
+    for answer in stream:
+        if answer.event.HasField("progress"):
+            seen.add(answer.event.progress.item.model.name)
+        if len(seen) == 2:
+            return str(answer.event.job_id)
+    raise AssertionError("the stream ended before")
+
+
+def by_cancel_job(gateway: Any, stub: Stub, asked: pb.ExplainRequest) -> str:
+    asked.keep_after_disconnect = True
+    job_id = both_work(stub.Explain(asked, timeout=100))
+    assert stub.CancelJob(pb.CancelJobRequest(job_id=job_id), timeout=10).job.state == pb.JOB_STATE_CANCELLED
+    return job_id
+
+
+def by_leaving(gateway: Any, stub: Stub, asked: pb.ExplainRequest) -> str:
+    stream = stub.Explain(asked, timeout=100)
+    job_id = both_work(stream)
+    stream.cancel()
+    return job_id
+
+
+def by_deadline(gateway: Any, stub: Stub, asked: pb.ExplainRequest) -> str:
+    events = [answer.event for answer in stub.Explain(asked, timeout=6)]
+    assert {one.failure for one in events[-1].summary.items} == {pb.FAILURE_REASON_DEADLINE}
+    return events[-1].job_id
+
+
+def by_death_of_the_client(gateway: Any, stub: Stub, asked: pb.ExplainRequest) -> str:
+    """The client is a process of its own, which is killed."""
+    code = """
+        import sys, grpc
+        from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb, explanation_pb2_grpc
+        stub = explanation_pb2_grpc.ExplanationServiceStub(grpc.insecure_channel(sys.argv[1]))
+        asked = pb.ExplainRequest.FromString(sys.stdin.buffer.read())
+        seen = set()
+        for answer in stub.Explain(asked, timeout=100):
+            if answer.event.HasField("progress"):
+                seen.add(answer.event.progress.item.model.name)
+            if len(seen) == 2:
+                print(answer.event.job_id, flush=True)
+    """
+    client = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), gateway.address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert client.stdin is not None
+    assert client.stdout is not None
+    try:
+        client.stdin.write(asked.SerializeToString())
+        client.stdin.close()
+        job_id = client.stdout.readline().decode().strip()
+    finally:
+        client.kill()
+        client.wait()
+        client.stdout.close()
+    return job_id
+
+
+@pytest.mark.parametrize("stop", [by_cancel_job, by_leaving, by_deadline, by_death_of_the_client])
+def test_three_seconds_after_a_stop_no_worker_computes(
+    gateway: Any, stub: Stub, long: pb.ExplainRequest, stop: Callable[..., str]
+) -> None:
+    before = {one.pid for one in workers(gateway)}
+    job_id = stop(gateway, stub, long)
+    time.sleep(3.0)
+    processes = workers(gateway)
+    assert {one.pid for one in processes} == before, "workers that heed a cancellation are not replaced"
+    assert burnt(processes, _WATCHED_SECONDS) < 0.05
+    assert stub.GetJob(pb.GetJobRequest(job_id=job_id), timeout=5).job.state == pb.JOB_STATE_CANCELLED
+
+
+def test_a_running_method_stops_within_the_fifth_of_a_second(stub: Stub, long: pb.ExplainRequest) -> None:
+    long.keep_after_disconnect = True
+    job_id = both_work(stub.Explain(long, timeout=100))
+    begin = time.monotonic()
+    stub.CancelJob(pb.CancelJobRequest(job_id=job_id), timeout=10)
+    # The answer comes when every item has ended; one forward pass here takes some milliseconds.
+    assert time.monotonic() - begin < 1.0
