@@ -15,15 +15,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb
 from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc, image_pb2
+from radiolucent.server.triton.warden import SHARED_MEMORY
 
 pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture
 def ending(tmp_path: Path, run_gateway: Callable[..., Any], model_repository: Path) -> Iterator[Any]:
-    shm = set(Path("/dev/shm").iterdir())
     gateway = run_gateway(tmp_path, model_repository, "--workers", "1", RADIOLUCENT_DRAIN_SECONDS="40")
     family = gateway.family()
+    (prefix,) = {part.rpartition("=")[2] for part in gateway.triton().cmdline() if "shm-region-prefix-name" in part}
     try:
         yield gateway
     finally:
@@ -31,7 +32,7 @@ def ending(tmp_path: Path, run_gateway: Callable[..., Any], model_repository: Pa
         gateway.process.wait()
     _, alive = psutil.wait_procs(family, timeout=5)
     assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
-    assert set(Path("/dev/shm").iterdir()) <= shm
+    assert not list(SHARED_MEMORY.glob(f"{prefix}*"))
 
 
 def explain(channel: grpc.Channel, png: bytes, window: int, stride: int) -> Any:
