@@ -21,9 +21,8 @@ from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc, image_pb2
 def test_on_sigterm_running_jobs_get_their_summary_and_nothing_is_left_behind(
     run_gateway: Callable[..., Any], tmp_path: Path, model_repository: Path, png: bytes
 ) -> None:
-    gateway = run_gateway(
-        tmp_path, model_repository, "--workers", "1", RADIOLUCENT_LOG_FORMAT="json", RADIOLUCENT_DRAIN_SECONDS="0.5"
-    )
+    settings = {"RADIOLUCENT_LOG_FORMAT": "json", "RADIOLUCENT_DRAIN_SECONDS": "0.5"}
+    gateway = run_gateway(tmp_path, model_repository, "--workers", "1", **settings)
     family = gateway.family()
     try:
         ready = json.loads((tmp_path / "ready.json").read_text())

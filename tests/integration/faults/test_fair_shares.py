@@ -66,16 +66,14 @@ def start(stub: Stub, request: pb.ExplainRequest) -> str:
 
 
 def ended_items(stub: Stub, job_ids: list[str]) -> int:
+    """Count final maps in what the jobs have said so far."""
     ended = 0
     for job_id in job_ids:
+        so_far = stub.GetJob(pb.GetJobRequest(job_id=job_id), timeout=5, metadata=MANY).job.last_sequence
         stream = stub.WatchJob(pb.WatchJobRequest(job_id=job_id), timeout=20, metadata=MANY)
         for answer in stream:
-            event = answer.event
-            ended += event.HasField("heatmap") and event.heatmap.final
-            if (
-                event.sequence
-                >= stub.GetJob(pb.GetJobRequest(job_id=job_id), timeout=5, metadata=MANY).job.last_sequence
-            ):
+            ended += answer.event.HasField("heatmap") and answer.event.heatmap.final
+            if answer.event.sequence >= so_far:
                 break
         stream.cancel()
     return ended
