@@ -145,6 +145,7 @@ class ModelSetLoader:
             await asyncio.to_thread(self._forget_members)
             if self._current is not None and await asyncio.to_thread(removed, self._repository, self._current):
                 await self._leave(self._current)
+                self._kept.only(self._current, self._networks.values())
             serving = self._current.model_set.version if self._current else 0
             for version in reversed(self._repository.set_versions()):
                 if version <= serving or await self._try_set(version):
