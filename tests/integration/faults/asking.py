@@ -30,7 +30,7 @@ def wait_until(look: Callable[[], T], seconds: float = 40) -> T:
     return answer
 
 
-def request(png: bytes, *methods: str, window: int = 8, stride: int = 4, **values: Any) -> pb.ExplainRequest:  # noqa: ANN401
+def request(png: bytes, *methods: str, window: int = 16, stride: int = 8, **values: Any) -> pb.ExplainRequest:  # noqa: ANN401
     calls = [pb.MethodCall(name=name) for name in methods]
     for call in calls:
         if call.name == "occlusion":

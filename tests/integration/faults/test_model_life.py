@@ -23,14 +23,13 @@ SIZES = {"resnet18": 64, "resnet34": 64}
 class Life:
     """A gateway with one worker, which keeps one network loaded, and its repository."""
 
-    def __init__(self, folder: Path, run_gateway: Callable[..., Any]) -> None:
+    def __init__(self, folder: Path, first: Path, run_gateway: Callable[..., Any]) -> None:
         from radiolucent.training.untrained import build_untrained_set
 
         self.folder = folder
         self.repository = Repository(folder / "models")
-        self.stock = Repository(folder / "stock")
-        for seed in (1, 2):
-            build_untrained_set(self.stock.root, sizes=SIZES, seed=seed)
+        self.stock = Repository(shutil.copytree(first, folder / "stock"))
+        build_untrained_set(self.stock.root, sizes=SIZES, seed=2)
         self.maps: dict[int, Maps] = {}
         self._run_gateway = run_gateway
         self.publish(1)
@@ -80,8 +79,10 @@ class Life:
 
 
 @pytest.fixture(scope="module")
-def life(tmp_path_factory: pytest.TempPathFactory, run_gateway: Callable[..., Any]) -> Iterator[Life]:
-    life = Life(tmp_path_factory.mktemp("life"), run_gateway)
+def life(
+    tmp_path_factory: pytest.TempPathFactory, model_repository: Path, run_gateway: Callable[..., Any]
+) -> Iterator[Life]:
+    life = Life(tmp_path_factory.mktemp("life"), model_repository, run_gateway)
     yield life
     life.stop()
 
