@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from ..handlers.card import ModelCard
 from ..handlers.repository import ModelSet, Repository, read_set
+from ..handlers.repository.layout import TORCHSCRIPT
 from .errors import ModelNotFound
 from .triton.errors import NoModelSet
+from .triton.kept import KeptRepository, KeptVersions
 from .triton.status import ServingStatus
 
 __all__ = ["ModelCatalog", "explainable"]
-
-_TORCHSCRIPT = "model.pt"
 
 
 class ModelCatalog:
     """Cards of what is served, and of every version there is.
 
-    A published version never changes, so what was read once is kept.
+    What is served is kept until the last request that may need it has ended (see `lease`); the rest is read when it is
+    asked for, since versions can be removed and their numbers used again.
 
     Parameters
     ----------
@@ -26,13 +28,20 @@ class ModelCatalog:
         The model repository.
     status
         Tells what of it Triton serves now.
+    kept
+        What is kept of it.
     """
 
-    def __init__(self, repository: Repository, status: Callable[[], ServingStatus]) -> None:
-        self._repository = repository
+    def __init__(
+        self, repository: Repository, status: Callable[[], ServingStatus], kept: KeptVersions | None = None
+    ) -> None:
+        self._kept = kept or KeptVersions()
+        self._repository = KeptRepository(repository.root, self._kept)
         self._status = status
-        self._cards: dict[tuple[str, int], ModelCard] = {}
-        self._sets: dict[int, ModelSet] = {}
+
+    def lease(self) -> AbstractContextManager[None]:
+        """Keep what is served, now or later in the block, readable until the end of the block."""
+        return self._kept.lease()
 
     @property
     def repository(self) -> Repository:
@@ -71,10 +80,7 @@ class ModelCatalog:
         CardError, RepositoryError
             If the repository has no such version.
         """
-        key = (name, version)
-        if key not in self._cards:
-            self._cards[key] = self._repository.card(name, version)
-        return self._cards[key]
+        return self._repository.card(name, version)
 
     def model_set(self, version: int) -> ModelSet:
         """Return a model set.
@@ -84,9 +90,7 @@ class ModelCatalog:
         RepositoryError
             If the repository has no such set.
         """
-        if version not in self._sets:
-            self._sets[version] = read_set(self._repository, version)
-        return self._sets[version]
+        return self._kept.model_set(version) or read_set(self._repository, version)
 
     def find(self, name: str, version: int) -> ModelCard:
         """Return the card that a caller asks for; version 0 is the one that is served.
@@ -112,4 +116,4 @@ class ModelCatalog:
 
 def explainable(card: ModelCard) -> bool:
     """Return whether there is a TorchScript copy of a network."""
-    return _TORCHSCRIPT in card.files
+    return TORCHSCRIPT in card.files

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from ..handlers.vote import probabilities
 from .catalog import ModelCatalog
 from .errors import InvalidRequest
 from .triton.answers import EnsembleAnswer, NetworkAnswer
+from .triton.errors import TritonUnavailable
 
 __all__ = ["Classification", "Classifier", "LabelVote", "ModelAnswer", "Triton"]
 
@@ -132,8 +134,11 @@ class Classifier:
         TritonError
             If Triton does not answer, or not this.
         """
-        answer = await self._triton.infer_ensemble(image, timeout)
-        created = self._catalog.model_set(answer.set_version).created
+        with self._catalog.lease():  # the cards of the set that answers, which may be removed meanwhile
+            answer = await self._triton.infer_ensemble(image, timeout)
+            return self._classification(answer, height, width)
+
+    def _classification(self, answer: EnsembleAnswer, height: int, width: int) -> Classification:
         return Classification(
             answers=tuple(self._model_answer(answer, row) for row in range(len(answer.models))),
             labels=tuple(
@@ -143,22 +148,29 @@ class Classifier:
                 )
             ),
             set_version=answer.set_version,
-            set_created=created,
+            set_created=self._catalog.model_set(answer.set_version).created,
             height=height,
             width=width,
         )
 
-    async def ask_network(self, card: ModelCard, xray: XRay, timeout: float) -> tuple[float, ...]:
-        """Return the probabilities that one network, served on its own, gives to its labels.
+    async def ask_network(self, name: str, xray: XRay, timeout: float) -> tuple[ModelCard, tuple[float, ...]]:
+        """Return the card of one network that is served on its own, and the probabilities it gives to its labels.
 
         Raises
         ------
         TritonError
-            If Triton does not answer.
+            If Triton does not answer, or the network is not served on its own any more.
         """
-        prepared = await self.in_thread(lambda: preprocess(xray, card.input))
-        answer = await self._triton.infer_network(card.name, prepared.tensor[np.newaxis], timeout, card.version)
-        return tuple(float(value) for value in probabilities(answer.logits[0]))
+        while (card := self._catalog.status.networks.get(name)) is not None:
+            prepared = await self.in_thread(partial(preprocess, xray, card.input))
+            try:
+                answer = await self._triton.infer_network(name, prepared.tensor[np.newaxis], timeout, card.version)
+            except TritonUnavailable:
+                if self._catalog.status.networks.get(name) in (card, None):
+                    raise
+                continue  # another version has just replaced it
+            return card, tuple(float(value) for value in probabilities(answer.logits[0]))
+        raise TritonUnavailable(f"{name} is not served any more")
 
     async def in_thread(self, work: Callable[[], T]) -> T:
         """Run something short that takes a processor outside the event loop."""

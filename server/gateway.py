@@ -81,6 +81,7 @@ class Gateway:
                 embedded=EmbeddedOptions(port=settings.triton_port, start_seconds=settings.triton_start_seconds),
                 limits=ClientLimits(queue=settings.triton_queue),
                 refresh_seconds=settings.refresh_seconds,
+                workers_elsewhere=settings.ray_address is not None,
             )
         )
         self.pool = WorkerPool(
@@ -123,7 +124,7 @@ class Gateway:
             await self.pool.start()
             stack.push_async_callback(self.triton.stop)
             await self.triton.start()
-            catalog = ModelCatalog(Repository(settings.repository), self.triton.status)
+            catalog = ModelCatalog(Repository(settings.repository), self.triton.status, self.triton.kept)
             classifier = Classifier(
                 self.triton,
                 catalog,

@@ -9,6 +9,7 @@
         vote/2/model.py
         chest_xray/2/model_set.json                  model set 2, the unit of release
         chest_xray/.staging/                         versions that are still being written
+        chest_xray/.serving/                         second names of what a gateway serves with workers elsewhere
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ FIVE_NETWORKS = ("resnet18", "resnet34", "inception_v3", "inception_resnet_v2", 
 ENSEMBLE = "chest_xray"
 PREPROCESS = "preprocess"
 VOTE = "vote"
+TORCHSCRIPT = "model.pt"
+"""In the folder of a version of a network: what is explained."""
 
 _NOT_MEMBERS = frozenset({ENSEMBLE, PREPROCESS, VOTE})
 _VERSION = re.compile(r"[1-9][0-9]*")
@@ -52,6 +55,11 @@ class Repository:
         """
         return self.model_dir(ENSEMBLE) / ".staging"
 
+    @property
+    def held(self) -> Path:
+        """Folder of second names of files that a gateway serves."""
+        return self.model_dir(ENSEMBLE) / ".serving"
+
     def model_dir(self, name: str) -> Path:
         """Return the folder of a model."""
         return self.root / name
@@ -65,6 +73,10 @@ class Repository:
         if name in _NOT_MEMBERS:
             raise RepositoryError(self.model_dir(name), "is part of the ensemble, not a network")
         return self.version_dir(name, version)
+
+    def torchscript(self, name: str, version: int) -> Path:
+        """Return the path, absolute and without links, of the TorchScript copy of one version of a network."""
+        return (self.member_version_dir(name, version) / TORCHSCRIPT).resolve()
 
     def set_dir(self, version: int) -> Path:
         """Return the folder of a model set."""

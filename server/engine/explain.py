@@ -173,7 +173,6 @@ class ExplanationEngine:
             order=order,
             calls=calls,
             models=models,
-            cards=cards,
             xray=xray,
             classifier=self._classifier,
             catalog=self._catalog,
@@ -238,7 +237,8 @@ class ExplanationEngine:
 
     async def _see_through(self, job: Job, run: JobRun) -> None:
         try:
-            summary, error = await run()
+            with self._catalog.lease():  # what classifies is explained to the end, also if it is removed meanwhile
+                summary, error = await run()
         except Exception:  # noqa: BLE001 - whatever happens, who watches must not wait for ever
             error_id = uuid.uuid4().hex
             _LOG.exception("job %s broke down, error id %s", job.job_id, error_id)

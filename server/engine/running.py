@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from ...handlers.card import ModelCard
 from ...handlers.errors import HandlersError
 from ...handlers.image import XRay
 from ...handlers.preprocess import preprocess
@@ -61,8 +60,6 @@ class JobRun:
         Where its events go.
     order, calls, models
         What was asked for, checked: methods with parameters, and networks by name.
-    cards
-        Cards of the networks as they were when the request was checked.
     xray
         The decoded image; let go after the classification, since it may be large and a job long.
     classifier, catalog, planner, workers
@@ -79,7 +76,6 @@ class JobRun:
     order: ExplainOrder
     calls: Sequence[CheckedCall]
     models: Sequence[str]
-    cards: dict[str, ModelCard]
     xray: XRay | None
     classifier: Classifier
     catalog: ModelCatalog
@@ -196,8 +192,7 @@ class _Course:
                 return Explained(name, answer.version, card, targets, verdicts)
         if name not in run.catalog.status.networks:
             raise TritonUnavailable("another model set, without one of the networks asked for, has just replaced it")
-        card = run.cards[name]
-        probabilities = await run.classifier.ask_network(card, xray, run.classify_seconds)
+        card, probabilities = await run.classifier.ask_network(name, xray, run.classify_seconds)
         targets = network_targets(run.order, card, probabilities)
         return Explained(name, card.version, card, targets, network_verdicts(card, probabilities))
 

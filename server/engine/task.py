@@ -67,7 +67,7 @@ class ModelRef:
         return cls(
             name=card.name,
             version=card.version,
-            path=(repository.member_version_dir(card.name, card.version) / "model.pt").resolve(),
+            path=repository.torchscript(card.name, card.version),
             sha256=card.files["model.pt"],
             input=card.input,
             statistics=card.brightness,

@@ -9,6 +9,8 @@ from ...handlers.errors import HandlersError
 from ...handlers.repository import ENSEMBLE, Repository, load_set, verify
 from .client import TritonClient
 from .errors import ModelControlForbidden, ModelNotLoaded, NoModelSet
+from .kept import KeptVersions
+from .removal import removed, require_reachable
 from .status import Refused, ServingStatus
 
 _LOG = logging.getLogger(__name__)
@@ -26,11 +28,14 @@ class ExternalSets:
         Our copy: cards and TorchScript copies are read from it, so it must have what Triton has.
     client
         Connection to that Triton.
+    kept
+        Where what is served is kept for requests that may need it longer.
     """
 
-    def __init__(self, repository: Repository, client: TritonClient) -> None:
+    def __init__(self, repository: Repository, client: TritonClient, kept: KeptVersions | None = None) -> None:
         self._repository = repository
         self._client = client
+        self._kept = kept or KeptVersions()
         self._may_load = True
         self._serving: int | None = None
         self._status = ServingStatus(available=False)
@@ -58,7 +63,7 @@ class ExternalSets:
             raise NoModelSet(f"the Triton at {self._client.address} does not serve {ENSEMBLE}")
 
     async def refresh(self) -> bool:
-        """Look again; ask for a newer set if our repository has one.
+        """Look again; ask for a newer set if our repository has one, and for another if what is served was removed.
 
         Returns
         -------
@@ -69,8 +74,17 @@ class ExternalSets:
         ------
         TritonUnavailable
             If Triton cannot be reached.
+        OSError
+            If the repository cannot be read now: nothing is taken for removed then.
         """
-        before = self._status.model_set.model_set.version if self._status.model_set else None
+        await asyncio.to_thread(require_reachable, self._repository)
+        served = self._status.model_set
+        before = served.model_set.version if served else None
+        gone = served is not None and await asyncio.to_thread(removed, self._repository, served)
+        if gone:
+            _LOG.warning("model set %d was removed", before)
+            if self._repository.set_versions():
+                await self._load_ensemble()
         self._serving = await self._version_in_triton()
         newest = max(self._repository.set_versions(), default=0)
         refused: tuple[Refused, ...] = ()
@@ -82,15 +96,18 @@ class ExternalSets:
                 await self._load_ensemble()
                 self._serving = await self._version_in_triton()
         loaded = None
-        if self._serving is not None and self._serving != before:
+        if self._serving is not None and (gone or self._serving != before):
             try:
                 loaded = await asyncio.to_thread(load_set, self._repository, self._serving)
-            except HandlersError as error:
+                self._kept.keep(self._repository, loaded.cards.values(), loaded.model_set)
+            except (HandlersError, OSError) as error:
+                loaded = None
                 refused = (*refused, Refused(ENSEMBLE, self._serving, f"Triton serves it, but here: {error}"))
         elif self._serving is not None:
-            loaded = self._status.model_set
+            loaded = served
+        self._kept.only(loaded, ())
         self._status = ServingStatus(available=True, model_set=loaded, refused=refused)
-        return self._serving != before
+        return loaded is not served
 
     async def _version_in_triton(self) -> int | None:
         states = await self._client.index()

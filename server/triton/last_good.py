@@ -1,4 +1,4 @@
-"""Which model set served last, remembered over restarts."""
+"""What has to be remembered of model sets over restarts of the gateway."""
 
 from __future__ import annotations
 
@@ -20,25 +20,27 @@ class LastGood(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    set_version: int = Field(ge=1)
-    """The model set that Triton loaded last."""
+    set_version: int | None = Field(default=None, ge=1)
+    """The model set that Triton loaded last; None where none was."""
+    members: dict[str, int] = Field(default_factory=dict)
+    """Newest version of each network that came with a set: when the set is removed it is not served on its own."""
 
 
-def read_last_good(path: Path) -> int | None:
-    """Return the set that served last, None if nobody knows."""
+def read_last_good(path: Path) -> LastGood:
+    """Return what is remembered; nothing, if nobody knows."""
     try:
-        return LastGood.model_validate_json(path.read_bytes()).set_version
+        return LastGood.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
-        return None
+        return LastGood()
 
 
-def write_last_good(path: Path, set_version: int) -> None:
-    """Remember the set that serves; where the repository cannot be written to, do without."""
+def write_last_good(path: Path, last_good: LastGood) -> None:
+    """Remember; where the repository cannot be written to, do without."""
     fresh = ""
     try:
         handle, fresh = tempfile.mkstemp(prefix=path.name, dir=path.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(LastGood(set_version=set_version).model_dump_json())
+            file.write(last_good.model_dump_json())
         os.replace(fresh, path)
     except OSError as error:
         _LOG.warning("cannot remember the model set that serves in %s: %s", path, error.strerror)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,7 +13,17 @@ import numpy as np
 
 from ...handlers.card import ModelCard
 from ...handlers.errors import HandlersError
-from ...handlers.repository import ENSEMBLE, PREPROCESS, VOTE, LoadedSet, Repository, load_set, read_set, verify
+from ...handlers.repository import (
+    ENSEMBLE,
+    PREPROCESS,
+    VOTE,
+    LoadedSet,
+    ModelSet,
+    Repository,
+    load_set,
+    read_set,
+    verify,
+)
 from ...handlers.repository.checksum import sha256
 from ...handlers.repository.triton_models import Member
 from .client import TritonClient
@@ -27,7 +37,9 @@ from .errors import (
     TritonTimeout,
     TritonUnavailable,
 )
-from .last_good import FILE_NAME, read_last_good, write_last_good
+from .kept import KeptVersions
+from .last_good import FILE_NAME, LastGood, read_last_good, write_last_good
+from .removal import removed, require_reachable
 from .status import Refused, ServingStatus
 from .view import ModelView, served_name
 
@@ -35,6 +47,10 @@ _LOG = logging.getLogger(__name__)
 _DRAIN_SECONDS = 60.0
 _PROBE_SECONDS = 60.0
 Fingerprint = tuple[tuple[str, int, int], ...]
+
+
+class _NumberInUse(Exception):
+    """Running requests use earlier weights under one of its numbers; it has to wait for their end."""
 
 
 class ModelSetLoader:
@@ -52,6 +68,8 @@ class ModelSetLoader:
         Where to remember the set that serves; by default a file in the root of the repository.
     clock
         Monotonic seconds.
+    kept
+        Where what is served is kept for requests that may need it longer.
     """
 
     def __init__(
@@ -61,6 +79,7 @@ class ModelSetLoader:
         client: TritonClient,
         state_file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
+        kept: KeptVersions | None = None,
     ) -> None:
         self._repository = repository
         self._view = view
@@ -72,6 +91,8 @@ class ModelSetLoader:
         self._names: set[str] = set()
         self._refused: dict[tuple[str, int], tuple[Fingerprint, str]] = {}
         self._deaths = Deaths(clock)
+        self._kept = kept or KeptVersions()
+        self._last_good = read_last_good(self._state_file)
 
     def status(self, *, available: bool) -> ServingStatus:
         """Return what is served and what is refused."""
@@ -98,29 +119,39 @@ class ModelSetLoader:
                 if await self._try_set(version):
                     break
             await self._take_networks()
+            self._kept.only(self._current, self._networks.values())
         if self._current is None and not self._networks:
             raise NoModelSet(self._why_nothing())
 
     async def refresh(self) -> bool:
-        """Look for newer sets and networks, and load them.
+        """Look for newer sets and networks, and load them; stop serving what was removed.
 
         Returns
         -------
         bool
-            Whether something new is served.
+            Whether something else is served than before.
 
         Raises
         ------
         TritonUnavailable
             If Triton died meanwhile.
+        OSError
+            If the repository cannot be read now: nothing is taken for removed then.
         """
         async with self._lock:
+            await asyncio.to_thread(require_reachable, self._repository)
             before = (self._current, dict(self._networks))
+            self._forget_refusals()
+            await asyncio.to_thread(self._forget_members)
+            if self._current is not None and await asyncio.to_thread(removed, self._repository, self._current):
+                await self._leave(self._current)
+                self._kept.only(self._current, self._networks.values())
             serving = self._current.model_set.version if self._current else 0
             for version in reversed(self._repository.set_versions()):
                 if version <= serving or await self._try_set(version):
                     break
             await self._take_networks()
+            self._kept.only(self._current, self._networks.values())
             return before != (self._current, self._networks)
 
     async def drain(self) -> None:
@@ -135,8 +166,33 @@ class ModelSetLoader:
         """Yield set versions, best first."""
         versions = list(reversed(self._repository.set_versions()))
         first = [previous.model_set.version] if previous else versions[:1]
-        good = read_last_good(self._state_file)
-        return dict.fromkeys([*first, *([good] if good in versions else []), *versions])
+        wanted = [*first, self._last_good.set_version]
+        return dict.fromkeys([*(version for version in wanted if version in versions), *versions])
+
+    async def _leave(self, gone: LoadedSet) -> None:
+        """Serve the newest set that is left instead of one that was removed; if there is none, serve none."""
+        version = gone.model_set.version
+        _LOG.warning("model set %d was removed", version)
+        for other in reversed(self._repository.set_versions()):
+            # The same number again would be another set, and its models have the names of the old one's.
+            if other != version and await self._try_set(other):
+                return
+        _LOG.error("no sound model set is left; none is served until one is published")
+        self._current = None  # at once: what comes now is told so, what runs goes on
+        with suppress(ModelNotLoaded):
+            await self._client.unload(ENSEMBLE)
+        await self._until_ensemble_is_only(None)
+        singles = {served_name(card.name, card.version) for card in self._networks.values()}
+        await self._drop(self._names - singles)
+        self._view.remove({ENSEMBLE})
+
+    def _forget_refusals(self) -> None:
+        """Drop refusals of versions that were removed."""
+        self._refused = {
+            (name, version): refusal
+            for (name, version), refusal in self._refused.items()
+            if version in (self._repository.set_versions() if name == ENSEMBLE else self._repository.versions(name))
+        }
 
     async def _try_set(self, version: int) -> bool:
         """Load a set unless it is refused already and unchanged since; remember a refusal."""
@@ -146,6 +202,8 @@ class ModelSetLoader:
             return False
         try:
             await self._load_set(version)
+        except _NumberInUse:
+            return False
         except SetRefused as error:
             self._deaths.forget(key)
             self._refuse(key, fingerprint, error.reason)
@@ -160,6 +218,9 @@ class ModelSetLoader:
 
     async def _load_set(self, version: int) -> None:
         loaded = await asyncio.to_thread(self._checked_set, version)
+        if self._kept.others(loaded.cards.values()):
+            raise _NumberInUse
+        self._keep(f"model set {version}", loaded.cards.values(), loaded.model_set)
         names = set(self._view.place_set(loaded))
         fresh = names - self._names
         old = self._current
@@ -178,11 +239,33 @@ class ModelSetLoader:
         # From here on the new set answers. Requests that the old one still works on need its models to the end.
         self._current = loaded
         self._names |= names
-        await asyncio.to_thread(write_last_good, self._state_file, version)
+        await self._remember(loaded)
         _LOG.info("model set %d is served", version)
         await self._until_ensemble_is_only(version)
         singles = {served_name(card.name, card.version) for card in self._networks.values()}
         await self._drop(self._names - names - singles)
+
+    def _keep(self, what: str, cards: Iterable[ModelCard], model_set: ModelSet | None = None) -> None:
+        """Keep what is about to be served."""
+        try:
+            self._kept.keep(self._repository, cards, model_set)
+        except OSError as error:
+            raise SetRefused(what, f"a file of it cannot be read: {error.strerror}") from error
+
+    async def _remember(self, loaded: LoadedSet) -> None:
+        members = {**self._last_good.members, **loaded.model_set.members}
+        for name, version in self._last_good.members.items():
+            members[name] = max(version, members[name])
+        self._last_good = LastGood(set_version=loaded.model_set.version, members=members)
+        await asyncio.to_thread(write_last_good, self._state_file, self._last_good)
+
+    def _forget_members(self) -> None:
+        """Numbers of members that were removed may come again, and are networks of their own then."""
+        newest = {name: max(self._repository.versions(name), default=0) for name in self._last_good.members}
+        members = {name: min(version, newest[name]) for name, version in self._last_good.members.items()}
+        if members != self._last_good.members:
+            self._last_good = self._last_good.model_copy(update={"members": {n: v for n, v in members.items() if v}})
+            write_last_good(self._state_file, self._last_good)
 
     def _checked_set(self, version: int) -> LoadedSet:
         problems = verify(self._repository, version)
@@ -228,24 +311,46 @@ class ModelSetLoader:
 
     async def _take_networks(self) -> None:
         """Load the newest version of every network that is in no model set, such as imported ones."""
-        wanted: dict[str, int] = await asyncio.to_thread(self._single_networks)
+        wanted = await asyncio.to_thread(self._single_networks)
         members = dict(self._current.model_set.members) if self._current else {}
-        for name in self._networks.keys() - wanted.keys():  # it joined a set
-            card = self._networks.pop(name)
-            if members.get(name) != card.version:
-                await self._drop({served_name(name, card.version)})
-        for name, version in wanted.items():
+        for name, versions in wanted.items():
             served = self._networks.get(name)
-            if served is None or served.version < version:
-                await self._try_network(name, version)
+            there = served is not None and await asyncio.to_thread(self._is_there, served)
+            for version in versions:
+                if served is not None and version == served.version:
+                    if there:
+                        break
+                elif await self._try_network(name, version):
+                    break
+            else:
+                if served is not None and not there:
+                    await self._drop_network(served, members)
+        for name in self._networks.keys() - wanted.keys():  # it joined a set, or is gone
+            await self._drop_network(self._networks[name], members)
 
-    async def _try_network(self, name: str, version: int) -> None:
+    async def _drop_network(self, card: ModelCard, members: Mapping[str, int]) -> None:
+        del self._networks[card.name]
+        if members.get(card.name) != card.version:
+            await self._drop({served_name(card.name, card.version)})
+            _LOG.warning("%s %d is not served any more", card.name, card.version)
+
+    def _is_there(self, card: ModelCard) -> bool:
+        """Whether a version is still in the repository, and not another under its number."""
+        try:
+            return self._repository.card(card.name, card.version) == card
+        except HandlersError:  # gone, or damaged since it was loaded
+            return (self._repository.version_dir(card.name, card.version) / "card.json").exists()
+
+    async def _try_network(self, name: str, version: int) -> bool:
         key = (name, version)
         fingerprint = await asyncio.to_thread(_fingerprint, self._repository.version_dir(name, version).glob("*"))
         if self._still_refused(key, fingerprint):
-            return
+            return False
         try:
             card = await asyncio.to_thread(self._checked_card, name, version)
+            if self._kept.others([card]):
+                return False
+            self._keep(name, [card])
             served = self._view.place_network(card)
             await self._client.load(served)
             await self._probe(card)
@@ -253,7 +358,7 @@ class ModelSetLoader:
             self._deaths.forget(key)
             self._refuse(key, fingerprint, error.reason if isinstance(error, SetRefused) else str(error))
             await self._drop({served_name(name, version)} - self._names)
-            return
+            return False
         except TritonUnavailable as error:
             self._count_death(key, fingerprint, error)
             raise
@@ -265,6 +370,7 @@ class ModelSetLoader:
         _LOG.info("%s %d is served", name, version)
         if old is not None:
             await self._drop({served_name(name, old.version)})
+        return True
 
     def _checked_card(self, name: str, version: int) -> ModelCard:
         card = self._repository.card(name, version)
@@ -273,16 +379,18 @@ class ModelSetLoader:
                 raise SetRefused(f"{name} {version}", f"{file} is not the file that was published (checksum differs)")
         return card
 
-    def _single_networks(self) -> dict[str, int]:
-        """Return the newest version of each network that no published set has."""
-        members = {ENSEMBLE, PREPROCESS, VOTE}
+    def _single_networks(self) -> dict[str, tuple[int, ...]]:
+        """Return the versions, newest first, of each network that no published set has, and that came with none."""
+        members: set[str] = set()
         for version in self._repository.set_versions():
             with suppress(HandlersError):
                 members |= read_set(self._repository, version).members.keys()
+        came = self._last_good.members
+        versions = {name: self._repository.versions(name) for name in self._repository.members()}
         return {
-            name: max(versions)
-            for name in self._repository.members()
-            if name not in members and (versions := self._repository.versions(name))
+            name: single
+            for name in versions.keys() - members
+            if (single := tuple(v for v in reversed(versions[name]) if v > came.get(name, 0)))
         }
 
     def _refuse(self, key: tuple[str, int], fingerprint: Fingerprint, reason: str) -> None:

@@ -20,6 +20,7 @@ from .client import ClientLimits, TritonClient
 from .embedded import EmbeddedOptions, EmbeddedTriton
 from .errors import NoModelSet, TritonCannotRun, TritonError, TritonStartFailed, TritonUnavailable
 from .external import ExternalSets
+from .kept import KeptVersions, OpenFiles, SecondNames
 from .model_sets import ModelSetLoader
 from .status import ServingStatus
 from .view import ModelView, served_name
@@ -49,6 +50,8 @@ class TritonOptions:
         How often to look for new model sets.
     state_file
         Where to remember the set that serves; None for `.serving.json` in the repository.
+    workers_elsewhere
+        Whether networks are explained on other machines too, which share the repository.
     """
 
     repository: Path
@@ -57,6 +60,7 @@ class TritonOptions:
     limits: ClientLimits = field(default_factory=ClientLimits)
     refresh_seconds: float = 5.0
     state_file: Path | None = None
+    workers_elsewhere: bool = False
 
 
 class TritonServing:
@@ -73,6 +77,8 @@ class TritonServing:
     def __init__(self, options: TritonOptions) -> None:
         self._options = options
         self._repository = Repository(options.repository)
+        self.kept = KeptVersions(SecondNames(self._repository.held) if options.workers_elsewhere else OpenFiles())
+        """What is served, kept readable until the last request that may need it has ended."""
         self._embedded = EmbeddedTriton(options.embedded) if options.external is None else None
         self._client: TritonClient | None = None
         self._sets: ModelSetLoader | ExternalSets | None = None
@@ -106,13 +112,15 @@ class TritonServing:
         try:
             if self._embedded is None:
                 self._client = TritonClient(self.address, self._options.limits)
-                self._sets = ExternalSets(self._repository, self._client)
+                self._sets = ExternalSets(self._repository, self._client, self.kept)
                 await self._sets.restore()
             else:
                 await self._embedded.start()
                 self._client = TritonClient(self._embedded.address, self._options.limits)
                 view = ModelView(self._embedded.models, self._repository, self._options.embedded.threads_per_network)
-                self._sets = ModelSetLoader(self._repository, view, self._client, self._options.state_file)
+                self._sets = ModelSetLoader(
+                    self._repository, view, self._client, self._options.state_file, kept=self.kept
+                )
                 await self._first_start(self._embedded, self._sets)
                 self._tasks.append(asyncio.create_task(self._supervise(self._embedded, self._sets)))
         except BaseException:
@@ -138,6 +146,7 @@ class TritonServing:
             self._client = None
         if self._embedded is not None:
             await self._embedded.stop(idle=idle)
+        self.kept.close()
 
     def status(self) -> ServingStatus:
         """Return what is served now."""
@@ -152,11 +161,21 @@ class TritonServing:
         ------
         TritonUnavailable
             If Triton is gone.
+        OSError
+            If the repository cannot be read now.
         """
         return await self._sets.refresh() if self._sets is not None else False
 
     async def infer_ensemble(self, image: bytes, timeout: float) -> EnsembleAnswer:
-        """Let the ensemble judge one encoded image; see `TritonClient.infer_ensemble`."""
+        """Let the ensemble judge one encoded image; see `TritonClient.infer_ensemble`.
+
+        Raises
+        ------
+        NoModelSet
+            If Triton is there and no model set is served, whatever an external one would answer.
+        """
+        if self._available and self.status().model_set is None:
+            raise NoModelSet("no model set is served")
         return await self.client.infer_ensemble(image, timeout)
 
     async def infer_network(
@@ -259,12 +278,14 @@ class TritonServing:
 
     async def _keep_fresh(self, sets: ModelSetLoader | ExternalSets) -> None:
         """Look for new model sets from time to time."""
+        unreadable = ""
         while True:
             await asyncio.sleep(self._options.refresh_seconds)
             if self._embedded is not None and not self._available:
                 continue  # the supervisor is at it
             try:
                 await sets.refresh()
+                unreadable = ""
                 if self._embedded is None:
                     self._available = True
             except TritonUnavailable:
@@ -272,3 +293,7 @@ class TritonServing:
                     self._available = False
             except TritonError as error:
                 _LOG.error("looking for new model sets failed: %s", error)
+            except OSError as error:  # a shared folder can be out of reach for a while: what is loaded goes on serving
+                if str(error) != unreadable:
+                    _LOG.error("the model repository cannot be read, what is loaded serves on: %s", error)
+                unreadable = str(error)

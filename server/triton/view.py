@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import py_compile
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,16 +72,22 @@ class ModelView:
     def point_ensemble(self, loaded: LoadedSet) -> None:
         """Make the ensemble that of this set, for the next time that it is loaded."""
         version = loaded.model_set.version
+        for link in (self._folder / ENSEMBLE).iterdir():
+            if link.is_symlink() and not link.exists():  # that set was removed: Triton stumbles over the link
+                link.unlink()
         config = ensemble_config([Member.of(card) for card in loaded.cards.values()], set_version=version)
         steps = tuple(
             replace(step, model=served_name(step.model, step.version), version=step.version) for step in config.steps
         )
         self._write(ENSEMBLE, replace(config, steps=steps))
 
-    def remove(self, names: set[str]) -> None:
+    def remove(self, names: Iterable[str]) -> None:
         """Take models out of sight that are not loaded any more."""
         for name in names:
             shutil.rmtree(self._folder / name, ignore_errors=True)
+            folder, _, version = name.partition("@")
+            if version:  # by which Python models found its card
+                (self._folder / folder / version).unlink(missing_ok=True)
 
     def _place(self, name: str, version: int, config: ModelConfig) -> str:
         served = served_name(name, version)
