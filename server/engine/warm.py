@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -11,6 +13,12 @@ from ...plugins import ExplainableNetwork
 from .task import ModelRef
 
 __all__ = ["WarmModels"]
+
+
+@dataclass(frozen=True)
+class _Warm:
+    network: ExplainableNetwork
+    nbytes: int
 
 
 class WarmModels:
@@ -27,7 +35,7 @@ class WarmModels:
     def __init__(self, budget: int, device: torch.device | None = None) -> None:
         self._budget = budget
         self._device = str(device or "cpu")
-        self._models: OrderedDict[ModelRef, ExplainableNetwork] = OrderedDict()
+        self._models: OrderedDict[ModelRef, _Warm] = OrderedDict()
 
     def get(self, model: ModelRef) -> ExplainableNetwork:
         """Return a network, from memory or from its file.
@@ -38,16 +46,14 @@ class WarmModels:
             If the file is missing, is not TorchScript, or its checksum differs.
         """
         if model not in self._models:
-            # Room first, by the size of its file: two large networks at once may not fit.
-            self._make_room(_size(model))
+            # Room first: two large networks at once may not fit.
+            nbytes = _size(model.path)
+            while self._models and sum(one.nbytes for one in self._models.values()) + nbytes > self._budget:
+                self._models.popitem(last=False)
             script = load_torchscript(model.path, model.sha256, device=self._device)
-            self._models[model] = ExplainableNetwork(script, model.input)
+            self._models[model] = _Warm(ExplainableNetwork(script, model.input), nbytes)
         self._models.move_to_end(model)
-        return self._models[model]
-
-    def _make_room(self, nbytes: int) -> None:
-        while self._models and sum(map(_size, self._models)) + nbytes > self._budget:
-            self._models.popitem(last=False)
+        return self._models[model].network
 
     def clear(self) -> None:
         """Forget all networks, whatever was done to them."""
@@ -59,9 +65,9 @@ class WarmModels:
         return tuple((model.name, model.version) for model in self._models)
 
 
-def _size(model: ModelRef) -> int:
-    """Return the size of a network's file, which is nearly that of its weights; 0 if it is gone."""
+def _size(file: Path) -> int:
+    """Return the size of a TorchScript file, which is nearly that of its weights; 0 if there is none."""
     try:
-        return model.path.stat().st_size
+        return file.stat().st_size
     except OSError:
         return 0
