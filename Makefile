@@ -6,7 +6,7 @@ READY  := $(VENV)/.radiolucent-ready
 OUT    ?= build/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format protos configs bench methods docs wheel clean
+.PHONY: help setup demo test check format protos configs bench load methods docs wheel clean
 
 help:  ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ bench: $(READY)  ## Measure gateway against Triton; prints a table (about 5 minu
 	$(BIN)/python -m benchmarks.gateway
 
 REPOSITORY ?= $(OUT)/model_repository
+SECONDS_OF_LOAD ?= 300
+load: $(READY)  ## Load a gateway while its workers are killed; writes docs/reliability.json (about 6 minutes, after make demo).
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load $(REPOSITORY) --seconds $(SECONDS_OF_LOAD)
+
 methods: $(READY)  ## Measure every method on the demo's networks; writes docs/methods.json (about half an hour).
 	$(BIN)/python -m benchmarks.methods $(REPOSITORY)
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from radiolucent.benchmarks.loading.table import table
 from radiolucent.plugins import load_registry
 from radiolucent.server.settings import Settings
 
@@ -75,6 +76,11 @@ def measured_table() -> str:
     return "\n".join(lines)
 
 
+def reliability_table() -> str:
+    """Tell what the last load test found, as `make load` stored it."""
+    return table(json.loads((DOCS / "reliability.json").read_text(encoding="utf-8")))
+
+
 def _measured(row: dict[str, Any] | None) -> str:
     if row is None:
         return "not measured"
@@ -92,6 +98,7 @@ def _anchor(title: str) -> str:
 GENERATED = {
     "serving.md": {"settings": settings_table},
     "methods.md": {"measured": measured_table, "methods": methods_table},
+    "reliability.md": {"load": reliability_table},
 }
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from ..contract import Attribution, Completeness, Job, Method, Need, Output, Parameters
 from ..errors import NotApplicable
 from ..observed import ObservedModel
-from .private_copy import swapped
+from .private_copy import discarded, swapped
 from .relevance_choice import Rules
 
 __all__ = ["Lrp", "LrpParameters"]
@@ -81,25 +81,25 @@ class Lrp(Method[LrpParameters]):
         if model.output is not Output.LOGIT:
             raise NotApplicable("the relevance of a probability is not defined; let the logit be explained")
         total = self.cost(params, image.shape[1:], len(targets))
-        network = relevance_network(cast("torch.fx.GraphModule", model.network))
         composite = composite_of(params.composite, model.spec, epsilon=params.epsilon, gamma=params.gamma)
-        with torch.no_grad():
-            expected = model(image)
-        job.progress(1, total)
-        with swapped(model, network), composite.context(network):
-            with torch.enable_grad():
-                points = image.detach().clone().requires_grad_()
-                outputs = model(points)
-            _check_outputs(outputs.detach(), expected)
-            for position, target in enumerate(targets):
-                start = torch.zeros_like(outputs)
-                start[0, target] = expected[0, target]
-                (relevance,) = torch.autograd.grad(outputs, points, start, retain_graph=position < len(targets) - 1)
-                job.progress(2 + (position + 1) * params.composite.cost, total)
-                values = relevance[0].detach()
-                absorbed = float(expected[0, target]) - float(values.double().sum())
-                yield Attribution(target, values, fraction=1.0, final=True, facts={"absorbed": absorbed})
-                job.check()
+        with discarded(relevance_network(cast("torch.fx.GraphModule", model.network))) as network:
+            with torch.no_grad():
+                expected = model(image)
+            job.progress(1, total)
+            with swapped(model, network), composite.context(network):
+                with torch.enable_grad():
+                    points = image.detach().clone().requires_grad_()
+                    outputs = model(points)
+                _check_outputs(outputs.detach(), expected)
+                for position, target in enumerate(targets):
+                    start = torch.zeros_like(outputs)
+                    start[0, target] = expected[0, target]
+                    (relevance,) = torch.autograd.grad(outputs, points, start, retain_graph=position < len(targets) - 1)
+                    job.progress(2 + (position + 1) * params.composite.cost, total)
+                    values = relevance[0].detach()
+                    absorbed = float(expected[0, target]) - float(values.double().sum())
+                    yield Attribution(target, values, fraction=1.0, final=True, facts={"absorbed": absorbed})
+                    job.check()
 
     def cost(self, params: LrpParameters, shape: Sequence[int], targets: int) -> int:
         """Return the cost of a pass of the network, one of its copy, and a propagation back per target."""

@@ -10,7 +10,7 @@ import torch
 
 from ..observed import ObservedModel
 
-__all__ = ["private_copy", "swapped"]
+__all__ = ["discarded", "private_copy", "swapped"]
 
 
 def private_copy(network: torch.fx.GraphModule) -> torch.fx.GraphModule:
@@ -22,6 +22,21 @@ def private_copy(network: torch.fx.GraphModule) -> torch.fx.GraphModule:
     tensors = [*network.parameters(), *network.buffers()]
     copied: torch.fx.GraphModule = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
     return copied
+
+
+@contextmanager
+def discarded(network: torch.fx.GraphModule) -> Iterator[torch.fx.GraphModule]:
+    """Let go of a copy's weights at the end; it cannot be used any more then.
+
+    A graph module refers to itself, so only Python's full collection frees it, which comes rarely in a process with
+    many objects: until then every copy would keep the weights that it does not share.
+    """
+    try:
+        yield network
+    finally:
+        for layer in network.modules():
+            layer._parameters.clear()
+            layer._buffers.clear()
 
 
 @contextmanager

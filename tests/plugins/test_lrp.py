@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -343,3 +344,30 @@ def test_a_signal_times_itself_is_refused(explain: Explain, traced: Traced, smal
 
     with pytest.raises(NotApplicable, match="products of two signals"):
         explain("lrp", small, (0,), on=traced(Itself(), small.shape[1:]), spec=PLAIN)
+
+
+def held_bytes() -> int:
+    """Memory of all tensors that Python knows of."""
+    storages = [one.untyped_storage() for one in gc.get_objects() if type(one) in (torch.Tensor, nn.Parameter)]
+    return sum({one.data_ptr(): one.nbytes() for one in storages}.values())
+
+
+def test_the_copy_of_the_network_lets_go_of_its_weights_without_waiting_for_a_collection(
+    explain: Explain, traced: Traced, small: torch.Tensor
+) -> None:
+    wide = nn.Sequential(
+        nn.Conv2d(1, 512, 3), nn.BatchNorm2d(512), nn.ReLU(), nn.Conv2d(512, 64, 3), nn.BatchNorm2d(64)
+    )
+    network = traced(nn.Sequential(wide, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 2)), (1, 16, 16))
+    explain("lrp", small, (1,), on=network, spec=PLAIN)
+    gc.collect()
+    gc.disable()
+    try:
+        before = held_bytes()
+        for _ in range(4):
+            explain("lrp", small, (1,), on=network, spec=PLAIN)
+        grown = held_bytes() - before
+    finally:
+        gc.enable()
+    merged = 512 * 64 * 9 * 4  # bytes of the second convolution
+    assert grown < merged / 2
