@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,10 +121,13 @@ class Subject:
         *,
         cancel_at: int | None = None,
         changes: Mapping[str, object] | None = None,
+        known: MutableMapping[Hashable, Any] | None = None,
     ) -> Run:
         """Prepare a run, up to the method's first step."""
         job = WatchedJob()
-        model = Witness(self.network(case), job, spec=case.spec, image=case.image.clone(), cancel_at=cancel_at)
+        model = Witness(
+            self.network(case), job, spec=case.spec, image=case.image.clone(), cancel_at=cancel_at, known=known
+        )
         image = case.image.clone()
         try:
             self.method.check_network(model.network)
@@ -133,7 +136,13 @@ class Subject:
             raise Breach(_REFUSED.format(error)) from error
         return Run(model, image, job, checked(self.method, raw, targets, image.shape[1:]), raw)
 
-    def record(self, case: Case, targets: Sequence[int] = TARGETS, **changes: object) -> Recording:
+    def record(
+        self,
+        case: Case,
+        targets: Sequence[int] = TARGETS,
+        known: MutableMapping[Hashable, Any] | None = None,
+        **changes: object,
+    ) -> Recording:
         """Run the method to its end.
 
         Raises
@@ -141,7 +150,7 @@ class Subject:
         Breach
             If what it yields is not what the contract says, or it refuses the network.
         """
-        recording = Recording(self.start(case, targets, changes=changes))
+        recording = Recording(self.start(case, targets, changes=changes, known=known))
         try:
             for attribution in recording.run.maps:
                 recording.maps.append(attribution)

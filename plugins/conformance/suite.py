@@ -15,6 +15,7 @@ from .check_declarations import check_declarations
 from .check_files import check_files
 from .check_progress import check_first_partial, check_progress
 from .check_repetition import check_determinism, check_no_memory, check_random_state
+from .check_sharing import check_sharing
 from .check_targets import check_target_sensitivity, check_targets_together
 from .check_traces import check_hooks, check_nothing_changed
 from .subject import Subject
@@ -32,6 +33,7 @@ CHECKS: tuple[Callable[[Subject], None], ...] = (
     check_completeness,
     check_determinism,
     check_no_memory,
+    check_sharing,
     check_random_state,
     check_progress,
     check_first_partial,
@@ -130,6 +132,10 @@ class MethodConformance:
     def test_an_earlier_request_changes_nothing(self, subject: Subject) -> None:
         """There is no state between calls."""
         _judge(check_no_memory, subject)
+
+    def test_what_is_shared_is_what_it_would_compute(self, subject: Subject) -> None:
+        """What an earlier run left in `model.known` gives the same bits, and saves passes where it says so."""
+        _judge(check_sharing, subject)
 
     def test_random_numbers_of_others_stay_as_they_are(self, subject: Subject) -> None:
         """The global random states are not touched."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, MutableMapping
 from numbers import Integral
+from typing import Any
 
 import torch
 
@@ -68,6 +70,8 @@ class Witness(ObservedModel):
         The explained image.
     cancel_at : int, optional
         The call, counted from 1, at which the job is cancelled.
+    known : mutable mapping, optional
+        What earlier runs left.
 
     Attributes
     ----------
@@ -85,8 +89,9 @@ class Witness(ObservedModel):
         spec: InputSpec,
         image: torch.Tensor,
         cancel_at: int | None = None,
+        known: MutableMapping[Hashable, Any] | None = None,
     ) -> None:
-        super().__init__(network, job, spec=spec, image=image)
+        super().__init__(network, job, spec=spec, image=image, known=known)
         self.calls = 0
         self.seen: list[torch.Tensor] = []
         self._watched = job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import threading
@@ -78,6 +79,7 @@ class ExplanationWorker:
         else:  # Tensor cores round to ten bits by default; explanations are float32 everywhere.
             torch.backends.cudnn.allow_tf32 = False
         self._explainer = Explainer(load_registry(), warm_bytes=warm_bytes, max_pixels=max_pixels, device=device)
+        gc.freeze()  # what was imported stays: collections need not look at it
         self._cancelled: set[int] = set()
         self._runs = 0
         self._sign: float | None = None
@@ -118,6 +120,9 @@ class ExplanationWorker:
             outbox.close()
             thread.join()
             self._sign = None
+        # Graphs of layers are cycles. Python's own full collections are rare in a process of many objects, and what
+        # they leave lying about may be hundreds of megabytes of weights.
+        gc.collect()
         yield self.ping()
 
     def inspect(self, model: ModelRef) -> Applicability:

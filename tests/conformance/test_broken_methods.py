@@ -55,6 +55,32 @@ class IgnoresTarget(Saliency):
             yield replace(first, target=target)
 
 
+class WritesIntoWhatIsShared(Saliency):
+    def explain(self, model, image, targets, params, job):
+        yield from super().explain(model, image, targets, params, job)
+        for (name, *_), kept in list(model.known.items()):
+            if name == "image_gradient":
+                kept += 1
+
+
+class SharesByTooLittle(Saliency):
+    def explain(self, model, image, targets, params, job):
+        for one in super().explain(model, image, targets, params, job):
+            values = model.known.setdefault("map", one.values)
+            yield replace(one, values=values)
+            model.known["map"] = one.values
+
+
+class SharesNothing(Occlusion):
+    def shared_passes(self, params):
+        return "windows"
+
+
+class NamesByAList(Saliency):
+    def shared_passes(self, params):
+        return ["image_gradient"]
+
+
 class LooksAtAllOutputs(Saliency):
     def explain(self, model, image, targets, params, job):
         maps = list(super().explain(model, image, [0, 1], params, job))
@@ -334,6 +360,10 @@ BROKEN: list[tuple[type[Method[Any]], str, str]] = [
     (GlobalRandomNumbers, "check_determinism", "torch.Generator().manual_seed(params.seed)"),
     (SeedsGlobally, "check_random_state", "changes the global random state of torch"),
     (Remembers, "check_no_memory", "keep no state between calls"),
+    (WritesIntoWhatIsShared, "check_sharing", "do not write into it"),
+    (SharesByTooLittle, "check_sharing", "key what is kept by all that it hangs on"),
+    (SharesNothing, "check_sharing", "keep what they gave in model.known, or return None"),
+    (NamesByAList, "check_sharing", "which has no hash"),
     (ChangesTheImage, "check_nothing_changed", "the image is changed; work on image.clone()"),
     (WantsItsGradient, "check_nothing_changed", "work on image.detach().clone()"),
     (ChangesWeights, "check_nothing_changed", "the network is changed (the values of"),
@@ -396,7 +426,7 @@ BREAKS = """
 
 
 @pytest.mark.parametrize(
-    ("body", "code", "text"), [("    pass", 0, "28 passed"), (BREAKS, 1, "image's shape [1, 48, 48]")]
+    ("body", "code", "text"), [("    pass", 0, "30 passed"), (BREAKS, 1, "image's shape [1, 48, 48]")]
 )
 def test_pytest_collects_a_test_class_of_five_lines(tmp_path: Path, body: str, code: int, text: str) -> None:
     (tmp_path / "test_mine.py").write_text(MINE.format(base="Saliency", body=body))

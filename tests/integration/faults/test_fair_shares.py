@@ -44,7 +44,7 @@ def asked(png: bytes, *methods: str, window: int = 8, **values: Any) -> pb.Expla
     calls = [pb.MethodCall(name=name) for name in methods]
     for call in calls:
         if call.name == "occlusion":
-            call.parameters.update({"window": window, "stride": 2, "batch_size": 1})
+            call.parameters.update({"window": window, "stride": window // 2, "batch_size": 1})
     return pb.ExplainRequest(xray=image_pb2.XRay(file=png), methods=calls, **values)
 
 
@@ -100,7 +100,7 @@ def test_a_single_saliency_waits_for_the_item_that_runs_and_no_more(
 def test_what_is_too_much_is_refused_at_once_with_the_time_to_come_back(
     stub: Stub, png: bytes, jobs: list[str]
 ) -> None:
-    jobs += [start(stub, asked(png, "occlusion", window=4)) for _ in range(5)]
+    jobs += [start(stub, asked(png, "occlusion")) for _ in range(5)]
     begin = time.monotonic()
     with pytest.raises(grpc.RpcError) as caught:
         list(stub.Explain(asked(png, "saliency"), timeout=20, metadata=MANY))
