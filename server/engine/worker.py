@@ -23,6 +23,8 @@ __all__ = ["CONTROL_GROUP", "ExplanationWorker", "WorkerState"]
 CONTROL_GROUP = "control"
 """Concurrency group of the calls that must be answered while a task runs."""
 
+_LITTER_BYTES = 128 * 2**20
+"""Growth of a worker after which what nobody refers to is looked for."""
 _QUEUE_EVENTS = 8
 """Events that may wait for the gateway. A map has the size of the network's input."""
 
@@ -80,6 +82,7 @@ class ExplanationWorker:
             torch.backends.cudnn.allow_tf32 = False
         self._explainer = Explainer(load_registry(), warm_bytes=warm_bytes, max_pixels=max_pixels, device=device)
         gc.freeze()  # what was imported stays: collections need not look at it
+        self._tidy_bytes = memory_taken()
         self._cancelled: set[int] = set()
         self._runs = 0
         self._sign: float | None = None
@@ -120,9 +123,7 @@ class ExplanationWorker:
             outbox.close()
             thread.join()
             self._sign = None
-        # Graphs of layers are cycles. Python's own full collections are rare in a process of many objects, and what
-        # they leave lying about may be hundreds of megabytes of weights.
-        gc.collect()
+        self._tidy_up()
         yield self.ping()
 
     def inspect(self, model: ModelRef) -> Applicability:
@@ -146,6 +147,16 @@ class ExplanationWorker:
         sign = self._sign
         quiet_s = 0.0 if sign is None else time.monotonic() - sign
         return WorkerState(os.getpid(), self._explainer.warm, self._runs, memory_taken(), quiet_s)
+
+    def _tidy_up(self) -> None:
+        """Let go of what lies about, where it may be much.
+
+        Graphs of layers are cycles. Python's own full collections are rare in a process of many objects, and what they
+        leave lying about may be hundreds of megabytes of weights. One takes a third of a second: not after every item.
+        """
+        if memory_taken() > self._tidy_bytes + _LITTER_BYTES:
+            gc.collect()
+            self._tidy_bytes = memory_taken()
 
     def _gives_sign(self) -> bool:
         """Note that the method is alive."""
