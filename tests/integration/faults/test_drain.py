@@ -48,7 +48,7 @@ def explain(channel: grpc.Channel, png: bytes, window: int, stride: int) -> Any:
 
 def test_on_sigterm_running_jobs_end_and_new_ones_go_elsewhere(ending: Any, png: bytes) -> None:
     with ending.channel() as channel:
-        stream = explain(channel, png, 8, 2)
+        stream = explain(channel, png, 8, 4)
         ending.process.send_signal(signal.SIGTERM)
         check = health_pb2_grpc.HealthStub(channel).Check
         deadline = time.monotonic() + 5
