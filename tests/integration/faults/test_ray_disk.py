@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,9 @@ def fill(disk: Path) -> Path:
     filler = disk / "filler"
     with filler.open("wb", buffering=0) as file:
         for size in (2**20, 2**12, 1):
-            try:
+            with suppress(OSError):
                 while file.write(bytes(size)):
                     pass
-            except OSError:
-                continue
     assert os.statvfs(disk).f_bavail == 0
     return filler
 

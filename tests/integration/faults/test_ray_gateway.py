@@ -6,10 +6,11 @@ import http.client
 import ipaddress
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import grpc
 import psutil
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.timeout(300)
 METHODS = (
     "/ray.rpc.NodeInfoGcsService/GetAllNodeInfo",
     "/ray.rpc.NodeManagerService/GetNodeStats",
-    "/ray.rpc.ObjectManagerService/FreeObjects",
+    "/ray.rpc.ObjectManagerService/Pull",
     "/ray.rpc.CoreWorkerService/GetCoreWorkerStats",
 )
 # A request to each of the paths that Ray's HTTP services have.
@@ -36,27 +37,38 @@ PATHS = (
     ("GET", "/"),
 )
 BOUND_SECONDS = 3.0
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - looked at only
 REFUSED = grpc.StatusCode.UNAUTHENTICATED
+
+
+class Gateway(Protocol):
+    """A gateway in a process of its own."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+    def family(self) -> list[psutil.Process]: ...
+    def channel(self) -> grpc.Channel: ...
 
 
 @pytest.fixture(scope="module")
 def own_gateway(
-    tmp_path_factory: pytest.TempPathFactory, run_gateway: Callable[..., Any], model_repository: Path
-) -> Iterator[Any]:
+    tmp_path_factory: pytest.TempPathFactory, run_gateway: Callable[..., Gateway], model_repository: Path
+) -> Iterator[Gateway]:
     running = run_gateway(tmp_path_factory.mktemp("own"), model_repository, "--workers", "2")
     yield running
     running.process.kill()
     running.process.wait()
 
 
-def ray_folder(gateway: Any) -> Path:
+def ray_folder(gateway: Gateway) -> Path:
     for process in gateway.family():
         if process.name() == "gcs_server":
             return Path(process.environ()[ray_guard.MARK])
     raise AssertionError("it has no Ray")
 
 
-def open_ports(gateway: Any) -> dict[int, tuple[str, str]]:
+def open_ports(gateway: Gateway) -> dict[int, tuple[str, str]]:
     """Return the ports that listen: address, and name of the process."""
     ports = {}
     for process in gateway.family():
@@ -92,7 +104,7 @@ def ask_http(port: int, verb: str, path: str, token: str | None) -> int | None:
         connection.close()
 
 
-def test_nothing_but_the_gateways_own_port_is_reached_from_other_machines(own_gateway: Any) -> None:
+def test_nothing_but_the_gateways_own_port_is_reached_from_other_machines(own_gateway: Gateway) -> None:
     own = int(own_gateway.address.rpartition(":")[2])
     ports = open_ports(own_gateway)
     assert own in ports
@@ -101,7 +113,7 @@ def test_nothing_but_the_gateways_own_port_is_reached_from_other_machines(own_ga
 
 
 @pytest.mark.parametrize("token", [None, "0" * 64], ids=["no token", "a wrong token"])
-def test_each_port_of_ray_refuses_who_has_no_token(own_gateway: Any, token: str | None) -> None:
+def test_each_port_of_ray_refuses_who_has_no_token(own_gateway: Gateway, token: str | None) -> None:
     own = int(own_gateway.address.rpartition(":")[2])
     for port, (_, name) in open_ports(own_gateway).items():
         if port == own:
@@ -116,7 +128,7 @@ def test_each_port_of_ray_refuses_who_has_no_token(own_gateway: Any, token: str 
         assert set(statuses.values()) <= {None, 401, 403, 404, 405}, (port, name, statuses)
 
 
-def test_the_methods_asked_are_real(own_gateway: Any) -> None:
+def test_the_methods_asked_are_real(own_gateway: Gateway) -> None:
     """Whoever has the token gets an answer, so what refuses a stranger is the token."""
     head = next(process for process in own_gateway.family() if process.name() == "gcs_server")
     token = head.environ()["RAY_AUTH_TOKEN"]
@@ -125,7 +137,7 @@ def test_the_methods_asked_are_real(own_gateway: Any) -> None:
 
 
 def test_a_gateway_outlives_its_ray_and_the_minute_after_which_ray_ends_its_process(
-    own_gateway: Any, png: bytes
+    own_gateway: Gateway, png: bytes
 ) -> None:
     before = ray_folder(own_gateway)
     begin = time.monotonic()
@@ -142,11 +154,11 @@ def test_a_gateway_outlives_its_ray_and_the_minute_after_which_ray_ends_its_proc
     assert not before.exists()
 
 
-def test_nothing_of_a_killed_gateways_ray_is_left_after_three_seconds(own_gateway: Any) -> None:
+def test_nothing_of_a_killed_gateways_ray_is_left_after_three_seconds(own_gateway: Gateway) -> None:
     folder = ray_folder(own_gateway)
     assert len(ray_guard.marked(folder)) >= 4
     guard = next(one for one in own_gateway.family() if ray_guard.__file__ in one.cmdline())
-    shared = set(os.listdir("/dev/shm"))
+    shared = set(os.listdir(SHARED_MEMORY))
     own_gateway.process.send_signal(signal.SIGKILL)
     own_gateway.process.wait()
     begin = time.monotonic()
@@ -154,4 +166,4 @@ def test_nothing_of_a_killed_gateways_ray_is_left_after_three_seconds(own_gatewa
         assert time.monotonic() - begin < BOUND_SECONDS
         time.sleep(0.01)
     print(f"gone after {time.monotonic() - begin:.2f} s")  # noqa: T201
-    assert {name for name in os.listdir("/dev/shm") if not name.startswith("radiolucent_")} <= shared
+    assert {name for name in os.listdir(SHARED_MEMORY) if not name.startswith("radiolucent_")} <= shared
