@@ -477,8 +477,7 @@ class WorkerPool:
     async def _start_ray_again(self) -> bool:
         def again() -> bool:
             try:
-                self._runtime.stop()
-                self._runtime.start()
+                self._runtime.restart()
                 self._gpus = self._runtime.gpus_for_each_of(self._settings.workers)
             except CannotServe as error:
                 _log.error("%s", error)

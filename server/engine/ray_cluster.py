@@ -52,6 +52,16 @@ class ClusterProbe:
         self._missing = 0
         return bool(answer.cluster_id == self._cluster)
 
+    def head_answers(self) -> bool:
+        """Return whether some head answers where the cluster was joined, this one or another."""
+        import grpc
+
+        try:
+            self._head.GetClusterId(self._question, timeout=_ANSWER_SECONDS)
+        except grpc.RpcError:
+            return False
+        return True
+
     def close(self) -> None:
         """Let go of the connection."""
         self._channel.close()

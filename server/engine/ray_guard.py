@@ -5,8 +5,8 @@ and ends all of Ray when its standard input closes: because the gateway asks for
 however it went. It does the same when Ray's `gcs_server` or `raylet` ends, since nothing of Ray works without them, and
 its own end tells the gateway so. Then it takes away Ray's folder.
 
-Ray's processes are known by a variable in their environment, which what they start inherits. A signal to a process
-group would miss most: Ray gives its processes groups and sessions of their own.
+Ray's processes are known by a variable in their environment and by their working directory, which what they start
+inherits. A signal to a process group would miss most: Ray gives its processes groups and sessions of their own.
 """
 
 from __future__ import annotations
@@ -107,12 +107,16 @@ def end(folder: Path) -> None:
 
 
 def marked(folder: Path) -> list[int]:
-    """Return the processes that carry the mark of this folder."""
+    """Return the processes that carry the mark of this folder, or work in it."""
     mark = f"{MARK}={folder}".encode()
+    places = (str(folder), f"{folder} (deleted)")
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # gone, or another user's
-            if mark in (process / "environ").read_bytes().split(b"\0"):
+            # Those of Ray's programs that give themselves a name may write it over their environment.
+            place = os.readlink(process / "cwd")
+            inside = place in places or place.startswith(f"{folder}/")
+            if inside or mark in (process / "environ").read_bytes().split(b"\0"):
                 found.append(int(process.name))
     return found
 

@@ -29,12 +29,14 @@ def main() -> None:
     """Start Ray's head."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True, help="of the head; 0 for a free one")
     parser.add_argument("--cpus", type=int, required=True)
     parser.add_argument("--object-store-bytes", type=int, required=True)
     options = parser.parse_args()
     node = _Head(
         RayParams(
             node_ip_address=LOOPBACK,
+            gcs_server_port=options.port,
             num_cpus=options.cpus,
             num_gpus=None,  # those that it finds
             object_store_memory=options.object_store_bytes,

@@ -14,8 +14,9 @@ import psutil
 from ..errors import CannotServe
 from . import ray_guard
 
-__all__ = ["NOT_INHERITED", "PrivateRay", "sweep"]
+__all__ = ["LOOPBACK", "NOT_INHERITED", "PrivateRay", "sweep"]
 
+LOOPBACK = "127.0.0.1"
 _PREFIX = "radiolucent-ray-"
 _OWNER = "owner"
 _ADDRESS = "address"
@@ -36,12 +37,16 @@ class PrivateRay:
         Processor cores that it hands out.
     object_store_bytes : int
         Size of its object store.
+    port : int
+        TCP port of its head on the loopback interface; 0 for a free one.
     """
 
-    def __init__(self, *, cpus: int, object_store_bytes: int) -> None:
+    def __init__(self, *, cpus: int, object_store_bytes: int, port: int = 0) -> None:
+        self.port = port
+        """Port of its head, once it answers."""
         self.folder = _make_folder()
         program = [sys.executable, "-m", f"{__package__}.ray_head", "--folder", str(self.folder)]
-        sizes = ["--cpus", str(cpus), "--object-store-bytes", str(object_store_bytes)]
+        sizes = ["--port", str(port), "--cpus", str(cpus), "--object-store-bytes", str(object_store_bytes)]
         self._guard = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-I", "-S", ray_guard.__file__, "--folder", str(self.folder), "--", *program, *sizes],
             # Only this process has the other end of its standard input, which closes with it, however it ends.
@@ -75,7 +80,9 @@ class PrivateRay:
         address, said = self.folder / _ADDRESS, ""
         while self.running and time.monotonic() < deadline:
             if address.exists():
-                return address.read_text()
+                answer = address.read_text()
+                self.port = int(answer.rpartition(":")[2])
+                return answer
             said = _last_line(self.folder / "start.log") or said
             time.sleep(0.02)
         self.stop()
@@ -112,6 +119,7 @@ def _environment() -> dict[str, str]:
         "RAY_worker_niceness": "5",
         # Threads that wait for each other by spinning halve the speed where a core is shared (measured).
         "OMP_WAIT_POLICY": "PASSIVE",
+        "RAY_prestart_worker_first_driver": "0",
         **inherited,
     }
 

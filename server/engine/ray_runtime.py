@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import secrets
-import time
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ..errors import CannotServe
 from .ray_cluster import ClusterProbe
-from .ray_private import NOT_INHERITED, PrivateRay, sweep
+from .ray_private import LOOPBACK, NOT_INHERITED, PrivateRay, sweep
 
 __all__ = ["RayRuntime"]
 
 _LOG = logging.getLogger(__name__)
 _MIB = 2**20
 _FOR_EVER_SECONDS = 10**8
+_SHUTDOWN_SECONDS = 20.0
 
 
 class RayRuntime:
@@ -76,24 +78,57 @@ class RayRuntime:
         _take_words_from_terminal()
         if ray.is_initialized():
             raise CannotServe("Ray runs in this process already", "Stop it first (ray.shutdown())")
-        begin = time.monotonic()
         try:
             if self.private:
                 ray_constants.ENABLE_RAY_CLUSTER = False  # where something imported Ray before the environment was set
                 sweep()
-                self._ours = PrivateRay(cpus=self._cpus, object_store_bytes=self._object_store_bytes)
-            address = self._ours.wait_for_address() if self._ours is not None else self._address
-            ray.init(address=address, log_to_driver=False, configure_logging=False, job_config=_job_config())
-            if not self.private:
-                self._probe = ClusterProbe()
-        except CannotServe:
+                self._ours = self._start_private(port=0)
+            self._join(ray)
+        except BaseException:
             self.stop()
             raise
-        except (OSError, RuntimeError, ValueError, ConnectionError, ray.exceptions.RayError) as error:
-            self.stop()
-            raise CannotServe(f"Ray does not start ({error!r})", _remedy(self._address)) from error
-        _LOG.debug("Ray runs after %.1f s", time.monotonic() - begin)
         return ray
+
+    def restart(self) -> None:
+        """Start Ray again after it was lost, or join its cluster again. Another try may follow one that failed.
+
+        Raises
+        ------
+        CannotServe
+            If it is not there yet.
+        """
+        import ray
+
+        if self._ours is not None:
+            if not self._ours.running:
+                self._ours.stop()
+                # On the same port: until a head answers there, no call of this process to the old one ever returns,
+                # not even those that Ray makes when it is shut down.
+                self._ours = self._start_private(port=self._ours.port)
+        elif self._probe is not None and not self._probe.head_answers():
+            raise CannotServe("The head of the Ray cluster does not answer", _remedy(self._address))
+        if not _shut_down(_SHUTDOWN_SECONDS):
+            raise CannotServe("Ray does not let go of the old connection", _remedy(self._address))
+        self._join(ray)
+
+    def _start_private(self, port: int) -> PrivateRay:
+        try:
+            ours = PrivateRay(cpus=self._cpus, object_store_bytes=self._object_store_bytes, port=port)
+        except OSError as error:
+            raise CannotServe(f"Ray does not start ({error!r})", _remedy(None)) from error
+        ours.wait_for_address()
+        return ours
+
+    def _join(self, ray: Any) -> None:  # noqa: ANN401
+        address = f"{LOOPBACK}:{self._ours.port}" if self._ours is not None else self._address
+        try:
+            ray.init(address=address, log_to_driver=False, configure_logging=False, job_config=_job_config())
+            if not self.private:
+                if self._probe is not None:
+                    self._probe.close()
+                self._probe = ClusterProbe()
+        except (OSError, RuntimeError, ValueError, ConnectionError, ray.exceptions.RayError) as error:
+            raise CannotServe(f"Ray does not start ({error!r})", _remedy(self._address)) from error
 
     def alive(self) -> bool:
         """Return whether the Ray that was started, or joined, is still there; may take some seconds."""
@@ -120,18 +155,27 @@ class RayRuntime:
 
     def stop(self) -> None:
         """Stop a private Ray and remove everything of it; leave a cluster. Safe to call again."""
-        import ray
+        if not _shut_down(_SHUTDOWN_SECONDS):
+            # It waits for a head that is gone, and would do so again when this process ends.
+            from ray._private import worker
 
-        broken = self._ours is not None and not self._ours.running
-        if broken and self._ours is not None:
-            self._ours.stop()  # first: with half of its processes alive, Ray waits for the other half
-        ray.shutdown()
+            atexit.unregister(worker.shutdown)
         if self._ours is not None:
             self._ours.stop()
             self._ours = None
         if self._probe is not None:
             self._probe.close()
             self._probe = None
+
+
+def _shut_down(within_s: float) -> bool:
+    """Have Ray let go of everything in this process; False if it takes longer."""
+    import ray
+
+    shutdown = threading.Thread(target=ray.shutdown, name="ray shutdown", daemon=True)
+    shutdown.start()
+    shutdown.join(within_s)
+    return not shutdown.is_alive()
 
 
 def _remedy(address: str | None) -> str:

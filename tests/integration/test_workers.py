@@ -268,7 +268,7 @@ async def test_a_method_that_holds_the_interpreter_is_noticed_and_killed(
     await all_idle(pool)
 
 
-async def test_a_start_sweeps_what_a_killed_gateway_left_and_nothing_else(pool: WorkerPool) -> None:
+async def test_a_start_sweeps_what_a_gateway_and_guard_that_were_killed_left_and_nothing_else(pool: WorkerPool) -> None:
     code = """
         import time
         from radiolucent.server.engine.ray_runtime import RayRuntime
@@ -286,6 +286,8 @@ async def test_a_start_sweeps_what_a_killed_gateway_left_and_nothing_else(pool: 
     assert len(left) >= 3
     await asyncio.to_thread(ray_private.sweep)
     assert all(psutil.pid_exists(pid) for pid in left), "its gateway lives"
+    (guard,) = (one for one in psutil.Process(gateway.pid).children() if ray_guard.__file__ in one.cmdline())
+    guard.kill()
     gateway.kill()
     gateway.wait()
     await asyncio.to_thread(ray_private.sweep)
