@@ -19,6 +19,7 @@ from radiolucent.handlers import InputSpec
 from radiolucent.server.engine import ray_guard
 from radiolucent.server.engine.pool import WorkerPool
 from radiolucent.server.engine.task import ItemTask, ModelRef, WorkerEvent
+from radiolucent.server.engine.ticket import Turn
 from torch import nn
 
 SPEC = InputSpec(size=64)
@@ -48,7 +49,7 @@ def make_task(network: ModelRef) -> Callable[..., ItemTask]:
 @pytest.fixture(scope="session")
 def everything() -> Callable[[WorkerPool, ItemTask], Awaitable[list[WorkerEvent]]]:
     async def collect(pool: WorkerPool, task: ItemTask) -> list[WorkerEvent]:
-        return [event async for event in pool.run(task)]
+        return [event async for event in pool.run(task, Turn(task.job_id, "caller"))]
 
     return collect
 

@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from radiolucent.server.engine.pool import PoolSettings, WorkerPool
 from radiolucent.server.engine.task import ItemTask, WorkerDone, WorkerEvent, WorkerMap
+from radiolucent.server.engine.ticket import Turn
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(240)]
 
@@ -65,7 +66,7 @@ async def test_nothing_of_a_job_that_was_broken_off_is_left(
     pool: WorkerPool, make_task: Callable[..., ItemTask], end: str
 ) -> None:
     task = padded(make_task(job_id=end, method="occlusion", parameters=LONG, want_input=True))
-    async with aclosing(pool.run(task)) as events:
+    async with aclosing(pool.run(task, Turn(task.job_id, "caller"))) as events:
         await anext(events)
         assert await asyncio.to_thread(stored) >= 4 * 2**20, "the measure sees what is there"
         if end == "kill":
