@@ -115,13 +115,14 @@ class Gateway:
         settings = self.settings
         _check_repository(settings)
         _check_port(settings)
-        registry = load_registry()
-        for broken in registry.broken:
-            _LOG.warning("plugin %s of %s is not served: %s", broken.name, broken.distribution, broken.reason)
         async with AsyncExitStack() as stack:
-            # Ray first, since it forks: nothing of gRPC may run then, not even a channel to Triton.
+            # Ray first, since it forks: nothing of gRPC may run then, not even a channel to Triton. And before plugins
+            # are loaded: one that imports Ray would have it read its environment before that is set.
             stack.push_async_callback(self.pool.stop)
             await self.pool.start()
+            registry = load_registry()
+            for broken in registry.broken:
+                _LOG.warning("plugin %s of %s is not served: %s", broken.name, broken.distribution, broken.reason)
             stack.push_async_callback(self.triton.stop)
             await self.triton.start()
             catalog = ModelCatalog(Repository(settings.repository), self.triton.status, self.triton.kept)

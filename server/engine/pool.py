@@ -9,7 +9,6 @@ import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine, Hashable
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from typing import Any
 
@@ -19,8 +18,7 @@ from ..errors import CannotServe
 from .actor import WorkerActor, WorkerLost
 from .attempt import Attempt
 from .order import Priority
-from .ray_calls import in_thread
-from .ray_runtime import RayRuntime
+from .ray_keeper import RayKeeper
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
 from .ticket import Claim, Ticket, Turn
 from .turns import FairTurns
@@ -32,7 +30,6 @@ _log = logging.getLogger(__name__)
 _INSPECTION = Turn(job_id="", caller="", seconds=1.0)
 """The gateway's own turn, when a network is looked at."""
 _MIB = 2**20
-_LOOK_SECONDS = 0.5
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -136,19 +133,18 @@ class WorkerPool:
     def __init__(self, settings: PoolSettings) -> None:
         self._settings = settings
         self._turns = FairTurns()
-        self._runtime = RayRuntime(
-            settings.ray_address, cpus=settings.workers * settings.threads_per_worker, workers=settings.workers
+        self._ray = RayKeeper(
+            settings.ray_address,
+            workers=settings.workers,
+            threads_per_worker=settings.threads_per_worker,
+            lost=self._forsake,
         )
-        self._ray: Any = None
-        self._ray_runs = asyncio.Event()
-        self._ray_starts = 0
-        self._gpus = 0.0
+        self._running = False
         self._workers: list[_Worker] = []
         self._places: dict[Claim, asyncio.Future[_Worker | None]] = {}
         self._tickets: set[Ticket] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._run_ids = count(1)
-        self._keeper: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Start the workers; call it before gRPC starts, since Ray starts processes.
@@ -158,16 +154,9 @@ class WorkerPool:
         CannotServe
             If they do not start; the text says what to do.
         """
-        starting = asyncio.ensure_future(in_thread(self._runtime.start))
+        await self._ray.start()
+        self._running = True
         try:
-            self._ray = await asyncio.shield(starting)
-        except asyncio.CancelledError:  # Its thread goes on: what it starts must be stopped.
-            await asyncio.wait({starting})
-            await in_thread(self._runtime.stop)
-            raise
-        try:
-            self._gpus = await in_thread(self._runtime.gpus_for_each_of, self._settings.workers)
-            self._ray_runs.set()
             for number in range(self._settings.workers):
                 self._workers.append(_Worker(f"worker-{number}", await self._actor()))
             await asyncio.gather(*(worker.actor.ping(self._settings.start_timeout_s) for worker in self._workers))
@@ -181,7 +170,7 @@ class WorkerPool:
             raise
         for worker in self._workers:
             self._ready(worker)
-        self._keeper = asyncio.create_task(self._keep_ray())
+        self._ray.keep()
 
     async def run(self, task: ItemTask, turn: Turn) -> AsyncGenerator[WorkerEvent, None]:
         """Run one task as soon as it has its turn.
@@ -201,7 +190,7 @@ class WorkerPool:
         WorkerEvent
             A `WorkerDone` or a `WorkerFailure` is the last.
         """
-        if self._ray is None:
+        if not self._running:
             raise RuntimeError("the pool is not running")
         ticket = Ticket(task, turn)
         self._tickets.add(ticket)
@@ -247,13 +236,10 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """Stop the workers, and Ray where it was started here. Running tasks end as cancelled."""
-        if self._ray is None:
+        if not self._running:
             return
-        self._ray = None
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait({self._keeper})
-            self._ray_runs.set()  # Those who wait for Ray find the pool stopped.
+        self._running = False
+        await self._ray.look_away()
         for ticket in self._tickets:
             ticket.cancel()
         await asyncio.gather(*(worker.actor.kill() for worker in self._workers))
@@ -263,7 +249,7 @@ class WorkerPool:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._workers = []
-        await in_thread(self._runtime.stop)
+        await self._ray.stop()
 
     def expected_wait_s(self, caller: Hashable, priority: Priority) -> float:
         """Estimate when a worker will begin with what a caller asks for now, seconds; others may come before."""
@@ -395,7 +381,7 @@ class WorkerPool:
     async def _watch(self, worker: _Worker, actor: WorkerActor) -> None:
         """Replace a worker that dies idle; one that dies at work is noticed there."""
         await actor.died()
-        if worker.actor is not actor or self._ray is None:
+        if worker.actor is not actor or not self._running:
             return
         worker.lost = True
         if not worker.busy:
@@ -409,9 +395,9 @@ class WorkerPool:
         self._match()
         await worker.actor.kill()
         pause_s = _FIRST_PAUSE_SECONDS
-        while self._ray is not None:
-            await self._ray_runs.wait()
-            if self._ray is None:
+        while self._running:
+            await self._ray.runs.wait()
+            if not self._running:
                 return
             worker.restarts += 1
             worker.warm = ()
@@ -429,70 +415,25 @@ class WorkerPool:
                 return
 
     async def _actor(self) -> WorkerActor:
-        """Make an actor in the Ray that runs now."""
-        settings, start = self._settings, self._ray_starts
-        make = partial(
-            WorkerActor,
-            self._ray,
-            local=self._runtime.private,
-            gpus=self._gpus,
-            threads=settings.threads_per_worker,
-            warm_bytes=settings.warm_bytes,
-            max_pixels=settings.max_pixels,
-            memory_bytes=settings.memory_bytes,
-        )
-        making = asyncio.ensure_future(in_thread(make))
-        try:
-            await asyncio.wait({making}, timeout=settings.start_timeout_s)
-            if not making.done():
-                raise WorkerLost("no answer")
-            actor = making.result()
-        except Exception as error:
-            raise WorkerLost(type(error).__name__) from error
-        finally:
-            making.cancel()
-        if start != self._ray_starts or not self._ray_runs.is_set():
-            actor.forsake()
-        return actor
+        settings = self._settings
 
-    async def _keep_ray(self) -> None:
-        """Start Ray again, or join it again, whenever it is gone. Then the workers are replaced as any lost worker."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            if await in_thread(self._runtime.alive):
-                continue
-            _log.error("Ray is lost; it is started again, or joined as soon as it is there")
-            self._ray_runs.clear()
-            self._ray_starts += 1
-            for worker in self._workers:
-                worker.actor.forsake()
-            pause_s = _FIRST_PAUSE_SECONDS
-            while not await self._start_ray_again():
-                _log.error("Ray is still away; next try in %.0f s", pause_s)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_SECONDS)
-            self._ray_runs.set()
-            _log.warning("Ray is back")
+        def make(ray: Any) -> WorkerActor:  # noqa: ANN401 - a module without types
+            return WorkerActor(
+                ray,
+                local=self._ray.runtime.private,
+                gpus=self._ray.gpus,
+                threads=settings.threads_per_worker,
+                warm_bytes=settings.warm_bytes,
+                max_pixels=settings.max_pixels,
+                memory_bytes=settings.memory_bytes,
+            )
 
-    async def _start_ray_again(self) -> bool:
-        def again() -> bool:
-            try:
-                self._runtime.restart()
-                self._gpus = self._runtime.gpus_for_each_of(self._settings.workers)
-            except CannotServe as error:
-                _log.error("%s", error)
-                return False
-            except Exception:  # noqa: BLE001 - the next try may go well, and there must be one
-                _log.exception("Ray does not start")
-                return False
-            return True
+        return await self._ray.actor(make, settings.start_timeout_s)
 
-        starting = asyncio.ensure_future(in_thread(again))
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:  # Its thread goes on; stopping must wait for it.
-            await asyncio.wait({starting})
-            raise
+    def _forsake(self) -> None:
+        """Expect nothing of the workers any more: their Ray is gone, and each will be replaced."""
+        for worker in self._workers:
+            worker.actor.forsake()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

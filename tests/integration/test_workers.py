@@ -59,7 +59,7 @@ async def pool(misbehaving: None) -> AsyncIterator[WorkerPool]:
     others = set(psutil.Process().children(recursive=True))
     pool = WorkerPool(PoolSettings(workers=2, threads_per_worker=1, cancel_grace_s=1.5, heartbeat_s=3.0))
     await pool.start()
-    folder = pool._runtime.folder
+    folder = pool._ray.runtime.folder
     assert folder is not None
     assert len(ray_guard.marked(folder)) >= 4
     yield pool

@@ -37,7 +37,7 @@ def long(png: bytes) -> pb.ExplainRequest:
 
 
 def workers(gateway: Any) -> list[psutil.Process]:
-    return [one for one in gateway.family() if any("ExplanationWorker" in part for part in one.cmdline())]
+    return [one for one in gateway.family() if one.name().startswith("ray::Explanatio")]
 
 
 def burnt(processes: list[psutil.Process], seconds: float) -> float:

@@ -112,7 +112,7 @@ def idle(pool: WorkerPool) -> Callable[[], bool]:
 async def test_the_tasks_of_one_pool_run_on_two_nodes(
     pool: WorkerPool, cluster: Cluster, make_task: Callable[..., ItemTask], everything: Everything
 ) -> None:
-    assert not pool._runtime.private
+    assert not pool._ray.runtime.private
     assert len(set(nodes_of(pool))) == 2
     tasks = [make_task(item_id=str(number), method="integrated_gradients") for number in range(4)]
     before = {worker.pid: sum(psutil.Process(worker.pid).cpu_times()[:2]) for worker in pool.workers}
@@ -125,11 +125,11 @@ async def test_the_tasks_of_one_pool_run_on_two_nodes(
 async def test_each_worker_has_its_share_of_the_gpus(pool: WorkerPool) -> None:
     from ray._private import state
 
-    assert pool._gpus == 1.0
+    assert pool._ray.gpus == 1.0
     assert state.available_resources().get("GPU", 0) == 0
-    assert pool._runtime.gpus_for_each_of(4) == 0.5
-    assert pool._runtime.gpus_for_each_of(3) == 0.5, "three cannot be served by two thirds of two GPUs each"
-    assert pool._runtime.gpus_for_each_of(6) == 0.3333
+    assert pool._ray.runtime.gpus_for_each_of(4) == 0.5
+    assert pool._ray.runtime.gpus_for_each_of(3) == 0.5, "three cannot be served by two thirds of two GPUs each"
+    assert pool._ray.runtime.gpus_for_each_of(6) == 0.3333
 
 
 async def test_a_node_that_dies_costs_one_worker_until_it_is_back(
@@ -160,10 +160,10 @@ async def test_a_cluster_whose_head_is_started_again_is_joined_again(
     await until(lambda: any(worker.busy for worker in pool.workers), 10)
     for name in list(cluster.folders):
         cluster.kill(name)
-    noticed = await until(lambda: not pool._ray_runs.is_set(), 15)
+    noticed = await until(lambda: not pool._ray.runs.is_set(), 15)
     await asyncio.sleep(3)
     await asyncio.to_thread(cluster.start, "head", cpus=2)
-    joined = await until(pool._ray_runs.is_set, 90)
+    joined = await until(pool._ray.runs.is_set, 90)
     print(f"noticed after {noticed:.1f} s, joined {joined:.1f} s after the head was back")  # noqa: T201
     assert isinstance((await running)[-1], WorkerDone)
     assert isinstance((await everything(pool, make_task()))[-1], WorkerDone)
@@ -175,5 +175,5 @@ async def test_workers_on_one_node_share_its_gpu(pool: WorkerPool, until: Until)
 
     await until(idle(pool), 90)
     assert len(set(nodes_of(pool))) == 1
-    assert pool._gpus == 0.5
+    assert pool._ray.gpus == 0.5
     assert state.available_resources().get("GPU", 0) == 0

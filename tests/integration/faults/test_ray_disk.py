@@ -52,8 +52,8 @@ async def test_a_pool_lives_through_a_full_disk(
     pool = WorkerPool(PoolSettings(workers=1, threads_per_worker=1, start_timeout_s=60))
     await pool.start()
     try:
-        assert pool._runtime.folder is not None
-        assert pool._runtime.folder.is_relative_to(small_disk)
+        assert pool._ray.runtime.folder is not None
+        assert pool._ray.runtime.folder.is_relative_to(small_disk)
         assert isinstance((await everything(pool, make_task()))[-1], WorkerDone)
         filler = fill(small_disk)
         for number in range(3):

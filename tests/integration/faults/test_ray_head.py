@@ -63,14 +63,14 @@ async def test_a_private_ray_that_breaks_is_replaced_and_its_tasks_retried(
     ray_processes: RayProcesses,
     longest_stall: list[float],
 ) -> None:
-    before, workers = pool._runtime.folder, pool.workers
+    before, workers = pool._ray.runtime.folder, pool.workers
     assert before is not None
     running = asyncio.create_task(everything(pool, make_task(method="occlusion", parameters=LONG)))
     await until(lambda: any(worker.busy for worker in pool.workers), 10)
     await asyncio.sleep(0.5)
     for process in ray_processes(before, *names):
         process.kill()
-    noticed = await until(lambda: not pool._ray_runs.is_set(), NOTICED_SECONDS)
+    noticed = await until(lambda: not pool._ray.runs.is_set(), NOTICED_SECONDS)
     assert await everything(pool, make_task(item_id="meanwhile")), "what comes meanwhile waits"
     events = await running
     back = await until(lambda: not any(worker.busy for worker in pool.workers), BACK_SECONDS)
@@ -90,9 +90,9 @@ async def test_an_idle_ray_that_breaks_is_replaced_before_anybody_needs_it(
     until: Until,
     ray_processes: RayProcesses,
 ) -> None:
-    (head,) = ray_processes(pool._runtime.folder, "gcs_server")
+    (head,) = ray_processes(pool._ray.runtime.folder, "gcs_server")
     head.kill()
-    await until(lambda: not pool._ray_runs.is_set(), NOTICED_SECONDS)
+    await until(lambda: not pool._ray.runs.is_set(), NOTICED_SECONDS)
     await until(lambda: not any(worker.busy for worker in pool.workers), BACK_SECONDS)
     assert isinstance((await everything(pool, make_task()))[-1], WorkerDone)
 
@@ -100,13 +100,13 @@ async def test_an_idle_ray_that_breaks_is_replaced_before_anybody_needs_it(
 async def test_a_lost_guard_is_replaced_together_with_what_it_guarded(
     pool: WorkerPool, until: Until, ray_processes: RayProcesses
 ) -> None:
-    before = pool._runtime.folder
+    before = pool._ray.runtime.folder
     assert before is not None
     guard = ray_processes(before, "gcs_server")[0].parent()
     assert guard is not None
     assert guard.ppid() == os.getpid()
     guard.send_signal(signal.SIGKILL)
-    await until(lambda: not pool._ray_runs.is_set(), NOTICED_SECONDS)
+    await until(lambda: not pool._ray.runs.is_set(), NOTICED_SECONDS)
     await until(lambda: not any(worker.busy for worker in pool.workers), BACK_SECONDS)
     assert ray_guard.marked(before) == []
     assert not Path(before).exists()
@@ -114,11 +114,11 @@ async def test_a_lost_guard_is_replaced_together_with_what_it_guarded(
 
 async def test_a_pool_stops_while_its_ray_is_away(until: Until, ray_processes: RayProcesses, pool: WorkerPool) -> None:
     # The last test of this file: the fixture may stop it again.
-    folder = pool._runtime.folder
+    folder = pool._ray.runtime.folder
     for process in ray_processes(folder, "gcs_server", "raylet"):
         process.kill()
-    await until(lambda: not pool._ray_runs.is_set(), NOTICED_SECONDS)
+    await until(lambda: not pool._ray.runs.is_set(), NOTICED_SECONDS)
     begin = time.monotonic()
     await pool.stop()
     assert time.monotonic() - begin < 60
-    assert pool._runtime.folder is None
+    assert pool._ray.runtime.folder is None
