@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-import psutil
-
 from ..errors import CannotServe
+from ..leftovers import abandoned, owned_folder
 from . import ray_guard
 
 __all__ = ["LOOPBACK", "NOT_INHERITED", "PrivateRay", "sweep"]
 
 LOOPBACK = "127.0.0.1"
 _PREFIX = "radiolucent-ray-"
-_OWNER = "owner"
 _ADDRESS = "address"
 NOT_INHERITED = ("RAY_gcs_rpc_server_reconnect_timeout_s",)
 """Patience with a lost head that this process alone has: what is left of a broken Ray should end by itself."""
@@ -44,7 +41,7 @@ class PrivateRay:
     def __init__(self, *, cpus: int, object_store_bytes: int, port: int = 0) -> None:
         self.port = port
         """Port of its head, once it answers."""
-        self.folder = _make_folder()
+        self.folder = owned_folder(_PREFIX, _LONGEST_FOLDER)
         program = [sys.executable, "-m", f"{__package__}.ray_head", "--folder", str(self.folder)]
         sizes = ["--port", str(port), "--cpus", str(cpus), "--object-store-bytes", str(object_store_bytes)]
         self._guard = subprocess.Popen(  # noqa: S603 - our own program
@@ -105,10 +102,8 @@ class PrivateRay:
 
 def sweep() -> None:
     """End what a gateway left behind that was killed together with its guard. Nobody else's Ray carries our mark."""
-    for parent in {tempfile.gettempdir(), "/tmp"}:  # noqa: S108 - looked at only
-        for folder in Path(parent).glob(f"{_PREFIX}*"):
-            if folder.is_dir() and folder.stat().st_uid == os.getuid() and not _owner_lives(folder):
-                ray_guard.end(folder)
+    for folder in abandoned(_PREFIX):
+        ray_guard.end(folder)
 
 
 def _environment() -> dict[str, str]:
@@ -122,30 +117,6 @@ def _environment() -> dict[str, str]:
         "RAY_prestart_worker_first_driver": "0",
         **inherited,
     }
-
-
-def _make_folder() -> Path:
-    parent = tempfile.gettempdir()
-    if len(parent) + len(_PREFIX) + 8 > _LONGEST_FOLDER:
-        parent = "/tmp"  # noqa: S108 - mkdtemp makes a folder for this user alone
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-    process = psutil.Process()
-    try:
-        (folder / _OWNER).write_text(f"{process.pid} {process.create_time()}")
-    except OSError:  # the disk is full
-        ray_guard.end(folder)
-        raise
-    return folder
-
-
-def _owner_lives(folder: Path) -> bool:
-    try:
-        pid, created = (folder / _OWNER).read_text().split()
-        return psutil.Process(int(pid)).create_time() == float(created)
-    except psutil.NoSuchProcess:
-        return False
-    except (OSError, ValueError, psutil.Error):
-        return True  # It may just be starting.
 
 
 def _last_line(log: Path) -> str:

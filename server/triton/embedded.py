@@ -7,8 +7,6 @@ import logging
 import os
 import shutil
 import sys
-import tempfile
-import uuid
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
+from ..leftovers import abandoned, owned_folder
 from . import warden
 from .backend_directory import assemble
 from .binary import TritonBinary, find_binary
@@ -23,7 +22,9 @@ from .client import TritonClient
 from .errors import TritonStartFailed, TritonUnavailable
 
 _LOG = logging.getLogger(__name__)
-_LONGEST_SOCKET_PATH = 100
+_PREFIX = "radiolucent-triton-"
+_LONGEST_FOLDER = 90
+"""The path of the socket in it must stay below 108 characters."""
 _SHARED_MEMORY_BYTES = 256 * 2**20
 _TAIL_LINES = 30
 
@@ -70,7 +71,6 @@ class EmbeddedTriton:
 
     def __init__(self, options: EmbeddedOptions | None = None) -> None:
         self._options = options or EmbeddedOptions()
-        self._shm_prefix = f"radiolucent_{uuid.uuid4().hex[:12]}_"
         self._folder: Path | None = None
         self._warden: Process | None = None
 
@@ -107,7 +107,8 @@ class EmbeddedTriton:
             return
         binary = find_binary()
         if self._folder is None:
-            self._folder = _private_folder()
+            await asyncio.to_thread(_sweep)
+            self._folder = owned_folder(_PREFIX, _LONGEST_FOLDER)
             self.models.mkdir()
             _warn_of_little_shared_memory()
         backends = self._folder / "backends"
@@ -118,7 +119,7 @@ class EmbeddedTriton:
             sys.executable,
             *("-I", "-S", warden.__file__),
             *("--folder", str(self._folder)),
-            *("--shm-prefix", self._shm_prefix),
+            *("--shm-prefix", _shm_prefix(self._folder)),
             *("--drain-seconds", str(self._options.drain_seconds)),
             *("--", *self._command(binary, backends)),
             env=self._environment(binary),
@@ -182,12 +183,14 @@ class EmbeddedTriton:
 
     async def _wait_until_ready(self) -> None:
         assert self._warden is not None  # noqa: S101 - for the type checker
+        assert self._folder is not None  # noqa: S101
+        name = _shm_prefix(self._folder)
         ended = asyncio.ensure_future(self._warden.wait())
         try:
             async with TritonClient(self.address) as client:
                 deadline = asyncio.get_running_loop().time() + self._options.start_seconds
                 # Its own name: on a TCP port that is taken already, somebody else's Triton would answer.
-                while not (await client.ready() and await client.server_name() == self._shm_prefix):
+                while not (await client.ready() and await client.server_name() == name):
                     if ended.done():
                         raise TritonStartFailed(
                             f"Triton ended while it started (exit status {self._warden.returncode}).", self.log_tail()
@@ -215,11 +218,12 @@ class EmbeddedTriton:
             await guard.wait()
 
     def _command(self, binary: TritonBinary, backends: Path) -> list[str]:
-        options = self._options
-        address, port = ("127.0.0.1", options.port) if options.port is not None else (f"unix:{self._folder}/grpc", 1)
+        options, folder = self._options, backends.parent
+        name = _shm_prefix(folder)
+        address, port = ("127.0.0.1", options.port) if options.port is not None else (f"unix:{folder}/grpc", 1)
         command = [
             str(binary.executable),
-            f"--id={self._shm_prefix}",
+            f"--id={name}",
             f"--model-repository={self.models}",
             f"--backend-directory={backends}",
             "--model-control-mode=explicit",
@@ -235,7 +239,7 @@ class EmbeddedTriton:
             "--log-info=false",
             "--log-warning=false",
             f"--exit-timeout-secs={max(1, round(options.drain_seconds))}",
-            f"--backend-config=python,shm-region-prefix-name={self._shm_prefix}",
+            f"--backend-config=python,shm-region-prefix-name={name}",
             # No response cache, ever: two X-rays with one hash would get one patient's answer.
         ]
         if options.http_port is not None:
@@ -253,12 +257,17 @@ class EmbeddedTriton:
         return environment
 
 
-def _private_folder() -> Path:
-    """Folder for backends, log and socket, for this user alone, with a name short enough for a socket."""
-    base = tempfile.gettempdir()
-    if len(base) > _LONGEST_SOCKET_PATH - len("/radiolucent-triton-xxxxxxxx/grpc:1"):
-        base = "/tmp"  # noqa: S108 - mkdtemp makes it private
-    return Path(tempfile.mkdtemp(prefix="radiolucent-triton-", dir=base))
+def _sweep() -> None:
+    """End what a gateway left behind that was killed together with its guard."""
+    for folder in abandoned(_PREFIX):
+        warden.end_strays(folder)
+        warden.remove_regions(_shm_prefix(folder))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _shm_prefix(folder: Path) -> str:
+    """Return the beginning of the names of all shared memory of the Triton that runs in a folder; its name, too."""
+    return f"{folder.name.replace('-', '_')}_"
 
 
 def _warn_of_little_shared_memory() -> None:

@@ -68,6 +68,7 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: None)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)  # the numbers of signals that came
 
+    end_strays(options.folder)  # of a Triton whose guard was killed
     started = time.time()
     log = options.folder / "triton.log"
     with log.open("ab", buffering=0) as output:
@@ -94,8 +95,8 @@ def main(arguments: list[str]) -> int:
             triton.kill()
     status = triton.wait()
     _end_group(triton.pid)
-    for region in _regions(options.shm_prefix):
-        region.unlink(missing_ok=True)
+    end_strays(options.folder)
+    remove_regions(options.shm_prefix)
     _remove_environments(started)
     if asked:
         shutil.rmtree(options.folder, ignore_errors=True)
@@ -144,6 +145,21 @@ class _Guard:
 
 def _regions(prefix: str) -> list[Path]:
     return list(SHARED_MEMORY.glob(f"{prefix}*"))
+
+
+def remove_regions(prefix: str) -> None:
+    """Remove shared memory by its prefix."""
+    for region in _regions(prefix):
+        region.unlink(missing_ok=True)
+
+
+def end_strays(folder: Path) -> None:
+    """Kill what of a Triton works in a folder: its Python stubs outlive it, with its memory, where nobody ends them."""
+    places = (str(folder), f"{folder} (deleted)")
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError, ValueError, IndexError):  # gone, or another user's
+            if os.readlink(process / "cwd") in places and _state(process)[0] in TRITONS:
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def _remove_environments(since: float, folder: Path = TEMPORARY) -> None:
