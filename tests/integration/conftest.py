@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -12,21 +13,25 @@ import sysconfig
 import time
 import venv
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import grpc
 import numpy as np
 import psutil
 import pytest
+import torch
 from PIL import Image
 from radiolucent.handlers import InputSpec, Label
 from radiolucent.handlers.card import DataRecord, TrainingRecord
 from radiolucent.handlers.repository import Repository, new_member_version
+from radiolucent.server.engine.task import ItemTask, ModelRef
+from torch import nn
 
 CHECKOUT = Path(__file__).parents[2]
 SIZES = {"resnet18": 64, "resnet34": 64}
 OUTSIDER = "thoracic"
+_SMALL = InputSpec(size=64)
 _START_SECONDS = 90.0
 _SERVE = "import typer; from radiolucent.server.command import serve; typer.run(serve)"
 
@@ -95,6 +100,27 @@ def start_gateway(folder: Path, repository: Path, *arguments: str, **settings: s
             raise RuntimeError(f"the gateway did not start:\n{log.read_text()}")
         time.sleep(0.05)
     return RunningGateway(json.loads(ready.read_text())["address"], process, repository, log)
+
+
+@pytest.fixture(scope="session")
+def small_network(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
+    torch.manual_seed(0)
+    layers = nn.Sequential(
+        *(nn.Conv2d(1, 64, 7), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(1024, 3)),
+    )
+    path = tmp_path_factory.mktemp("network") / "model.pt"
+    torch.jit.trace(layers.eval(), torch.rand(2, 1, _SMALL.size, _SMALL.size)).save(str(path))
+    return ModelRef("resnet18", 1, path, hashlib.sha256(path.read_bytes()).hexdigest(), _SMALL)
+
+
+@pytest.fixture
+def make_task(small_network: ModelRef) -> Callable[..., ItemTask]:
+    """Make a task: saliency, or another method with windows that are a forward pass each."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(buffer, "PNG")
+    task = ItemTask("job", "item", buffer.getvalue(), small_network, "saliency", {}, (0,), partial=True)
+    return lambda **changes: replace(task, **changes)
 
 
 @pytest.fixture(scope="session")

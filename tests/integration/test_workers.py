@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import io
 import os
 import signal
 import subprocess
@@ -16,19 +14,15 @@ from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 import pytest_asyncio
-import torch
-from PIL import Image
 from radiolucent.handlers import InputSpec
 from radiolucent.server.engine import ray_guard, ray_private
 from radiolucent.server.engine.pool import PoolSettings, WorkerPool
 from radiolucent.server.engine.task import (
     FailureReason,
     ItemTask,
-    ModelRef,
     WorkerDone,
     WorkerEvent,
     WorkerFailure,
@@ -36,7 +30,6 @@ from radiolucent.server.engine.task import (
     WorkerMap,
 )
 from radiolucent.server.engine.ticket import Turn
-from torch import nn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -67,26 +60,6 @@ async def pool(misbehaving: None) -> AsyncIterator[WorkerPool]:
     assert ray_guard.marked(folder) == []
     assert not folder.exists()
     assert set(psutil.Process().children(recursive=True)) <= others
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
-    torch.manual_seed(0)
-    layers = nn.Sequential(
-        *(nn.Conv2d(1, 64, 7), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(1024, 3)),
-    )
-    path = tmp_path_factory.mktemp("network") / "model.pt"
-    torch.jit.trace(layers.eval(), torch.rand(2, 1, SPEC.size, SPEC.size)).save(str(path))
-    return ModelRef("resnet18", 1, path, hashlib.sha256(path.read_bytes()).hexdigest(), SPEC)
-
-
-@pytest.fixture
-def make_task(network: ModelRef) -> MakeTask:
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(buffer, "PNG")
-    task = ItemTask("job", "item", buffer.getvalue(), network, "saliency", {}, (0,), partial=True)
-    return lambda **changes: replace(task, **changes)
 
 
 def turn(task: ItemTask) -> Turn:

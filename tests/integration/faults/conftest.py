@@ -1,49 +1,18 @@
-"""A small network and tasks for workers whose Ray goes wrong."""
+"""Tasks of workers whose Ray goes wrong, and how to wait for what becomes of them."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import io
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
-import torch
-from PIL import Image
-from radiolucent.handlers import InputSpec
 from radiolucent.server.engine import ray_guard
 from radiolucent.server.engine.pool import WorkerPool
-from radiolucent.server.engine.task import ItemTask, ModelRef, WorkerEvent
+from radiolucent.server.engine.task import ItemTask, WorkerEvent
 from radiolucent.server.engine.ticket import Turn
-from torch import nn
-
-SPEC = InputSpec(size=64)
-
-
-@pytest.fixture(scope="session")
-def network(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
-    torch.manual_seed(0)
-    layers = nn.Sequential(
-        *(nn.Conv2d(1, 64, 7), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(1024, 3)),
-    )
-    path = tmp_path_factory.mktemp("network") / "model.pt"
-    torch.jit.trace(layers.eval(), torch.rand(2, 1, SPEC.size, SPEC.size)).save(str(path))
-    return ModelRef("resnet18", 1, path, hashlib.sha256(path.read_bytes()).hexdigest(), SPEC)
-
-
-@pytest.fixture
-def make_task(network: ModelRef) -> Callable[..., ItemTask]:
-    """Make a task: saliency, or another method with windows that are a forward pass each."""
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(buffer, "PNG")
-    task = ItemTask("job", "item", buffer.getvalue(), network, "saliency", {}, (0,), partial=True)
-    return lambda **changes: replace(task, **changes)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ class Life:
     def start(self) -> None:
         folder = Path(self.folder, f"run{len(list(self.folder.glob('run*')))}")
         folder.mkdir()
-        settings = {"RADIOLUCENT_REFRESH_SECONDS": "0.3", "RADIOLUCENT_WARM_MODELS": "1"}
+        settings = {"RADIOLUCENT_REFRESH_SECONDS": "0.3", "RADIOLUCENT_WARM_BYTES": "1"}
         self.gateway = self._run_gateway(folder, self.repository.root, "--workers", "1", **settings)
         self.channel = self.gateway.channel()
         self.models = model_pb2_grpc.ModelServiceStub(self.channel)
