@@ -135,7 +135,6 @@ def draw(seed: int, number: int, served: Served, files: Sequence[bytes]) -> Ask:
 
 
 def _message(random: Random, served: Served, files: Sequence[bytes]) -> pb.ExplainRequest:
-    # What all requests of some day may carry (a priority, say) is drawn here.
     vote = random.random() < 0.08
     names = random.sample(FORWARD_ONLY if vote else tuple(METHODS), random.choice((1, 1, 2)))
     message = pb.ExplainRequest(
@@ -147,6 +146,7 @@ def _message(random: Random, served: Served, files: Sequence[bytes]) -> pb.Expla
         partial_heatmaps=random.random() < 0.5,
         attributions=random.random() < 0.2,
         inputs=random.random() < 0.2,
+        priority=pb.PRIORITY_BATCH if random.random() < 0.05 else pb.PRIORITY_INTERACTIVE,
     )
     for name in names:
         message.methods.add(name=name).parameters.update(METHODS[name])
