@@ -9,8 +9,10 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# A shell that runs the tests in the background has them ignore Ctrl-C, and what they start would inherit that.
+# A shell that runs the tests in the background has them ignore Ctrl-C, nohup the end of the terminal, and what they start
+# would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 _SERVERS = ("tests/integration/", "tests/server/triton/test_triton_leftovers.py")
 """Start servers, or processes that pass for some: beside any other Triton the warden removes no folders."""

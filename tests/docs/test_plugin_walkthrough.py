@@ -40,7 +40,7 @@ def run(folder: Path, *arguments: str) -> str:
 
 
 def test_the_method_of_the_page_keeps_the_contract(package: Path) -> None:
-    assert "28 passed" in run(package, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    assert "30 passed" in run(package, "-m", "pytest", "-q", "-p", "no:cacheprovider")
 
 
 def test_the_script_of_the_page_shows_progress_and_a_map(package: Path) -> None:

@@ -29,7 +29,6 @@ def faulty(
 ) -> Iterator[Any]:
     """A gateway with two workers, short of patience and of memory, into which methods that misbehave are installed."""
     settings = {
-        "RADIOLUCENT_WORKER_HEARTBEAT_SECONDS": "5",
         "RADIOLUCENT_STALL_SECONDS": "3",
         "RADIOLUCENT_WORKER_MEMORY_BYTES": str(3 * GIB),
         "RADIOLUCENT_RECYCLE_BYTES": str(GIB),
