@@ -1,4 +1,4 @@
-"""Loading the TorchScript copy of a network. The only file of this package that needs torch."""
+"""Loading the TorchScript copy of a network."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from .errors import RepositoryError
+from .out_of_memory import ran_out
 from .repository.checksum import sha256
 
 __all__ = ["device_of", "load_torchscript"]
@@ -41,6 +42,8 @@ def load_torchscript(path: Path, checksum: str, *, device: str = "cpu") -> torch
     try:
         module: torch.jit.ScriptModule = torch.jit.load(str(path), map_location=device)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
+        if ran_out(error):
+            raise
         raise RepositoryError(path, "is not a TorchScript module") from error
     module.eval()
     for parameter in module.parameters():

@@ -9,8 +9,8 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-# A shell that runs the tests in the background has them ignore Ctrl-C, nohup the end of the terminal, and what they start
-# would inherit that.
+# A shell that runs the tests in the background has them ignore Ctrl-C, and nohup the end of the terminal; what they
+# start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from ..card import InputSpec
+from ..out_of_memory import ran_out
 from ..torchscript import device_of
 from .errors import NotDifferentiable, NotLiftable
 
@@ -37,6 +38,8 @@ def check_gradient(script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None
         with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
             _, gradient = _outputs(script, _images(spec, 1, torch.Generator().manual_seed(seed)))
     except RuntimeError as error:
+        if ran_out(error):
+            raise
         raise NotDifferentiable("has no gradient with respect to its input") from error
     if not bool(gradient.isfinite().all()):
         raise NotDifferentiable("has a gradient that is not finite")
@@ -74,6 +77,8 @@ def check_fidelity(
         try:
             got = _outputs(lifted, images)
         except (RuntimeError, TypeError, ValueError) as error:
+            if ran_out(error):
+                raise
             raise NotLiftable(f"cannot be lifted: its layers do not run on a batch of {count}") from error
         for what, ours, theirs in zip(("outputs", "gradients"), got, expected, strict=True):
             difference = float((ours - theirs).abs().max() / theirs.abs().max().clamp(min=1e-30))

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import fx, nn
 
+from ..out_of_memory import ran_out
 from .errors import NotLiftable
 from .layers import NON_LINEAR, layer_of
 
@@ -51,6 +52,8 @@ def lift(script: torch.jit.ScriptModule) -> fx.GraphModule:
     except NotLiftable:
         raise
     except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
+        if ran_out(error):
+            raise
         raise NotLiftable(f"has a graph that is not understood ({type(error).__name__})") from error
     if not isinstance(output, fx.Node):
         raise NotLiftable("does not answer with one tensor that depends on the image")

@@ -94,8 +94,14 @@ class Attempt:
         try:
             while not cancelled.done():
                 await asyncio.wait({cancelled}, timeout=self._heartbeat_s)
-                silent = time.monotonic() - self._heard >= self._heartbeat_s
-                if silent and not cancelled.done() and (problem := await self._problem()):
+                if cancelled.done() or time.monotonic() - self._heard < self._heartbeat_s:
+                    continue
+                asking = asyncio.create_task(self._problem())
+                try:
+                    await asyncio.wait({cancelled, asking}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    asking.cancel()
+                if not cancelled.done() and (problem := asking.result()):
                     _log.warning("worker process %d %s", self._actor.pid, problem)
                     return
         finally:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import uuid
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import InvalidRequest, QueueFull
@@ -47,15 +49,18 @@ class Demand:
     priority
         Whether somebody waits for it.
     nbytes
-        Memory of its X-ray and of all maps that it will give.
+        Tells the memory of its X-ray and of all maps that it will give.
     remaining_s
         Tells the estimated work that is still to be done, in seconds of one worker.
+    works
+        Whether it needs a worker: how much work waits does not matter to a plan.
     """
 
     caller: Hashable
     priority: Priority
-    nbytes: int
-    remaining_s: Callable[[], float]
+    nbytes: Callable[[], int]
+    remaining_s: Callable[[], float] = lambda: 0.0
+    works: bool = True
 
 
 class Backlog:
@@ -88,14 +93,30 @@ class Backlog:
             If it needs more memory than its caller can ever have.
         """
         most = self._limits.nbytes * _CALLER_SHARE
-        if demand.nbytes > most:
-            needs = f"its maps take {demand.nbytes / _MIB:.0f} MiB; the limit is {most / _MIB:.0f} MiB"
+        if (needed := demand.nbytes()) > most:
+            needs = f"its X-ray and maps take {needed / _MIB:.0f} MiB; the limit is {most / _MIB:.0f} MiB"
             raise InvalidRequest.of("methods", f"{needs}: ask for fewer at once, or without attributions")
         everybody = list(self._demands.values())
         own = [one for one in everybody if one.caller == demand.caller]
         self._check("all callers", everybody, demand, _BATCH_SHARE if demand.priority is Priority.BATCH else 1.0)
         self._check("this caller", own, demand, _CALLER_SHARE)
         self._demands[job_id] = demand
+
+    @contextmanager
+    def reading(self, caller: Hashable, priority: Priority, nbytes: int, *, works: bool = True) -> Iterator[None]:
+        """Have a request count as a job while it is read and checked.
+
+        Raises
+        ------
+        QueueFull
+            As `admit`: what has no place is not even read.
+        """
+        place = uuid.uuid4().hex
+        self.admit(place, Demand(caller, priority, lambda: nbytes, works=works))
+        try:
+            yield
+        finally:
+            self.remove(place)
 
     def remove(self, job_id: str) -> None:
         """Forget a job that has ended."""
@@ -112,11 +133,11 @@ class Backlog:
         next_end = work / len(demands) if demands else 0.0
         if len(demands) >= max(1, limits.jobs * share):
             raise _full(f"{len(demands)} jobs of {whose} wait or run already", next_end)
-        if work >= limits.seconds * share:
+        if new.works and work >= limits.seconds * share:
             waits = f"work of {whose} for {work:.0f} s waits or runs already"
             raise _full(waits, work - limits.seconds * share)
-        nbytes = sum(one.nbytes for one in demands)
-        if nbytes + new.nbytes > limits.nbytes * share:
+        nbytes = sum(one.nbytes() for one in demands)
+        if nbytes + new.nbytes() > limits.nbytes * share:
             raise _full(f"jobs of {whose} take {nbytes / _MIB:.0f} MiB of memory already", next_end)
 
 

@@ -8,6 +8,7 @@ import math
 import time
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,7 @@ __all__ = ["EngineLimits", "ExplanationEngine"]
 
 _LOG = logging.getLogger(__name__)
 _FLOAT_BYTES = 4
+_LOOK_SECONDS = 10.0
 _MOST_LABELS = 10**6
 
 
@@ -141,10 +143,15 @@ class ExplanationEngine:
         check_request_id(order.request_id)
         check_instance(order.instance)
         calls = check_methods(order.methods, self._registry)
-        fingerprint = await self._classifier.in_thread(order.fingerprint)
-        if order.request_id and (job := self._store.join(caller, order.request_id, fingerprint)):
-            return _joined(job, order)
-        xray = await self._classifier.decode(order.image)
+        place = AsyncExitStack()
+        if not self._store.knows(caller, order.request_id):  # who comes back to his job needs no place
+            works = not order.dry_run
+            place.enter_context(self._backlog.reading(caller, order.priority, len(order.image), works=works))
+        async with place:
+            fingerprint = await self._classifier.in_thread(order.fingerprint)
+            if order.request_id and (job := self._store.join(caller, order.request_id, fingerprint)):
+                return _joined(job, order)
+            xray = await self._classifier.decode(order.image)
         # From here on nothing waits, so that of two equal requests the second finds the job of the first.
         if order.request_id and (job := self._store.join(caller, order.request_id, fingerprint)):
             return _joined(job, order)
@@ -178,13 +185,16 @@ class ExplanationEngine:
             catalog=self._catalog,
             planner=self._planner,
             workers=self._workers,
+            kept_bytes=len(order.image) + (0 if order.dry_run else _result_bytes(order, len(calls), explained)),
+            decoded_bytes=xray.pixels.nbytes,
             estimated_s=0.0 if order.dry_run else self._planner.seconds(calls, explained, _likely_labels(order)),
             classify_seconds=self._limits.classify_seconds,
             # What reading the image took is part of the time that the caller has.
             seconds=longest if order.keep else min(seconds - (time.monotonic() - begin), longest),
+            longest_seconds=longest,
         )
-        nbytes = len(order.image) + (0 if order.dry_run else _result_bytes(order, len(calls), explained))
-        self._backlog.admit(job.job_id, Demand(caller, order.priority, nbytes, run.remaining_s))
+        demand = Demand(caller, order.priority, run.nbytes, run.remaining_s, works=not order.dry_run)
+        self._backlog.admit(job.job_id, demand)
         self._store.add(job)
         self._start(self._see_through(job, run))
         return job
@@ -235,6 +245,16 @@ class ExplanationEngine:
         self._runs.add(task)  # the loop itself holds tasks weakly only
         task.add_done_callback(self._runs.discard)
 
+    def _expire_later(self, job: Job, seconds: float) -> None:
+        """Let results go when their time is over, also where nobody asks for anything any more."""
+
+        def expire() -> None:
+            self._store.sweep()
+            if job in self._store:  # somebody still reads it
+                self._expire_later(job, _LOOK_SECONDS)
+
+        asyncio.get_running_loop().call_later(seconds, expire)
+
     async def _see_through(self, job: Job, run: JobRun) -> None:
         try:
             with self._catalog.lease():  # what classifies is explained to the end, also if it is removed meanwhile
@@ -247,8 +267,7 @@ class ExplanationEngine:
             self._backlog.remove(job.job_id)
         job.end(summary, error, self._limits.retention_seconds)
         self._store.ended(job)
-        # Results go when their time is over, also where nobody asks for anything any more.
-        asyncio.get_running_loop().call_later(self._limits.retention_seconds + 0.1, self._store.sweep)
+        self._expire_later(job, self._limits.retention_seconds + 0.1)
         _LOG.info("job %s ended: %s", job.job_id, job.state.value)
 
 

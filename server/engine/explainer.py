@@ -17,6 +17,7 @@ from ...handlers.decode import decode
 from ...handlers.errors import HandlersError, ImageError
 from ...handlers.image import XRay
 from ...handlers.limits import MAX_PIXELS
+from ...handlers.out_of_memory import ran_out
 from ...handlers.preprocess import Prepared, preprocess
 from ...plugins import (
     Applicability,
@@ -33,7 +34,6 @@ from ...plugins import (
     facts_of,
     heatmap,
 )
-from .memory import ran_out
 from .task import (
     FailureReason,
     ItemTask,

@@ -90,6 +90,11 @@ class Job:
         return self.state is JobState.RUNNING
 
     @property
+    def watched(self) -> bool:
+        """Whether somebody reads its events."""
+        return self._watchers > 0
+
+    @property
     def stop_cause(self) -> StopCause | None:
         """Why it was asked to stop; None if it was not."""
         return self._stop_cause

@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import AsyncGenerator, Hashable
 from datetime import datetime, timezone
 
+from ..errors import JobNotFound
 from .events import Event, Heartbeat, Heatmap, Progress, Record, Summary
 
 __all__ = ["EventLog"]
@@ -32,6 +33,7 @@ class EventLog:
         self._nbytes = 0
         self.last_sequence = 0
         """Sequence of the last event; 0 before the first."""
+        self._discarded = False
         self.closed = False
         """Whether the last event is in it: a summary."""
 
@@ -71,6 +73,14 @@ class EventLog:
         self._changed = asyncio.Event()
         return record
 
+    def discard(self) -> None:
+        """Let go of all events; who has not read to the end never will."""
+        self._discarded = True
+        self._records.clear()
+        self._sequences.clear()
+        self._latest.clear()
+        self._nbytes = 0
+
     async def follow(self, after: int, heartbeat_seconds: float) -> AsyncGenerator[Record, None]:
         """Yield the events after a sequence, those to come included; ends after the summary.
 
@@ -85,9 +95,16 @@ class EventLog:
         ------
         Record
             With strictly increasing sequence; a heartbeat repeats the one before it.
+
+        Raises
+        ------
+        JobNotFound
+            If the events are discarded before the summary was read.
         """
         position = after
         while True:
+            if self._discarded and position < self.last_sequence:
+                raise JobNotFound
             if (record := self._next(position)) is not None:
                 position = record.sequence
                 yield record

@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 import psutil
-import torch
 
-__all__ = ["limit_memory", "memory_taken", "ran_out"]
+__all__ = ["MemoryBudget"]
+
+_STATUS = Path("/proc/self/status")
+_KIB = 1024
 
 
-def limit_memory(nbytes: int) -> None:
-    """Have this process refuse to take more memory of its own, where the system can (Linux).
+class MemoryBudget:
+    """Bounds what this process takes from now on, where the system can (Linux).
 
     The allocation that would go over it fails, and with it the item that asked for it: the kernel ends no process, and
-    takes none of its neighbours.
+    takes none of its neighbours. What is bounded is private writable memory, whether it was written to or not
+    (`RLIMIT_DATA`), and that is what `taken` measures: a process is never refused memory while it seems to have some.
 
     Parameters
     ----------
     nbytes
-        Private writable memory (``RLIMIT_DATA``), bytes; libraries and files that are only read do not count.
+        How much, beside what it takes now; None for no bound.
     """
-    try:
-        import resource
 
-        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-        resource.setrlimit(resource.RLIMIT_DATA, (nbytes if hard < 0 else min(nbytes, hard), hard))
-    except (ImportError, AttributeError):  # another system than Unix
-        return
+    def __init__(self, nbytes: int | None) -> None:
+        self._base = _private_bytes()
+        if nbytes is None:
+            return
+        with suppress(ImportError, AttributeError):  # another system than Unix
+            import resource
 
+            _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+            soft = self._base + nbytes
+            resource.setrlimit(resource.RLIMIT_DATA, (soft if hard < 0 else min(soft, hard), hard))
 
-def memory_taken() -> int:
-    """Return this process's own memory, what it shares with others left out, bytes."""
-    taken = psutil.Process().memory_info()
-    return int(taken.rss - getattr(taken, "shared", 0))
-
-
-def ran_out(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left. Python, torch and oneDNN have three ways to say so."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
+    def taken(self) -> int:
+        """Return what it has taken of the budget, bytes."""
+        return max(0, _private_bytes() - self._base)
 
 
-_WORDS = ("can't allocate memory", "Cannot allocate memory", "std::bad_alloc", "out of memory")
+def _private_bytes() -> int:
+    """Return this process's private writable memory, bytes."""
+    with suppress(OSError):
+        for line in _STATUS.read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * _KIB
+    return int(psutil.Process().memory_info().rss)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from itertools import count
 from typing import Any
 
@@ -165,13 +166,16 @@ class Planner:
         method = call.method
         try:
             passes = method.shared_passes(call.parameters)
-            hash(passes)
+            lifted = Need.MODULES in method.needs_of(call.parameters)
         except (Exception, SystemExit):  # noqa: BLE001 - a stranger's code
             _LOG.warning("method %s cannot say what it shares", method.name, exc_info=True)
             return None
         if passes is None or model == ENSEMBLE:  # nothing is kept of a vote
             return None
-        return self.registry.origins[method.name], model, Need.MODULES in method.needs_of(call.parameters), passes
+        if not _plain(passes):
+            _LOG.warning("method %s names what it shares by something else than str, numbers and tuples", method.name)
+            return None
+        return self.registry.origins[method.name], model, lifted, passes
 
     def _item(self, job_id: str, item_id: str, order: ExplainOrder, call: CheckedCall, one: Explained) -> PlannedItem:
         card, name = one.card, call.method.name
@@ -209,6 +213,13 @@ def _sharing(group: Sequence[PlannedItem], numbers: Iterator[int]) -> Iterator[P
     yield replace(first, estimate=replace(first.estimate, shared_pass=number))
     for item in others:
         yield replace(item, estimate=ItemEstimate(0, 0.0, number))
+
+
+def _plain(value: object) -> bool:
+    """Whether a value is made of plain ones alone, whose comparison runs nobody's code."""
+    if type(value) is tuple:
+        return all(map(_plain, value))
+    return value is None or type(value) in (str, int, float, bool) or (isinstance(value, Enum) and _plain(value.value))
 
 
 def _passes(call: CheckedCall, card: ModelCard, targets: int) -> int:

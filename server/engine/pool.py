@@ -30,6 +30,8 @@ _log = logging.getLogger(__name__)
 _INSPECTION = Turn(job_id="", caller="", seconds=1.0)
 """The gateway's own turn, when a network is looked at."""
 _MIB = 2**20
+_START_SECONDS = 5.0
+"""About what a worker takes to start."""
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 
@@ -212,13 +214,20 @@ class WorkerPool:
         WorkerLost
             If the worker is lost over it, as with a network that takes all memory.
         """
-        worker = await self._place(Claim(_INSPECTION, model), again=False)
+        claim = Claim(_INSPECTION, model)
+        worker = await self._place(claim, again=False)
         assert worker is not None  # noqa: S101 - nobody cancels this claim
-        state = None
+        begin, state = time.monotonic(), None
+        looking = asyncio.ensure_future(worker.actor.inspect(model))
         try:
-            found = await worker.actor.inspect(model)
+            await asyncio.wait({looking}, timeout=self._settings.stall_s)
+            if not looking.done():
+                raise WorkerLost("no answer")
+            found = looking.result()
             state = await worker.actor.ping(self._settings.heartbeat_s)
         finally:
+            looking.cancel()
+            self._turns.settle(claim, time.monotonic() - begin)
             self._release(worker, state)
         return found
 
@@ -276,6 +285,8 @@ class WorkerPool:
                     await self._attempt(worker, ticket)
                 if ticket.ended:
                     return
+                if ticket.complete:  # All that was asked for had arrived when the worker was lost.
+                    break
                 if ticket.cancelled.is_set():
                     await ticket.fail(FailureReason.CANCELLED, "the job was stopped")
                     return
@@ -305,14 +316,15 @@ class WorkerPool:
                 stall_s=self._settings.stall_s,
             ).run()
         finally:
-            self._turns.charge(ticket.turn, time.monotonic() - begin - ticket.turn.seconds)
+            self._turns.settle(ticket, time.monotonic() - begin)
             self._release(worker, state)
 
     def _release(self, worker: _Worker, state: WorkerState | None) -> None:
         """Take a worker back, or replace it: where it was lost, or has served its time."""
         if state is not None:
             worker.warm = state.warm
-            if state.runs < self._settings.recycle_items and state.memory_bytes <= self._settings.recycle_bytes:
+            settings = self._settings
+            if state.sound and state.runs < settings.recycle_items and state.memory_bytes <= settings.recycle_bytes:
                 self._free(worker)
                 return
             memory = state.memory_bytes / _MIB
@@ -336,6 +348,7 @@ class WorkerPool:
             return None
         worker: _Worker = place.result()
         if claim.cancelled.is_set():
+            self._turns.settle(claim, 0.0)
             self._free(worker)
             return None
         return worker
@@ -360,6 +373,7 @@ class WorkerPool:
         for worker in self._workers:
             if claim in worker.reserved:
                 worker.reserved.remove(claim)
+                self._turns.settle(claim, 0.0)
 
     def _ready(self, worker: _Worker) -> None:
         """Take a worker that has started into service."""
@@ -391,7 +405,10 @@ class WorkerPool:
     async def _replace(self, worker: _Worker) -> None:
         """End a worker's process and start another, until one starts."""
         while worker.reserved:  # others may be free before
-            self._turns.push(worker.reserved.pop(), again=True)
+            claim = worker.reserved.pop()
+            self._turns.settle(claim, 0.0)
+            self._turns.push(claim, again=True)
+        worker.free_at = time.monotonic() + _START_SECONDS
         self._match()
         await worker.actor.kill()
         pause_s = _FIRST_PAUSE_SECONDS

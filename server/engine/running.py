@@ -64,12 +64,16 @@ class JobRun:
         The decoded image; let go after the classification, since it may be large and a job long.
     classifier, catalog, planner, workers
         Who does the work.
+    kept_bytes, decoded_bytes
+        What its file and all of its maps take, and what its decoded X-ray takes until it is classified.
     estimated_s
         What it will cost a worker, estimated before it is planned, seconds.
     classify_seconds
         Longest time for a classification.
     seconds
-        Longest time for everything.
+        Longest time for everything, while the caller watches.
+    longest_seconds
+        Longest time for a job that is kept when nobody watches.
     """
 
     job: Job
@@ -81,15 +85,23 @@ class JobRun:
     catalog: ModelCatalog
     planner: Planner
     workers: Workers
+    kept_bytes: int
+    decoded_bytes: int
     estimated_s: float
     classify_seconds: float
     seconds: float
+    longest_seconds: float
     _course: _Course | None = None
 
     def remaining_s(self) -> float:
         """Return what is still to be done, in estimated seconds of a worker."""
         planned = self._course is not None and self._course.planned
         return self._course.tally.remaining_s if self._course is not None and planned else self.estimated_s
+
+    def nbytes(self) -> int:
+        """Return what it holds in memory, and will hold when all its maps are there, bytes."""
+        decoded = self._course is None or not self._course.planned
+        return self.kept_bytes + (self.decoded_bytes if decoded else 0)
 
     async def __call__(self) -> tuple[Summary, Exception | None]:
         """Run the job to its end; never raises.
@@ -106,6 +118,9 @@ class JobRun:
         stopped = asyncio.ensure_future(self.job.stopped())
         try:
             await asyncio.wait({work, stopped}, timeout=self.seconds, return_when=asyncio.FIRST_COMPLETED)
+            # Somebody may have joined meanwhile and asked to keep it.
+            if self.job.keep and (left := self.longest_seconds - self.seconds) > 0:
+                await asyncio.wait({work, stopped}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 self.job.stop(StopCause.DEADLINE)  # no effect if another cause was first
                 await self._halt(work, course)
@@ -176,7 +191,13 @@ class _Course:
                 run.job.log.append(event)
         del image
         self.started = True
-        await asyncio.gather(*(self._work(one) for one in planned))
+        working = [asyncio.ensure_future(self._work(one)) for one in planned]
+        try:
+            await asyncio.gather(*working)
+        finally:  # where one broke down, the others must not go on for nobody
+            for item in working:
+                item.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
 
     async def _explained(self, name: str, classification: Classification, xray: XRay) -> Explained:
         """Take the version that classified, which may be newer than the one the request was checked against."""
@@ -204,7 +225,7 @@ class _Course:
             if hasattr(events, "aclose"):
                 stack.push_async_callback(events.aclose)
             async for event in events:
-                if isinstance(event, WorkerDone) and planned.estimate.passes:
+                if isinstance(event, WorkerDone) and event.forward_passes and planned.estimate.passes:
                     version, seconds = (item.model, item.version), event.elapsed_s - event.setup_s
                     self._run.planner.costs.learn(item.method, version, planned.estimate.passes, seconds)
                 for seen in self.tally.take(planned.task.item_id, event, job.stop_cause):

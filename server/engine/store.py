@@ -16,8 +16,8 @@ __all__ = ["JobStore"]
 class JobStore:
     """Jobs by caller. What belongs to another caller does not exist.
 
-    Results of ended jobs are dropped after `retention_seconds`, or sooner, oldest first, when together they take more
-    than `retention_bytes`. Running jobs are never dropped.
+    Results of ended jobs are dropped after `retention_seconds`, once nobody reads them any more; and sooner, oldest
+    first, whoever reads them, when together they take more than `retention_bytes`. Running jobs are never dropped.
 
     A failed job (nothing of it was computed, because Triton did not answer, say) gives its request_id free, so that the
     same request can be tried again; it can still be looked at by its job_id.
@@ -56,6 +56,10 @@ class JobStore:
         """Memory that results of ended jobs take, bytes."""
         return self._kept_bytes
 
+    def __contains__(self, job: Job) -> bool:
+        """Whether a job runs or its results are kept."""
+        return self._jobs.get(job.job_id) is job
+
     def find(self, caller: Caller, job_id: str) -> Job:
         """Return a caller's job.
 
@@ -69,6 +73,10 @@ class JobStore:
         if job is None or job.caller != caller:
             raise JobNotFound
         return job
+
+    def knows(self, caller: Caller, request_id: str) -> bool:
+        """Return whether there is a job that a request with this identifier started."""
+        return bool(request_id) and _key(caller, request_id) in self._by_request
 
     def join(self, caller: Caller, request_id: str, fingerprint: str) -> Job | None:
         """Return the job that a request started before, None if there is none.
@@ -113,9 +121,9 @@ class JobStore:
         oldest_allowed = self._clock() - self._retention_seconds
         # Jobs are put there when they end, so their order is that of their ends.
         for job_id, ended_at in tuple(self._ended.items()):
-            if ended_at > oldest_allowed and self._kept_bytes <= self._retention_bytes:
-                return
-            self._drop(self._jobs[job_id])
+            job = self._jobs[job_id]
+            if self._kept_bytes > self._retention_bytes or (ended_at <= oldest_allowed and not job.watched):
+                self._drop(job)
 
     def close(self) -> None:
         """Take no new job any more."""
@@ -125,6 +133,7 @@ class JobStore:
         del self._ended[job.job_id]
         del self._jobs[job.job_id]
         self._kept_bytes -= job.log.nbytes
+        job.log.discard()  # who still reads it slowly must not keep it
         self._forget_request(job)
 
     def _forget_request(self, job: Job) -> None:

@@ -25,6 +25,7 @@ __all__ = ["Tally", "stopped"]
 @dataclass
 class _Account:
     planned: PlannedItem
+    seconds: float
     asked_at: float = field(default_factory=time.monotonic)
     share: float = 0.0
     delivered: list[str] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Tally:
     """
 
     def __init__(self, planned: Sequence[PlannedItem]) -> None:
-        self._accounts = {one.task.item_id: _Account(one) for one in planned}
+        self._accounts = {one.task.item_id: _Account(one, one.estimate.seconds) for one in planned}
         self._cost = sum(one.estimate.seconds for one in planned)
         self._fraction = 0.0
         self._inputs_seen: set[tuple[str, int]] = set()
@@ -75,7 +76,7 @@ class Tally:
     @property
     def remaining_s(self) -> float:
         """What is still to be done, in estimated seconds of a worker."""
-        return sum(account.planned.estimate.seconds * (1 - account.share) for account in self._accounts.values())
+        return sum(account.seconds * (1 - account.share) for account in self._accounts.values())
 
     @property
     def stopped_short(self) -> bool:
@@ -118,10 +119,19 @@ class Tally:
             case WorkerDone(forward_passes=passes, elapsed_s=elapsed):
                 account.end(elapsed, passes, None)
             case WorkerFailure(reason=reason, message=message, elapsed_s=elapsed, forward_passes=passes):
+                self._hand_on(account)
                 if reason is FailureReason.CANCELLED and cause is not None:
                     reason, message = stopped(cause)
                 account.end(elapsed, passes, reason)
                 yield Failure(_only(planned.item, account.missing), reason, message)
+
+    def _hand_on(self, failed: _Account) -> None:
+        """Have the next of those that share passes pay for them, since the one that was to make them failed."""
+        number = failed.planned.estimate.shared_pass
+        others = (one for one in self._accounts.values() if one.planned.estimate.shared_pass == number)
+        heir = next((one for one in others if number and not one.ended and one is not failed), None)
+        if heir is not None:
+            heir.seconds, failed.seconds = heir.seconds + failed.seconds, 0.0
 
     def once(self, seen: ModelInput) -> Iterator[Event]:
         """Yield an input if its network's has not been told yet."""

@@ -94,6 +94,11 @@ class Ticket(Claim):
             self._task, targets=tuple(self._missing), want_input=self._task.want_input and not self._input_sent
         )
 
+    @property
+    def complete(self) -> bool:
+        """Whether every target has its final map."""
+        return not self._missing
+
     def cancel(self) -> None:
         """Have it stop; events up to its end still go to the reader."""
         self.cancelled.set()

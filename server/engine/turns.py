@@ -8,6 +8,7 @@ asked for; who has had more than his share waits for it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Hashable
 
 from .order import Priority
@@ -37,17 +38,9 @@ class FairTurns:
 
     def remove(self, one: Claim) -> bool:
         """Take something out; False if it does not wait."""
-        line, path = self._root, [key for key, _ in _path(one.turn)]
-        for key in path:
-            if key not in line.branches:
-                return False
-            line = line.branches[key]
-        if one not in line.claims:
-            return False
-        line.claims.remove(one)
-        self._root.prune(path)
-        self._length -= 1
-        return True
+        found = self._root.remove(_path(one.turn), one)
+        self._length -= found
+        return found
 
     def pop(self, warm: Collection[tuple[str, int]]) -> tuple[Claim, ...]:
         """Take out what is next for a worker: one, and all that shares its passes; empty if nothing waits.
@@ -64,14 +57,19 @@ class FairTurns:
         self._length -= len(taken)
         return taken
 
-    def charge(self, turn: Turn, seconds: float) -> None:
-        """Count what something cost that it was not estimated to cost, seconds; less than 0 where it cost less."""
-        branches = self._root
-        for key, weight in _path(turn):
-            branches.charge(key, seconds / weight)
-            if key not in branches.branches:
-                return
-            branches = branches.branches[key]
+    def settle(self, one: Claim, seconds: float) -> None:
+        """Take the end of something that was popped: count what it cost instead of what it was estimated to cost.
+
+        Call it once for each. Until then its caller is held to have had the estimate.
+
+        Parameters
+        ----------
+        one
+            What was popped.
+        seconds
+            What it really cost a worker; 0 where it did not run.
+        """
+        self._root.settle(_path(one.turn), one.turn.seconds, seconds)
 
     def waiting_seconds(self, caller: Hashable, priority: Priority) -> float:
         """Return the estimated cost of what waits for a caller."""
@@ -92,41 +90,76 @@ class _Branches:
         self.branches: dict[Hashable, _Branches] = {}
         self._weights: dict[Hashable, float] = {}
         self._starts: dict[Hashable, float] = {}
-        """Where each branch stands in virtual time: its next turn starts then. Those that wait for nothing stay until
-        the others have come as far."""
+        """Where each branch stands in virtual time: its next turn starts then."""
+        self._running: Counter[Hashable] = Counter()
+        """How much of each branch was popped and has not been settled."""
+        self._served: dict[Hashable, int] = {}
+        """When each branch had its last turn, in turns: of those that stand at the same time, who waited longest."""
+        self._turns = 0
         self._now = 0.0
+        """Virtual time: work that was done here, divided between those that wanted some."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits here."""
+        return bool(self.claims) or any(branch.waits for branch in self.branches.values())
 
     def branch(self, key: Hashable, weight: float) -> _Branches:
-        """Return a branch that has something to wait for from now on: it has no claim to the time before."""
-        if key not in self.branches:
-            self.branches[key] = _Branches()
+        """Return a branch that has something to wait for from now on.
+
+        It has no claim to the time before, and stands no worse than the one of the others whose turn is next.
+        """
+        below = self.branches.setdefault(key, _Branches())
+        if not below.waits:
+            others = (self._starts[one] for one, branch in self.branches.items() if branch.waits)
             self._weights[key] = weight
-            self._starts[key] = max(self._now, self._starts.get(key, 0.0))
-        return self.branches[key]
+            self._starts[key] = max(min(self._now, min(others, default=self._now)), self._starts.get(key, 0.0))
+        return below
 
     def pop(self, warm: Collection[tuple[str, int]]) -> tuple[Claim, ...]:
         if self.claims:
             return self._pop_claim(warm)
-        key = min(self.branches, key=self._starts.__getitem__)
-        self._now = self._starts[key]
+        key = min((key for key, branch in self.branches.items() if branch.waits), key=self._place)
+        self._now = max(self._now, self._starts[key])
+        self._turns += 1
+        self._served[key] = self._turns
         taken = self.branches[key].pop(warm)
         self._starts[key] += sum(one.turn.seconds for one in taken) / self._weights[key]
-        self.prune([key])
-        self._starts = {one: at for one, at in self._starts.items() if one in self.branches or at > self._now}
+        self._running[key] += len(taken)
+        self._forget()
         return taken
 
-    def charge(self, key: Hashable, seconds: float) -> None:
-        if key in self._starts:
-            self._starts[key] = max(self._now, self._starts[key] + seconds)
-
-    def prune(self, path: list[Hashable]) -> None:
-        """Remove what has nothing to wait for along a path."""
+    def settle(self, path: list[tuple[Hashable, float]], estimated: float, seconds: float) -> None:
         if not path:
             return
-        below = self.branches[path[0]]
-        below.prune(path[1:])
-        if not below.branches and not below.claims:
-            del self.branches[path[0]], self._weights[path[0]]
+        (key, weight), *below = path
+        active = sum(self._weights[one] for one, branch in self.branches.items() if branch.waits or self._running[one])
+        self._starts[key] = max(self._now, self._starts[key] + (seconds - estimated) / weight)
+        self._now += seconds / active
+        self._running[key] -= 1
+        self.branches[key].settle(below, estimated, seconds)
+        self._forget()
+
+    def remove(self, path: list[tuple[Hashable, float]], one: Claim) -> bool:
+        if path:
+            (key, _), *below = path
+            found = key in self.branches and self.branches[key].remove(below, one)
+            self._forget()
+            return found
+        if one not in self.claims:
+            return False
+        self.claims.remove(one)
+        return True
+
+    def _place(self, key: Hashable) -> tuple[float, int]:
+        return round(self._starts[key], 6), self._served.get(key, 0)
+
+    def _forget(self) -> None:
+        """Forget branches that have nothing waiting or running, once the others have come as far in virtual time."""
+        for key in [key for key, at in self._starts.items() if at <= self._now + 1e-6]:
+            if not self._running[key] and not self.branches[key].waits:
+                del self.branches[key], self._starts[key], self._weights[key], self._running[key]
+                self._served.pop(key, None)
 
     def _pop_claim(self, warm: Collection[tuple[str, int]]) -> tuple[Claim, ...]:
         bound = self.claims[0].turn.seconds + _LOAD_S
@@ -134,11 +167,10 @@ class _Branches:
             (one for one in self.claims if one.model in warm and one.turn.seconds <= bound),
             self.claims[0],
         )
+        self.claims.remove(chosen)
         shares = chosen.turn.shares
-        others = (
-            [] if shares is None else [one for one in self.claims if one.turn.shares == shares and one is not chosen]
-        )
-        for one in (chosen, *others):
+        others = [one for one in self.claims if shares is not None and one.turn.shares == shares]
+        for one in others:
             self.claims.remove(one)
         return chosen, *others
 

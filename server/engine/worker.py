@@ -15,14 +15,16 @@ import torch
 from ...handlers.errors import HandlersError
 from ...plugins import Applicability, Cancelled, Need, load_registry
 from .explainer import Explainer
-from .memory import limit_memory, memory_taken
-from .task import ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
+from .memory import MemoryBudget
+from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
 
 __all__ = ["CONTROL_GROUP", "ExplanationWorker", "WorkerState"]
 
 CONTROL_GROUP = "control"
 """Concurrency group of the calls that must be answered while a task runs."""
 
+_LOOK_SECONDS = 1.0
+_UNSOUND = (FailureReason.OUT_OF_MEMORY, FailureReason.WORKER)
 _LITTER_BYTES = 128 * 2**20
 """Growth of a worker after which what nobody refers to is looked for."""
 _QUEUE_EVENTS = 8
@@ -42,9 +44,11 @@ class WorkerState:
     runs : int
         Tasks that it has taken on.
     memory_bytes : int
-        Its own memory, what it shares with other processes left out.
+        What it has taken of the memory that it may take.
     quiet_s : float
         Seconds since its method made a forward pass or gave another sign; 0 where none runs.
+    sound : bool
+        Whether it can be trusted with more; not once it ran out of memory or its thread broke down.
     """
 
     pid: int
@@ -52,6 +56,7 @@ class WorkerState:
     runs: int
     memory_bytes: int
     quiet_s: float
+    sound: bool = True
 
 
 class ExplanationWorker:
@@ -76,13 +81,14 @@ class ExplanationWorker:
         torch.set_num_threads(threads)
         # Ray shows a worker the graphics card that it was given, and no other.
         device = torch.device("cuda") if torch.cuda.is_available() else None
-        if device is None:  # what a graphics card maps counts as well, and is no memory of this machine
-            limit_memory(memory_bytes)
-        else:  # Tensor cores round to ten bits by default; explanations are float32 everywhere.
+        # What a graphics card maps counts as well, and is no memory of this machine.
+        self._memory = MemoryBudget(memory_bytes if device is None else None)
+        if device is not None:  # Tensor cores round to ten bits by default; explanations are float32 everywhere.
             torch.backends.cudnn.allow_tf32 = False
         self._explainer = Explainer(load_registry(), warm_bytes=warm_bytes, max_pixels=max_pixels, device=device)
         gc.freeze()  # what was imported stays: collections need not look at it
-        self._tidy_bytes = memory_taken()
+        self._tidy_bytes = 0
+        self._sound = True
         self._cancelled: set[int] = set()
         self._runs = 0
         self._sign: float | None = None
@@ -117,7 +123,10 @@ class ExplanationWorker:
         )
         thread.start()
         try:
-            yield from outbox
+            for event in outbox.until_ended(thread.is_alive):
+                if isinstance(event, WorkerFailure) and event.reason in _UNSOUND:
+                    self._sound = False
+                yield event
         finally:
             self._cancelled.add(run_id)
             outbox.close()
@@ -146,7 +155,8 @@ class ExplanationWorker:
         """Answer."""
         sign = self._sign
         quiet_s = 0.0 if sign is None else time.monotonic() - sign
-        return WorkerState(os.getpid(), self._explainer.warm, self._runs, memory_taken(), quiet_s)
+        taken = self._memory.taken()
+        return WorkerState(os.getpid(), self._explainer.warm, self._runs, taken, quiet_s, self._sound)
 
     def _tidy_up(self) -> None:
         """Let go of what lies about, where it may be much.
@@ -154,9 +164,9 @@ class ExplanationWorker:
         Graphs of layers are cycles. Python's own full collections are rare in a process of many objects, and what they
         leave lying about may be hundreds of megabytes of weights. One takes a third of a second: not after every item.
         """
-        if memory_taken() > self._tidy_bytes + _LITTER_BYTES:
+        if self._memory.taken() > self._tidy_bytes + _LITTER_BYTES:
             gc.collect()
-            self._tidy_bytes = memory_taken()
+            self._tidy_bytes = self._memory.taken()
 
     def _gives_sign(self) -> bool:
         """Note that the method is alive."""
@@ -192,9 +202,15 @@ class _Outbox:
             return False
         return True
 
-    def __iter__(self) -> Iterator[WorkerEvent]:
+    def until_ended(self, alive: Callable[[], bool]) -> Iterator[WorkerEvent]:
+        """Yield the events up to the last, which is a failure where their thread ends without one."""
         while True:
-            event = self._events.get()
+            try:
+                event = self._events.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                if alive() or not self._events.empty():
+                    continue
+                event = WorkerFailure(FailureReason.WORKER, "the worker broke down", ())
             yield event
             if isinstance(event, (WorkerDone, WorkerFailure)):
                 return

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from radiolucent.handlers.repository import Repository
-from radiolucent.plugins import Registry
+from radiolucent.plugins import Need, Parameters, Registry
+from radiolucent.plugins.methods import Saliency
+from radiolucent.plugins.registry import Origin
 from radiolucent.server.engine.costs import CostModel
 from radiolucent.server.engine.events import Target, TargetReason
 from radiolucent.server.engine.order import ExplainOrder
 from radiolucent.server.engine.plan import Explained, PlannedItem, Planner
+from radiolucent.server.engine.tally import Tally
+from radiolucent.server.engine.task import FailureReason, WorkerFailure, WorkerProgress
 from radiolucent.server.engine.validate import check_methods
 
 SMALL = ("resnet18", 1)
@@ -104,3 +109,63 @@ def test_a_request_is_priced_before_it_is_known_what_it_explains(
     networks = [[planner.repository.card(name, 1)] for name in ("resnet34", "resnet18")]
     planned_s = sum(one.estimate.seconds for one in planned(*methods))
     assert planner.seconds(calls, networks, labels=1) == pytest.approx(planned_s)
+
+
+class Hostile(Saliency):
+    """Whatever the plan asks it is wrong."""
+
+    name = "hostile"
+
+    def __init__(self, shares: object = None, needs: Exception | None = None) -> None:
+        self._shares, self._needs = shares, needs
+
+    def shared_passes(self, params: Parameters) -> Any:  # noqa: ANN401
+        return self._shares
+
+    def needs_of(self, params: Parameters) -> frozenset[Need]:
+        if self._needs is not None:
+            raise self._needs
+        return self.needs
+
+
+class Equal:
+    """Compares by code of its own."""
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("not to be run in the gateway")
+
+
+@pytest.mark.parametrize(
+    "method", [Hostile(Equal()), Hostile((Equal(),)), Hostile(["list"]), Hostile("passes", ValueError("no"))]
+)
+def test_a_strangers_method_cannot_break_the_plan(
+    method: Hostile, registry: Registry, repository: Repository, make_order: MakeOrder
+) -> None:
+    stranger = Registry({**registry.methods, "hostile": method}, {**registry.origins, "hostile": Origin("x", "1")}, ())
+    planner = Planner(stranger, repository, CostModel())
+    order = make_order("hostile", "saliency")
+    calls = check_methods(order.methods, stranger)
+    card = repository.card("resnet18", 1)
+    explained = Explained(card.name, 1, card, (Target("Nodule", TargetReason.ASKED),), {})
+    items = planner.plan("job", order, calls, [explained])
+    assert [one.estimate.shared_pass for one in items] == [0, 0]
+    assert planner.seconds(calls, [[card], [card]], 1) > 0
+
+
+def test_where_the_first_of_a_shared_pass_fails_the_next_one_pays(
+    planned: Callable[..., tuple[PlannedItem, ...]],
+) -> None:
+    items = planned("smooth_grad", "var_grad")
+    tally = Tally(items)
+    leader, follower = items[0], items[1]
+    assert (leader.estimate.shared_pass, follower.estimate.seconds) == (follower.estimate.shared_pass, 0.0)
+    before = tally.remaining_s
+    list(tally.take(leader.task.item_id, WorkerFailure(FailureReason.METHOD, "it raised", (0,)), None))
+    assert tally.remaining_s == pytest.approx(before)
+    assert tally.job_fraction == pytest.approx(0.0)
+    list(tally.take(follower.task.item_id, WorkerProgress(1, 2), None))
+    share = 0.5 * leader.estimate.seconds / sum(one.estimate.seconds for one in items)
+    assert tally.job_fraction == pytest.approx(share)

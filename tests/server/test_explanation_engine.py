@@ -24,7 +24,7 @@ from radiolucent.server.engine.events import (
     TargetReason,
 )
 from radiolucent.server.engine.explain import ExplanationEngine
-from radiolucent.server.engine.job import Job
+from radiolucent.server.engine.job import Job, StopCause
 from radiolucent.server.engine.order import ExplainOrder, Priority, TargetChoice
 from radiolucent.server.engine.task import FailureReason
 from radiolucent.server.errors import (
@@ -437,6 +437,85 @@ async def test_while_it_drains_running_jobs_end_and_new_ones_are_refused(
     workers.hold.set()
     await asyncio.wait_for(draining, 1)
     assert job.state is JobState.DONE
+
+
+async def test_a_job_that_a_second_client_asks_to_keep_outlives_the_first_ones_deadline(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, workers: Any
+) -> None:
+    workers.hold = asyncio.Event()
+    request_id = str(uuid4())
+    job = await engine.submit(make_order(request_id=request_id), caller, seconds=0.3)
+    assert await engine.submit(make_order(request_id=request_id, keep=True), caller) is job
+    await asyncio.sleep(0.5)
+    assert job.running
+    workers.hold.set()
+    await asyncio.wait_for(job.ended(), 1)
+    assert job.state is JobState.DONE
+
+
+async def test_what_has_no_place_is_not_even_read(
+    make_engine: Callable[..., ExplanationEngine], make_order: MakeOrder, caller: Caller, workers: Any
+) -> None:
+    engine = make_engine(backlog=BacklogLimits(jobs=2))
+    reading = 0
+    decode = engine._classifier.decode
+
+    async def counted(image: bytes) -> Any:
+        nonlocal reading
+        reading += 1
+        await asyncio.sleep(0.05)
+        return await decode(image)
+
+    engine._classifier.decode = counted  # type: ignore[method-assign]
+    workers.hold = asyncio.Event()
+    request_id = str(uuid4())
+    both = await asyncio.gather(
+        engine.submit(make_order(request_id=request_id), caller),
+        *(engine.submit(make_order(), caller) for _ in range(20)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(one, QueueFull) for one in both) == 20
+    assert reading == 1
+    # Who comes back to his job is let in, however full it is.
+    assert await engine.submit(make_order(request_id=request_id), caller) is both[0]
+    workers.hold.set()
+
+
+async def test_a_decoded_image_counts_until_it_is_classified(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, triton: Any, workers: Any
+) -> None:
+    triton.hold, workers.hold = asyncio.Event(), asyncio.Event()
+    job = await engine.submit(make_order(), caller)
+    (demand,) = engine._backlog._demands.values()
+    before = demand.nbytes()
+    triton.hold.set()
+    await until(lambda: len(workers.tasks) == 2)
+    assert before - demand.nbytes() == 32 * 24 * 4
+    job.stop(StopCause.CALLER)
+    await job.ended()
+
+
+async def test_where_one_item_breaks_down_the_others_do_not_go_on_for_nobody(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, workers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = []
+    whole = workers.run
+
+    async def run(task: Any, turn: Any) -> Any:
+        if task.model.name == "resnet34":
+            raise KeyError("a bug")
+        try:
+            async for event in whole(task, turn):
+                yield event
+        finally:
+            left.append(task.model.name)
+
+    monkeypatch.setattr(workers, "run", run)
+    workers.hold = asyncio.Event()
+    job = await engine.submit(make_order(), caller)
+    await asyncio.wait_for(job.ended(), 1)
+    assert job.state is JobState.FAILED
+    assert left == ["resnet18"]
 
 
 async def test_the_deadline_counts_from_the_call(

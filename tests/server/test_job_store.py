@@ -121,3 +121,22 @@ async def test_a_closed_store_takes_nothing(store: JobStore) -> None:
     store.close()
     with pytest.raises(Stopping):
         store.admit()
+
+
+async def test_results_that_are_being_read_outlive_their_time_but_not_their_room(
+    store: JobStore, start: Callable[[str], Job], clock: Clock, caller: Caller
+) -> None:
+    read, other = start("a"), start("b")
+    reader = read.watch()
+    end(store, read)
+    await anext(reader)
+    clock.now += 100
+    assert store.find(caller, read.job_id) is read
+    for _ in range(3):
+        other.log.append(ModelInput("resnet18", 1, KIB, Affine(1, 1, 0, 0)))
+    end(store, other)
+    assert read not in store
+    assert read.log.nbytes == 0, "a reader that never goes on must not keep them"
+    with pytest.raises(JobNotFound):
+        await anext(reader)
+    await reader.aclose()

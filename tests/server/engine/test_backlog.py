@@ -13,7 +13,7 @@ MIB = 2**20
 def demand(
     caller: str = "one", seconds: float = 0.0, nbytes: int = MIB, priority: Priority = Priority.INTERACTIVE
 ) -> Demand:
-    return Demand(caller, priority, nbytes, lambda: seconds)
+    return Demand(caller, priority, lambda: nbytes, lambda: seconds)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_batch_jobs_leave_a_quarter_to_interactive_ones(backlog: Backlog) -> Non
 
 def test_work_is_counted_by_its_estimate_and_shared_by_the_workers(backlog: Backlog) -> None:
     remaining = 150.0
-    backlog.admit("long", Demand("a", Priority.INTERACTIVE, MIB, lambda: remaining))
+    backlog.admit("long", Demand("a", Priority.INTERACTIVE, lambda: MIB, lambda: remaining))
     with pytest.raises(QueueFull, match="75 s") as caught:
         backlog.admit("more", demand("a", 1.0))
     assert caught.value.retry_seconds == pytest.approx(25.0), "when it is down to half of the limit"
@@ -79,3 +79,19 @@ def test_what_can_never_fit_is_not_told_to_come_back(backlog: Backlog) -> None:
         backlog.admit("huge", demand(nbytes=41 * MIB))
     assert caught.value.violations[0].field == "methods"
     assert len(backlog) == 0
+
+
+def test_what_is_being_read_has_a_place_of_its_own(backlog: Backlog) -> None:
+    with backlog.reading("a", Priority.INTERACTIVE, 30 * MIB):
+        with pytest.raises(QueueFull, match="memory"), backlog.reading("a", Priority.INTERACTIVE, 11 * MIB):
+            pytest.fail("it was read")
+        assert len(backlog) == 1
+    assert len(backlog) == 0
+
+
+def test_a_plan_is_made_however_much_work_waits(backlog: Backlog) -> None:
+    backlog.admit("hours", demand("a", 36_000.0))
+    with backlog.reading("b", Priority.INTERACTIVE, MIB, works=False):
+        pass
+    with pytest.raises(QueueFull), backlog.reading("b", Priority.INTERACTIVE, MIB):
+        pass

@@ -10,6 +10,7 @@ import pytest
 import torch
 from radiolucent.handlers import preprocess
 from radiolucent.handlers.decode import decode
+from radiolucent.handlers.lifting import fidelity
 from radiolucent.plugins import Attribution, Cancelled, NotApplicable, load_registry
 from radiolucent.server.engine import explainer as explainer_module
 from radiolucent.server.engine.explainer import Explainer
@@ -348,3 +349,15 @@ def test_what_a_strangers_method_does_to_the_network_no_other_sees(
     assert after.output_value == before.output_value
     np.testing.assert_array_equal(after.heatmap, before.heatmap)
     assert torch.get_num_threads() == threads
+
+
+def test_a_lack_of_memory_says_nothing_of_the_network(
+    explainer: Explainer, make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object, **__: object) -> Any:  # noqa: ANN401
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fidelity, "_outputs", no_memory)
+        assert failure(run(explainer, make_task(method="deep_lift"))).reason is FailureReason.OUT_OF_MEMORY
+    done(run(explainer, make_task(method="deep_lift")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from radiolucent.handlers import InputSpec
@@ -117,7 +118,7 @@ def test_what_cost_more_than_it_said_is_charged() -> None:
         turns.push(claim("liar", 0.01))
         turns.push(claim("honest", 1.0))
     assert pop(turns) is liar
-    turns.charge(liar.turn, 100.0)
+    turns.settle(liar, 100.0)
     assert order(turns)[:3] == ["honest"] * 3
 
 
@@ -163,9 +164,73 @@ def test_nothing_is_kept_of_callers_who_are_gone() -> None:
     turns = FairTurns()
     for number in range(1000):
         turns.push(claim(f"caller {number}"))
-        pop(turns)
+        turns.settle(pop(turns), 1.0)
     for branches in (turns._root, *turns._root.branches.values()):
-        assert len(branches.branches) + len(branches._starts) + len(branches._weights) <= 3
+        assert len(branches.branches) + len(branches._starts) + len(branches._weights) + len(branches._served) <= 4
+
+
+def test_new_callers_without_end_leave_nothing_behind_either() -> None:
+    turns = FairTurns()
+    turns.push(claim("caller 0"))
+    for number in range(1, 1000):  # something always waits
+        turns.push(claim(f"caller {number}"))
+        turns.settle(pop(turns), 1.0)
+    (interactive,) = turns._root.branches.values()
+    assert len(interactive.branches) < 20
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("real", [0.1, 1.0, 30.0])
+def test_a_single_item_never_waits_for_another_of_one_caller_however_wrong_his_estimates_are(
+    workers: int, real: float
+) -> None:
+    turns = FairTurns()
+    for _ in range(1000):
+        turns.push(claim("many", 1.0))
+    running = [pop(turns) for _ in range(workers)]
+    for number in range(100):
+        turns.settle(running.pop(0), real)
+        if number % 7 == 0:
+            single = claim(f"single {number}", 0.05)
+            turns.push(single)
+            assert pop(turns) is single
+            turns.settle(single, 0.05)
+        running.append(pop(turns))
+
+
+def test_a_debt_is_not_forgotten_when_nothing_waits() -> None:
+    turns = FairTurns()
+    long = claim("greedy", 3600.0)
+    turns.push(long)
+    assert pop(turns) is long  # it runs, and nothing waits
+    turns.push(claim("greedy", 3600.0))
+    turns.push(claim("patient", 0.05))
+    assert order(turns) == ["patient", "greedy"]
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_what_turns_out_dear_is_charged_even_if_nothing_waited_meanwhile(workers: int) -> None:
+    turns = FairTurns()
+    running = [claim("liar", 1.0) for _ in range(workers)]
+    for one in running:
+        turns.push(one)
+    assert [pop(turns) for _ in range(workers)] == running
+    turns.push(claim("liar", 1.0))
+    for _ in range(3):
+        turns.push(claim("honest", 1.0))
+    for one in running:
+        turns.settle(one, 3600.0)
+    assert order(turns) == ["honest"] * 3 + ["liar"]
+
+
+def test_what_did_not_run_costs_nothing() -> None:
+    turns = FairTurns()
+    turns.push(claim("one", 100.0))
+    turns.settle(pop(turns), 0.0)
+    turns.push(claim("one"))
+    turns.push(claim("other", 0.5))
+    turns.push(claim("other", 0.5))
+    assert order(turns)[0] == "one"
 
 
 def test_the_wait_of_a_caller_counts_his_own_work() -> None:
@@ -189,14 +254,20 @@ def test_the_wait_of_a_caller_counts_his_own_work() -> None:
 def test_everything_that_waits_is_taken_once(waiting: list[tuple[str, str, Priority, float]], random: object) -> None:
     turns = FairTurns()
     claims = [claim(caller, seconds, f"{caller}{job}", priority) for caller, job, priority, seconds in waiting]
-    left, taken = set(claims), []
+    left, taken, settled = set(claims), [], set[Claim]()
     for one in claims:
         turns.push(one)
         if random.random() < 0.3:  # type: ignore[attr-defined]
             taken += turns.pop(())
+            if taken and random.random() < 0.5:  # type: ignore[attr-defined]
+                turns.settle(taken[-1], random.random() * 9)  # type: ignore[attr-defined]
+                settled.add(taken[-1])
         if random.random() < 0.2 and turns.remove(one):  # type: ignore[attr-defined]
             left.discard(one)
     while len(turns):
         taken += turns.pop(())
     assert len(taken) == len(set(taken))
     assert set(taken) == left
+    for one in left - settled:
+        turns.settle(one, one.turn.seconds)
+    assert all(not node._running.total() for node in (turns._root, *turns._root.branches.values()))

@@ -39,7 +39,8 @@ def test_events_come_while_the_method_runs(worker: ExplanationWorker, make_task:
     assert isinstance(state, WorkerState)
     assert state.warm == worker.ping().warm == (("resnet18", 1),)
     assert (state.pid, state.runs, state.quiet_s) == (os.getpid(), 1, 0.0)
-    assert 2**20 < state.memory_bytes < 2**40
+    assert 0 <= state.memory_bytes < 2**40
+    assert state.sound
     assert torch.get_num_threads() == 1
 
 
@@ -125,3 +126,25 @@ def test_a_worker_tells_how_long_its_method_gave_no_sign(
     *_, state = stream
     assert isinstance(state, WorkerState)
     assert state.quiet_s == 0.0
+
+
+@pytest.mark.parametrize("breaks", ["memory", "thread"])
+def test_a_worker_that_is_not_sound_any_more_says_so(
+    worker: ExplanationWorker,
+    make_task: MakeTask,
+    png: bytes,
+    scripted: Callable[..., Explainer],
+    breaks: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def body(*_: object) -> Iterator[Attribution]:
+        raise MemoryError
+
+    worker._explainer = scripted(body)
+    if breaks == "thread":  # not even the failure can be told
+        monkeypatch.setattr(worker._explainer, "run", lambda *_: None)
+    *_, last, state = worker.run(1, make_task(method="scripted"), png)
+    assert isinstance(last, WorkerFailure)
+    assert last.reason is (FailureReason.OUT_OF_MEMORY if breaks == "memory" else FailureReason.WORKER)
+    assert isinstance(state, WorkerState)
+    assert not state.sound

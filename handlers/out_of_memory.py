@@ -1,0 +1,16 @@
+"""How Python, torch and oneDNN say that there is no memory left."""
+
+from __future__ import annotations
+
+import torch
+
+__all__ = ["ran_out"]
+
+_WORDS = ("can't allocate memory", "Cannot allocate memory", "std::bad_alloc", "out of memory")
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left: it says nothing of what was computed then."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
