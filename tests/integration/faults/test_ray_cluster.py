@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -65,12 +64,8 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster(ray_token: str) -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:
-        # Whoever started Ray in this process already fixed the token.
-        if not os.environ.get("RAY_AUTH_TOKEN"):
-            patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.delenv("RAY_gcs_rpc_server_reconnect_timeout_s", raising=False)
