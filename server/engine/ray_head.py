@@ -13,11 +13,12 @@ from pathlib import Path
 from ray._private.node import Node
 from ray._private.parameter import RayParams
 
+from .ray_port import LOOPBACK
+
 ADDRESS = "address"
 """File in the folder with the address of its head, once that is there."""
 RAY_FOLDER = "r"
 """Where in the folder Ray keeps its own files: it opens its folder to all users, who must not come this far."""
-LOOPBACK = "127.0.0.1"
 
 
 class _Head(Node):

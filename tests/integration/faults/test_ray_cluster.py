@@ -23,7 +23,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)
 
 Everything = Callable[[WorkerPool, ItemTask], Awaitable[list[WorkerEvent]]]
 Until = Callable[..., Awaitable[float]]
-LONG = {"window": 1, "stride": 1, "batch_size": 1}
+# Windows that are a forward pass each: some two seconds.
+MEDIUM = {"window": 2, "stride": 2, "batch_size": 1}
 
 NODE = """
     import json, sys
@@ -131,11 +132,11 @@ async def test_a_node_that_dies_costs_one_worker_until_it_is_back(
     pool: WorkerPool, cluster: Cluster, make_task: Callable[..., ItemTask], everything: Everything, until: Until
 ) -> None:
     running = [
-        asyncio.create_task(everything(pool, make_task(item_id=str(n), method="occlusion", parameters=LONG)))
+        asyncio.create_task(everything(pool, make_task(item_id=str(n), method="occlusion", parameters=MEDIUM)))
         for n in range(2)
     ]
     await until(lambda: all(worker.busy for worker in pool.workers), 10)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.2)
     cluster.kill("second")
     results = await asyncio.gather(*running)
     assert all(isinstance(events[-1], WorkerDone) for events in results), "the other node took over"
@@ -151,7 +152,7 @@ async def test_a_node_that_dies_costs_one_worker_until_it_is_back(
 async def test_a_cluster_whose_head_is_started_again_is_joined_again(
     pool: WorkerPool, cluster: Cluster, make_task: Callable[..., ItemTask], everything: Everything, until: Until
 ) -> None:
-    running = asyncio.create_task(everything(pool, make_task(method="occlusion", parameters=LONG)))
+    running = asyncio.create_task(everything(pool, make_task(method="occlusion", parameters=MEDIUM)))
     await until(lambda: any(worker.busy for worker in pool.workers), 10)
     for name in list(cluster.folders):
         cluster.kill(name)

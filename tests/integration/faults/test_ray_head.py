@@ -85,10 +85,8 @@ async def longest_stall() -> AsyncIterator[list[float]]:
 
 
 @in_one_loop
-@pytest.mark.parametrize("name", ["gcs_server", "raylet"])
-async def test_a_private_ray_that_breaks_is_replaced_and_its_tasks_retried(
+async def test_a_private_ray_that_loses_its_head_is_replaced_and_its_tasks_retried(
     pool: WorkerPool,
-    name: str,
     make_task: Callable[..., ItemTask],
     everything: Everything,
     until: Until,
@@ -100,8 +98,8 @@ async def test_a_private_ray_that_breaks_is_replaced_and_its_tasks_retried(
     running = asyncio.create_task(everything(pool, make_task(method="occlusion", parameters=MEDIUM)))
     await until(lambda: any(worker.busy for worker in pool.workers), 10)
     await asyncio.sleep(0.2)
-    for process in ray_processes(before, name):
-        process.kill()
+    (head,) = ray_processes(before, "gcs_server")
+    head.kill()
     noticed = await until(lambda: not pool._ray.runs.is_set(), NOTICED_SECONDS)
     assert await everything(pool, make_task(item_id="meanwhile")), "what comes meanwhile waits"
     events = await running
@@ -155,11 +153,13 @@ async def test_a_lost_guard_is_replaced_together_with_what_it_guarded(
 
 
 @in_one_loop
-async def test_a_pool_stops_while_its_ray_is_away(until: Until, ray_processes: RayProcesses, pool: WorkerPool) -> None:
+async def test_a_ray_that_loses_its_raylet_is_lost_and_its_pool_stops_while_it_is_away(
+    until: Until, ray_processes: RayProcesses, pool: WorkerPool
+) -> None:
     # The last test of this file: the fixture may stop it again.
     folder = pool._ray.runtime.folder
-    for process in ray_processes(folder, "gcs_server", "raylet"):
-        process.kill()
+    (raylet,) = ray_processes(folder, "raylet")
+    raylet.kill()
     await until(lambda: not pool._ray.runs.is_set(), NOTICED_SECONDS)
     begin = time.monotonic()
     await pool.stop()
