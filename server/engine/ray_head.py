@@ -13,9 +13,12 @@ from pathlib import Path
 from ray._private.node import Node
 from ray._private.parameter import RayParams
 
+from .ray_port import LOOPBACK
+
 ADDRESS = "address"
-"""File in Ray's folder with the address of its head, once that is there."""
-LOOPBACK = "127.0.0.1"
+"""File in the folder with the address of its head, once that is there."""
+RAY_FOLDER = "r"
+"""Where in the folder Ray keeps its own files: it opens its folder to all users, who must not come this far."""
 
 
 class _Head(Node):
@@ -29,7 +32,7 @@ def main() -> None:
     """Start Ray's head."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True, help="of the head; 0 for a free one")
+    parser.add_argument("--port", type=int, required=True, help="of the head")
     parser.add_argument("--cpus", type=int, required=True)
     parser.add_argument("--object-store-bytes", type=int, required=True)
     options = parser.parse_args()
@@ -40,7 +43,7 @@ def main() -> None:
             num_cpus=options.cpus,
             num_gpus=None,  # those that it finds
             object_store_memory=options.object_store_bytes,
-            temp_dir=str(options.folder),
+            temp_dir=str(options.folder / RAY_FOLDER),
             include_dashboard=False,
             include_log_monitor=False,
             no_monitor=True,

@@ -18,6 +18,8 @@ _log = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.5
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
+_GIVE_UP_SECONDS = 10.0
+"""Time that a start has to end when it is not wanted any more; joining a head that is there takes some three."""
 
 
 class RayKeeper:
@@ -64,7 +66,7 @@ class RayKeeper:
         try:
             self._ray = await asyncio.shield(starting)
         except asyncio.CancelledError:  # Its thread goes on: what it starts must be stopped.
-            await asyncio.wait({starting})
+            await self._give_up(starting)
             await in_thread(self.runtime.stop)
             raise
         try:
@@ -122,7 +124,7 @@ class RayKeeper:
     async def _keep(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if await in_thread(self.runtime.alive):
+            if await in_thread(self._alive):
                 continue
             _log.error("Ray is lost; it is started again, or joined as soon as it is there")
             self.runs.clear()
@@ -135,6 +137,13 @@ class RayKeeper:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_SECONDS)
             self.runs.set()
             _log.warning("Ray is back")
+
+    def _alive(self) -> bool:
+        try:
+            return self.runtime.alive()
+        except Exception:  # noqa: BLE001 - who keeps Ray must go on
+            _log.exception("It cannot be told whether Ray is there: it counts as lost")
+            return False
 
     async def _start_again(self) -> bool:
         def again() -> bool:
@@ -153,5 +162,12 @@ class RayKeeper:
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:  # Its thread goes on; stopping must wait for it.
-            await asyncio.wait({starting})
+            await self._give_up(starting)
             raise
+
+    async def _give_up(self, starting: asyncio.Future[Any]) -> None:
+        """End a start that is under way; one that hangs in Ray is left to its thread."""
+        self.runtime.give_up()
+        await asyncio.wait({starting}, timeout=_GIVE_UP_SECONDS)
+        # Nobody is told how it went.
+        starting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())

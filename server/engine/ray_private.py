@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -12,15 +13,14 @@ from ..errors import CannotServe
 from ..leftovers import abandoned, owned_folder
 from . import ray_guard
 
-__all__ = ["LOOPBACK", "NOT_INHERITED", "PrivateRay", "sweep"]
+__all__ = ["NOT_INHERITED", "PrivateRay", "sweep"]
 
-LOOPBACK = "127.0.0.1"
 _PREFIX = "radiolucent-ray-"
 _ADDRESS = "address"
 NOT_INHERITED = ("RAY_gcs_rpc_server_reconnect_timeout_s",)
 """Patience with a lost head that this process alone has: what is left of a broken Ray should end by itself."""
-_LONGEST_FOLDER = 45
-"""Ray puts Unix sockets some 60 characters below its folder; their paths must stay below 108."""
+_LONGEST_FOLDER = 40
+"""Ray puts Unix sockets 66 characters below this folder; their paths must stay below 108."""
 _START_SECONDS = 90.0
 _END_SECONDS = 10.0
 
@@ -35,38 +35,36 @@ class PrivateRay:
     object_store_bytes : int
         Size of its object store.
     port : int
-        TCP port of its head on the loopback interface; 0 for a free one.
+        TCP port of its head on the loopback interface.
     """
 
-    def __init__(self, *, cpus: int, object_store_bytes: int, port: int = 0) -> None:
-        self.port = port
-        """Port of its head, once it answers."""
+    def __init__(self, *, cpus: int, object_store_bytes: int, port: int) -> None:
         self.folder = owned_folder(_PREFIX, _LONGEST_FOLDER)
+        """For this user alone; what the gateway reads lies here, and Ray's own files in a folder below."""
         program = [sys.executable, "-m", f"{__package__}.ray_head", "--folder", str(self.folder)]
         sizes = ["--port", str(port), "--cpus", str(cpus), "--object-store-bytes", str(object_store_bytes)]
-        self._guard = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-I", "-S", ray_guard.__file__, "--folder", str(self.folder), "--", *program, *sizes],
-            # Only this process has the other end of its standard input, which closes with it, however it ends.
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=_environment(),
-            # Ctrl-C and a closed terminal reach the gateway alone, which ends its Ray in good order.
-            start_new_session=True,
-        )
+        try:
+            self._guard = subprocess.Popen(  # noqa: S603 - our own program
+                [sys.executable, "-I", "-S", ray_guard.__file__, "--folder", str(self.folder), "--", *program, *sizes],
+                # Only this process has the other end of its standard input, which closes with it, however it ends.
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                # Ctrl-C and a closed terminal reach the gateway alone, which ends its Ray in good order.
+                start_new_session=True,
+            )
+        except OSError:  # no memory for another process
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
 
     @property
     def running(self) -> bool:
         """Whether it works, or still starts."""
         return self._guard.poll() is None
 
-    def wait_for_address(self) -> str:
-        """Wait until it answers.
-
-        Returns
-        -------
-        str
-            Where, `host:port`.
+    def wait_until_it_answers(self) -> None:
+        """Wait until its head answers.
 
         Raises
         ------
@@ -77,9 +75,7 @@ class PrivateRay:
         address, said = self.folder / _ADDRESS, ""
         while self.running and time.monotonic() < deadline:
             if address.exists():
-                answer = address.read_text()
-                self.port = int(answer.rpartition(":")[2])
-                return answer
+                return
             said = _last_line(self.folder / "start.log") or said
             time.sleep(0.02)
         self.stop()
@@ -88,10 +84,14 @@ class PrivateRay:
             "Check the free memory, /dev/shm and the free space in the folder for temporary files",
         )
 
+    def give_up(self) -> None:
+        """Have it end, also while it starts; waits for nothing."""
+        if self._guard.stdin is not None:
+            self._guard.stdin.close()
+
     def stop(self) -> None:
         """End its processes and remove its folder. Safe to call again."""
-        if self._guard.stdin is not None and not self._guard.stdin.closed:
-            self._guard.stdin.close()
+        self.give_up()
         try:
             self._guard.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:

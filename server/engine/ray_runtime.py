@@ -13,7 +13,8 @@ from typing import Any
 
 from ..errors import CannotServe
 from .ray_cluster import ClusterProbe
-from .ray_private import LOOPBACK, NOT_INHERITED, PrivateRay, sweep
+from .ray_port import LOOPBACK, ReservedPort
+from .ray_private import NOT_INHERITED, PrivateRay, sweep
 
 __all__ = ["RayRuntime"]
 
@@ -44,7 +45,12 @@ class RayRuntime:
         # Holds the image of each running task (32 MiB at most) and a few maps; taken as it is used.
         self._object_store_bytes = (64 + 96 * workers) * _MIB
         self._ours: PrivateRay | None = None
+        self._port: ReservedPort | None = None
         self._probe: ClusterProbe | None = None
+        self._starting: PrivateRay | None = None
+        self._given_up = False
+        self._turn = threading.Lock()
+        """Held to begin or end a start, so that none is missed by who gives up."""
 
     @property
     def private(self) -> bool:
@@ -82,7 +88,7 @@ class RayRuntime:
             if self.private:
                 ray_constants.ENABLE_RAY_CLUSTER = False  # where something imported Ray before the environment was set
                 sweep()
-                self._ours = self._start_private(port=0)
+                self._start_private()
             self._join(ray)
         except BaseException:
             self.stop()
@@ -102,33 +108,69 @@ class RayRuntime:
         if self._ours is not None:
             if not self._ours.running:
                 self._ours.stop()
-                # On the same port: until a head answers there, no call of this process to the old one ever returns,
-                # not even those that Ray makes when it is shut down.
-                self._ours = self._start_private(port=self._ours.port)
+                self._start_private()
         elif self._probe is not None and not self._probe.head_answers():
             raise CannotServe("The head of the Ray cluster does not answer", _remedy(self._address))
         if not _shut_down(_SHUTDOWN_SECONDS):
             raise CannotServe("Ray does not let go of the old connection", _remedy(self._address))
         self._join(ray)
 
-    def _start_private(self, port: int) -> PrivateRay:
+    def give_up(self) -> None:
+        """Have a start that is under way end soon, and none begin any more. Waits for nothing; then call `stop`.
+
+        A head that still starts is ended. One that this process joins just now is not: it may take this process along.
+        """
+        with self._turn:
+            self._given_up = True
+            if self._starting is not None:
+                self._starting.give_up()
+
+    def _start_private(self) -> None:
         try:
-            ours = PrivateRay(cpus=self._cpus, object_store_bytes=self._object_store_bytes, port=port)
+            with self._turn:
+                self._go_on()
+                # The same port again: until a head answers there, no call of this process to the old one ever returns,
+                # not even those that Ray makes when it is shut down. Where a stranger listens, those do return.
+                if self._port is None or not self._port.free():
+                    self._let_go_of_port()
+                    self._port = ReservedPort()
+                self._ours = self._starting = PrivateRay(
+                    cpus=self._cpus, object_store_bytes=self._object_store_bytes, port=self._port.number
+                )
         except OSError as error:
             raise CannotServe(f"Ray does not start ({error!r})", _remedy(None)) from error
-        ours.wait_for_address()
-        return ours
+        try:
+            self._starting.wait_until_it_answers()
+        finally:
+            with self._turn:
+                self._starting = None
 
     def _join(self, ray: Any) -> None:  # noqa: ANN401
-        address = f"{LOOPBACK}:{self._ours.port}" if self._ours is not None else self._address
+        self._go_on()
         try:
-            ray.init(address=address, log_to_driver=False, configure_logging=False, job_config=_job_config())
+            ray.init(address=self._where(), log_to_driver=False, configure_logging=False, job_config=_job_config())
             if not self.private:
-                if self._probe is not None:
-                    self._probe.close()
-                self._probe = ClusterProbe()
+                # The old one goes when there is a new one: should that fail, it can still be asked.
+                before, self._probe = self._probe, ClusterProbe()
+                if before is not None:
+                    before.close()
         except (OSError, RuntimeError, ValueError, ConnectionError, ray.exceptions.RayError) as error:
             raise CannotServe(f"Ray does not start ({error!r})", _remedy(self._address)) from error
+
+    def _go_on(self) -> None:
+        if self._given_up:
+            raise CannotServe("Ray is not started, since it is being stopped", "Start the gateway again")
+
+    def _where(self) -> str:
+        address = f"{LOOPBACK}:{self._port.number}" if self._port is not None else self._address
+        if address is None:  # Ray would take this for the wish to start another.
+            raise CannotServe("The private Ray was stopped", "Start the gateway again")
+        return address
+
+    def _let_go_of_port(self) -> None:
+        if self._port is not None:
+            self._port.release()
+            self._port = None
 
     def alive(self) -> bool:
         """Return whether the Ray that was started, or joined, is still there; may take some seconds."""
@@ -163,6 +205,7 @@ class RayRuntime:
         if self._ours is not None:
             self._ours.stop()
             self._ours = None
+        self._let_go_of_port()
         if self._probe is not None:
             self._probe.close()
             self._probe = None

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -42,6 +43,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "gateway" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(180))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ray_token() -> str:
+    """The token of every Ray of these tests: Ray remembers the first that a process had, for as long as it lives.
+
+    What the tests start inherits it. It stays when they end, for the same reason.
+    """
+    os.environ["RAY_AUTH_MODE"] = "token"
+    if not os.environ.get("RAY_AUTH_TOKEN"):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    return os.environ["RAY_AUTH_TOKEN"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,8 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)
 
 Everything = Callable[[WorkerPool, ItemTask], Awaitable[list[WorkerEvent]]]
 Until = Callable[..., Awaitable[float]]
-LONG = {"window": 1, "stride": 1, "batch_size": 1}
+# Windows that are a forward pass each: some two seconds.
+MEDIUM = {"window": 2, "stride": 2, "batch_size": 1}
 
 NODE = """
     import json, sys
@@ -65,12 +65,8 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
+def cluster(ray_token: str) -> Iterator[Cluster]:
     with pytest.MonkeyPatch.context() as patch:
-        # Whoever started Ray in this process already fixed the token.
-        if not os.environ.get("RAY_AUTH_TOKEN"):
-            patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("RAY_AUTH_MODE", "token")
         patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.delenv("RAY_gcs_rpc_server_reconnect_timeout_s", raising=False)
@@ -136,11 +132,11 @@ async def test_a_node_that_dies_costs_one_worker_until_it_is_back(
     pool: WorkerPool, cluster: Cluster, make_task: Callable[..., ItemTask], everything: Everything, until: Until
 ) -> None:
     running = [
-        asyncio.create_task(everything(pool, make_task(item_id=str(n), method="occlusion", parameters=LONG)))
+        asyncio.create_task(everything(pool, make_task(item_id=str(n), method="occlusion", parameters=MEDIUM)))
         for n in range(2)
     ]
     await until(lambda: all(worker.busy for worker in pool.workers), 10)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.2)
     cluster.kill("second")
     results = await asyncio.gather(*running)
     assert all(isinstance(events[-1], WorkerDone) for events in results), "the other node took over"
@@ -156,7 +152,7 @@ async def test_a_node_that_dies_costs_one_worker_until_it_is_back(
 async def test_a_cluster_whose_head_is_started_again_is_joined_again(
     pool: WorkerPool, cluster: Cluster, make_task: Callable[..., ItemTask], everything: Everything, until: Until
 ) -> None:
-    running = asyncio.create_task(everything(pool, make_task(method="occlusion", parameters=LONG)))
+    running = asyncio.create_task(everything(pool, make_task(method="occlusion", parameters=MEDIUM)))
     await until(lambda: any(worker.busy for worker in pool.workers), 10)
     for name in list(cluster.folders):
         cluster.kill(name)

@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.timeout(300)]
 @pytest.fixture
 def small_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A disk of 64 MiB, on which temporary files go."""
-    folder = Path(tempfile.mkdtemp(prefix="disk-", dir="/tmp"))
+    # So short that a private Ray finds room for the paths of its sockets: it has the longest folder that it may have.
+    folder = Path(tempfile.mkdtemp(prefix="d-", dir="/tmp"))
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)], capture_output=True)
     if mounted.returncode != 0:
         folder.rmdir()

@@ -55,7 +55,9 @@ class Gateway(Protocol):
 def own_gateway(
     tmp_path_factory: pytest.TempPathFactory, run_gateway: Callable[..., Gateway], model_repository: Path
 ) -> Iterator[Gateway]:
-    running = run_gateway(tmp_path_factory.mktemp("own"), model_repository, "--workers", "2")
+    # It has to make a token of its own.
+    none = {"RAY_AUTH_TOKEN": "", "RAY_AUTH_MODE": "disabled"}
+    running = run_gateway(tmp_path_factory.mktemp("own"), model_repository, "--workers", "2", **none)
     yield running
     running.process.kill()
     running.process.wait()
@@ -66,6 +68,10 @@ def ray_folder(gateway: Gateway) -> Path:
         if process.name() == "gcs_server":
             return Path(process.environ()[ray_guard.MARK])
     raise AssertionError("it has no Ray")
+
+
+def has_ray(gateway: Gateway) -> bool:
+    return any(process.name() == "raylet" for process in gateway.family())
 
 
 def open_ports(gateway: Gateway) -> dict[int, tuple[str, str]]:
@@ -128,17 +134,25 @@ def test_each_port_of_ray_refuses_who_has_no_token(own_gateway: Gateway, token: 
         assert set(statuses.values()) <= {None, 401, 403, 404, 405}, (port, name, statuses)
 
 
-def test_the_methods_asked_are_real(own_gateway: Gateway) -> None:
+def test_the_methods_asked_are_real(own_gateway: Gateway, ray_token: str) -> None:
     """Whoever has the token gets an answer, so what refuses a stranger is the token."""
     head = next(process for process in own_gateway.family() if process.name() == "gcs_server")
     token = head.environ()["RAY_AUTH_TOKEN"]
     answers = [ask_grpc(port, METHODS[0], token) for port, found in open_ports(own_gateway).items()]
     assert grpc.StatusCode.OK in answers
+    assert token != ray_token, "the gateway made its own"
 
 
-def test_a_gateway_outlives_its_ray_and_the_minute_after_which_ray_ends_its_process(
-    own_gateway: Gateway, png: bytes
-) -> None:
+def test_no_stranger_comes_into_the_folder_of_ray(own_gateway: Gateway) -> None:
+    """Ray opens its own folder to all: the one above it is closed, and what the gateway trusts is there."""
+    folder = ray_folder(own_gateway)
+    assert {path.name for path in folder.iterdir()} == {"owner", "address", "start.log", "r"}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert folder.stat().st_uid == os.getuid()
+    assert (folder / "r" / "session_latest").is_dir()
+
+
+def test_a_gateway_outlives_its_ray_and_classifies_meanwhile(own_gateway: Gateway, png: bytes) -> None:
     before = ray_folder(own_gateway)
     begin = time.monotonic()
     for process in own_gateway.family():
@@ -146,12 +160,12 @@ def test_a_gateway_outlives_its_ray_and_the_minute_after_which_ray_ends_its_proc
             process.kill()
     with own_gateway.channel() as channel:
         stub = classification_pb2_grpc.ClassificationServiceStub(channel)
-        while time.monotonic() - begin < 70:
+        while before.exists() or not has_ray(own_gateway):
+            assert time.monotonic() - begin < 90
             stub.Classify(classification_pb2.ClassifyRequest(xray=image_pb2.XRay(file=png)), timeout=20)
-            time.sleep(1)
+            time.sleep(0.2)
     assert own_gateway.process.poll() is None
     assert ray_folder(own_gateway) != before
-    assert not before.exists()
 
 
 def test_nothing_of_a_killed_gateways_ray_is_left_after_three_seconds(own_gateway: Gateway) -> None:
