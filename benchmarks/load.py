@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--streams", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--max-jobs", type=int, default=56, help="below the streams, so that some are refused")
+    parser.add_argument("--max-jobs", type=int, default=40, help="below the streams, so that some are refused")
     parser.add_argument("--kill-every", type=float, default=20.0, help="seconds between kills of a worker")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "reliability.json")

@@ -15,7 +15,7 @@ from .course import Course, Leg, Side
 
 __all__ = ["Driver", "stopped_after"]
 
-_LONGEST_S = 240.0
+_LONGEST_S = 480.0
 """A request that has not ended by then counts as hanging."""
 _STOPPING_S = 12.0
 

@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,7 +16,7 @@ import torch
 from ...handlers.errors import HandlersError
 from ...plugins import Applicability, Cancelled, Need, load_registry
 from .explainer import Explainer
-from .memory import MemoryBudget
+from .memory import MemoryBudget, return_free_memory
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
 
 __all__ = ["CONTROL_GROUP", "ExplanationWorker", "WorkerState"]
@@ -63,7 +64,8 @@ class ExplanationWorker:
     """Works on one task at a time and can be talked to meanwhile.
 
     The method runs in a thread beside the generator that hands out its events: it is a blocking computation, which
-    cannot yield from its inside.
+    cannot yield from its inside. It is the same thread for all tasks: each thread has its own part of the heap, and one
+    per task would leave a little behind in every part.
 
     Parameters
     ----------
@@ -90,6 +92,7 @@ class ExplanationWorker:
         self._tidy_bytes = 0
         self._sound = True
         self._cancelled: set[int] = set()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="explainer")
         self._runs = 0
         self._sign: float | None = None
 
@@ -115,22 +118,16 @@ class ExplanationWorker:
         self._cancelled = {other for other in self._cancelled if other >= run_id}
         outbox = _Outbox(lambda: self._gives_sign() and run_id in self._cancelled)
         self._gives_sign()
-        thread = threading.Thread(
-            target=self._explainer.run,
-            args=(replace(task, image=image), outbox.put, outbox.cancelled),
-            name="explainer",
-            daemon=True,
-        )
-        thread.start()
+        running = self._thread.submit(self._explainer.run, replace(task, image=image), outbox.put, outbox.cancelled)
         try:
-            for event in outbox.until_ended(thread.is_alive):
+            for event in outbox.until_ended(lambda: not running.done()):
                 if isinstance(event, WorkerFailure) and event.reason in _UNSOUND:
                     self._sound = False
                 yield event
         finally:
             self._cancelled.add(run_id)
             outbox.close()
-            thread.join()
+            wait([running])
             self._sign = None
         self._tidy_up()
         yield self.ping()
@@ -138,7 +135,7 @@ class ExplanationWorker:
     def inspect(self, model: ModelRef) -> Applicability:
         """Find out what a network can serve; takes as long as some passes through it."""
         try:
-            return self._explainer.inspect(model)
+            return self._thread.submit(self._explainer.inspect, model).result()
         except HandlersError:
             # Its words name a path of this machine.
             return Applicability(missing=dict.fromkeys(Need, "has a TorchScript copy that could not be loaded"))
@@ -166,6 +163,7 @@ class ExplanationWorker:
         """
         if self._memory.taken() > self._tidy_bytes + _LITTER_BYTES:
             gc.collect()
+            return_free_memory()
             self._tidy_bytes = self._memory.taken()
 
     def _gives_sign(self) -> bool:

@@ -102,7 +102,8 @@ def test_a_stream_that_is_closed_stops_its_method(worker: ExplanationWorker, mak
     begin = time.monotonic()
     stream.close()  # type: ignore[attr-defined]
     assert time.monotonic() - begin < 5
-    assert not any(thread.name == "explainer" for thread in threading.enumerate())
+    assert worker._thread._work_queue.empty()
+    assert isinstance(list(worker.run(2, make_task(method="saliency"), png))[-2], WorkerDone)
 
 
 def test_a_worker_tells_how_long_its_method_gave_no_sign(
