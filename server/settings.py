@@ -87,8 +87,8 @@ class Settings(BaseSettings):
     warm_bytes: int = Field(default=1024 * _MIB, ge=0)
     """Weights that a worker keeps loaded, bytes. With less than the explained networks have, they reload each time."""
     worker_memory_bytes: int = Field(default=0, ge=0)
-    """Memory that one worker may take, bytes; an item that needs more fails, and nothing else does. 0: four fifths of
-    this machine's memory, divided by the workers; at least 2 GiB."""
+    """Memory that one worker may take beside what it starts with (0.5 GB), bytes; an item that needs more fails, and
+    nothing else does. 0: four fifths of this machine's memory, divided by the workers; at least 2 GiB."""
     recycle_bytes: int = Field(default=0, ge=0)
     """A worker that takes more than this when an item ends is replaced, bytes. 0: three quarters of what it may."""
     recycle_items: int = Field(default=1000, ge=1)
