@@ -12,7 +12,7 @@ __all__ = ["Trend", "trend"]
 
 WARM_UP = 0.25
 """Share of the time (of the run, or of the process where it started later) that does not count."""
-LEAST_SECONDS = 30.0
+LEAST_SECONDS = 60.0
 LEAST_SAMPLES = 10
 """Of a shorter life after warm-up no slope is told."""
 GROWTH_SHARE = 0.05
