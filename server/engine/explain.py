@@ -8,7 +8,7 @@ import math
 import time
 import uuid
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,11 +143,11 @@ class ExplanationEngine:
         check_request_id(order.request_id)
         check_instance(order.instance)
         calls = check_methods(order.methods, self._registry)
-        place = AsyncExitStack()
+        place = ExitStack()
         if not self._store.knows(caller, order.request_id):  # who comes back to his job needs no place
             works = not order.dry_run
             place.enter_context(self._backlog.reading(caller, order.priority, len(order.image), works=works))
-        async with place:
+        with place:
             fingerprint = await self._classifier.in_thread(order.fingerprint)
             if order.request_id and (job := self._store.join(caller, order.request_id, fingerprint)):
                 return _joined(job, order)
