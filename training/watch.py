@@ -69,7 +69,6 @@ class Watch(Callback):
         self._rows: list[dict[str, float]] = []
         self._before = 0.0
         self._start = time.monotonic()
-        self._ended = False
 
     @property
     def seconds(self) -> float:
@@ -78,19 +77,16 @@ class Watch(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        return {"seconds": self.seconds, "rows": self._rows, "ended": self._ended}
+        return {"seconds": self.seconds, "rows": self._rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what a checkpoint has kept."""
         self._before = float(state_dict["seconds"])
         self._rows = list(state_dict["rows"])
-        self._ended = bool(state_dict["ended"])
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Go on with the batch that is next, or no further where early stopping had ended it before."""
+        """Go on with the batch that is next."""
         self._batches.position = trainer.global_step
-        if self._ended:
-            trainer.should_stop = True
 
     def on_train_batch_end(
         self,
@@ -125,7 +121,7 @@ class Watch(Callback):
             self._give_up(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log an epoch; what early stopping decided is known here, since it comes before."""
+        """Log an epoch."""
         if self._log is None:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -136,7 +132,6 @@ class Watch(Callback):
             "seconds": round(self.seconds, 1),
         }
         self._rows.append(row | {name: round(metrics[name], 6) for name in _COLUMNS if name in metrics})
-        self._ended = bool(trainer.should_stop)
         auroc = f", validation AUROC {metrics['val_auroc']:.3f}" if "val_auroc" in metrics else ""
         self._note = f", {row['epoch']} epochs{auroc}"
         temporary = self._log.with_name(f".{self._log.name}")
