@@ -117,9 +117,7 @@ def new_member_version(repository: Repository, name: str) -> Iterator[tuple[Path
         publish(folder, target)
 
 
-def publish_set(
-    repository: Repository, members: Mapping[str, int], facts: EnsembleFacts = _NO_FACTS
-) -> ModelSet:
+def publish_set(repository: Repository, members: Mapping[str, int], facts: EnsembleFacts = _NO_FACTS) -> ModelSet:
     """Publish the next model set.
 
     The set exists from the moment its ``model_set.json`` does, which is the last thing to appear.
@@ -155,8 +153,8 @@ def publish_set(
             files[f"{prefix}/{file}"] = checksum
         files[f"{prefix}/card.json"] = sha256(repository.root / prefix / "card.json")
     version, created = repository.next_set_version(), datetime.now(timezone.utc)
-    card = make_ensemble_card(ENSEMBLE, version, cards, facts, created)
-    files[_own_card(version)] = hashlib.sha256(card.to_json().encode()).hexdigest()
+    own = make_ensemble_card(ENSEMBLE, version, cards, facts, created)
+    files[_own_card(version)] = hashlib.sha256(own.to_json().encode()).hexdigest()
     model_set = ModelSet(
         version=version,
         members=dict(members),
@@ -169,7 +167,7 @@ def publish_set(
             (folder / "model.py").write_text(_PYTHON_MODEL.format(module=module), encoding="utf-8")
             publish(folder, repository.version_dir(model, model_set.version))
     with stage(repository) as folder:
-        save_record(card, folder / "card.json")
+        save_record(own, folder / "card.json")
         (folder / "model_set.json").write_text(model_set.to_json(), encoding="utf-8")
         publish(folder, repository.set_dir(model_set.version))
     return model_set
