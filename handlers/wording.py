@@ -31,8 +31,8 @@ LIMITATIONS = (
 VOTE_RULE = (
     "Each network votes for a label where its probability (calibrated, where its card has a calibration) is at or "
     "above its own threshold for that label. The majority label set holds every label that more than half of the "
-    "networks vote for, and every label that these imply. The mean of the networks' probabilities is given beside it; thresholds of "
-    "the mean take no part in the vote."
+    "networks vote for, and every label that these imply. The mean of the networks' probabilities is given beside it; "
+    "thresholds of the mean take no part in the vote."
 )
 """How the networks of an ensemble decide, with thresholds of their own."""
 

@@ -99,7 +99,7 @@ def labels(card: Card) -> Section:
 def _chosen(chosen: Card | None) -> str:
     if chosen is None:
         return "not recorded"
-    return str(chosen["chosen_by"]) + (f", on the split {chosen['split']}" if chosen.get("split") else "")
+    return str(chosen["chosen_by"]) + (f" (split: {chosen['split']})" if chosen.get("split") else "")
 
 
 def probabilities(card: Card) -> Section:
