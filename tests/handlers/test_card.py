@@ -139,10 +139,12 @@ def test_one_label_whose_shortcut_is_not_excluded_decides_over_the_card() -> Non
     assert "-0.050 to +0.070" in card.baseline
 
 
-def test_an_evaluation_counts_more_than_what_training_measured() -> None:
-    estimates = ModelCard.model_validate(FULL).estimates
-    assert estimates["micro_f1"].value == 0.7
-    assert estimates["thumbnail_ridge_micro_f1"].low is None
+def test_scores_are_the_evaluation_s_and_are_not_mixed_with_those_of_training() -> None:
+    card = ModelCard.model_validate(FULL)
+    assert card.evaluation is not None
+    assert card.estimates == card.evaluation.metrics
+    unevaluated = ModelCard.model_validate({**FULL, "evaluation": None}).estimates
+    assert (unevaluated["micro_f1"].value, unevaluated["micro_f1"].low) == (0.9, None)
 
 
 def test_without_an_evaluation_the_thumbnail_stands_beside_the_score() -> None:
