@@ -10,13 +10,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ..datasets import SPLITS, DataSet, Film, Split
+from ..datasets import SPLITS, DataSet, Film, ManifestError, Split, make_labels
 from ..handlers.card import Label
 from ..handlers.decode import decode
 from ..handlers.errors import ImageError
 from ..handlers.image import XRay
-from .errors import FilmsError
-from .labels import make_labels
 from .phantoms import PHANTOM_LABELS, draw_phantom
 
 __all__ = ["DataSetExamples", "Examples", "PhantomExamples"]
@@ -52,7 +50,7 @@ class Examples(Protocol):
 
         Raises
         ------
-        FilmsError
+        ManifestError
             If it cannot be decoded.
         """
 
@@ -102,7 +100,7 @@ class DataSetExamples:
             return decode(film.path.read_bytes()), film.known
         except (ImageError, OSError) as error:
             where = f"line {film.line}: " if film.line else ""
-            raise FilmsError([f"{where}file {film.file!r}: {error}"]) from error
+            raise ManifestError(self.data.path, [f"{where}file {film.file!r}: {error}"]) from error
 
     def licences(self) -> Mapping[str, int]:
         """Return how many training films are under each licence; ``unknown`` where the manifest does not tell."""
