@@ -116,9 +116,9 @@ def fit_network(
         logging.getLogger(logger).setLevel(logging.WARNING)  # it announces its hardware and sells its cloud
     with stop_on_interrupt() as stop, _quiet_lightning():
         if own.epochs is None:
-            watch = Watch(report, stop, steps, checkpoint=checkpoint)
+            watch = Watch(report, batches, stop, steps, checkpoint=checkpoint)
         else:
-            watch = Watch(report, stop, steps, log=folder / "log.csv")
+            watch = Watch(report, batches, stop, steps, log=folder / "log.csv")
         trainer = lightning.Trainer(
             accelerator="cpu",
             devices=1,

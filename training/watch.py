@@ -16,6 +16,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from .batches import Batches
 from .errors import Interrupted
 
 __all__ = ["Report", "Watch", "stop_on_interrupt"]
@@ -36,6 +37,8 @@ class Watch(Callback):
     ----------
     report : callable
         Told of each step.
+    batches : Batches
+        Continued where the training is. Lightning restores a loader's state within a pass alone.
     stop : threading.Event
         Set when the training shall end.
     steps : int
@@ -49,12 +52,14 @@ class Watch(Callback):
     def __init__(
         self,
         report: Report,
+        batches: Batches,
         stop: threading.Event,
         steps: int,
         log: Path | None = None,
         checkpoint: Path | None = None,
     ) -> None:
         self._report = report
+        self._batches = batches
         self._stop = stop
         self._steps = steps
         self._log = log
@@ -82,7 +87,8 @@ class Watch(Callback):
         self._ended = bool(state_dict["ended"])
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Train no further where early stopping had ended it before."""
+        """Go on with the batch that is next, or no further where early stopping had ended it before."""
+        self._batches.position = trainer.global_step
         if self._ended:
             trainer.should_stop = True
 
