@@ -1,5 +1,9 @@
 """What can go wrong while evaluating."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class EvaluationError(Exception):
     """Base of the errors of this package; its text is for the user."""
@@ -19,3 +23,19 @@ class StepFailed(EvaluationError):
     def __init__(self, command: str, code: int) -> None:
         super().__init__(f"`radiolucent {command}` ended with exit code {code}; what it said is above")
         self.code = code
+
+
+class FilmsUnreadable(EvaluationError):
+    """Films that cannot be read.
+
+    Parameters
+    ----------
+    problems
+        One sentence for each, with the name of its file.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(
+            f"{len(problems)} X-rays cannot be read:\n" + "\n".join(f"  {problem}" for problem in problems)
+        )
+        self.problems = tuple(problems)
