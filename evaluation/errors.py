@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class EvaluationError(Exception):
@@ -39,3 +40,19 @@ class FilmsUnreadable(EvaluationError):
             f"{len(problems)} X-rays cannot be read:\n" + "\n".join(f"  {problem}" for problem in problems)
         )
         self.problems = tuple(problems)
+
+
+class RunUnreadable(EvaluationError):
+    """A run of the training that cannot be evaluated.
+
+    Parameters
+    ----------
+    path
+        What is wrong.
+    reason
+        Why.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
