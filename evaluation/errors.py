@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+SHOWN = 20
+"""Problems that one text names."""
+
 
 class EvaluationError(Exception):
     """Base of the errors of this package; its text is for the user."""
@@ -36,9 +39,8 @@ class FilmsUnreadable(EvaluationError):
     """
 
     def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__(
-            f"{len(problems)} X-rays cannot be read:\n" + "\n".join(f"  {problem}" for problem in problems)
-        )
+        shown = list(problems[:SHOWN]) + ([f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else [])
+        super().__init__("\n  ".join((f"{len(problems)} X-rays cannot be read:", *shown)))
         self.problems = tuple(problems)
 
 
@@ -56,3 +58,20 @@ class RunUnreadable(EvaluationError):
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = path
+
+
+class TableError(EvaluationError):
+    """A stored table is not what it should be.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    problems
+        All of them.
+    """
+
+    def __init__(self, path: Path, problems: Sequence[str]) -> None:
+        shown = "; ".join(problems[:SHOWN]) + (f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else "")
+        super().__init__(f"{path}: {shown}")
+        self.problems = tuple(problems)
