@@ -13,6 +13,7 @@ from ..comparisons import Comparison
 from ..folds import Fold
 from ..progress import Progress, silent
 from ..tables import BaselineScore
+from .cut import Cut, best_cut
 from .errors import NotApplicable
 from .glance import Glance
 from .predictor import Predictor
@@ -47,11 +48,14 @@ class Baselines:
     ----------
     scores : tuple of BaselineScore
         One for each comparison, fold, predictor and tested film that takes part.
+    cuts : tuple of Cut
+        Their thresholds.
     omissions : tuple of Omission
         What is missing, and why.
     """
 
     scores: tuple[BaselineScore, ...]
+    cuts: tuple[Cut, ...]
     omissions: tuple[Omission, ...]
 
 
@@ -87,39 +91,43 @@ def measure_baselines(
         The scores, and what could not be had.
     """
     scores: list[BaselineScore] = []
+    cuts: list[Cut] = []
     omissions: list[Omission] = []
     total, done = len(folds) * len(comparisons) * len(predictors), 0
     for fold in folds:
         for comparison in comparisons:
-            train, truth = _taking_part(comparison, fold.train, glances)
-            tested, _ = _taking_part(comparison, fold.tested, glances)
+            parts = [_taking_part(comparison, films, glances) for films in (fold.train, fold.validation, fold.tested)]
             for predictor in predictors:
+                key = (comparison.name, predictor.name, fold.name)
                 try:
-                    found = _scores(predictor, train, truth, tested)
+                    cut, found = _fit(predictor, *parts)
                 except NotApplicable as reason:
-                    omissions.append(Omission(comparison.name, predictor.name, fold.name, str(reason)))
+                    omissions.append(Omission(*key, str(reason)))
                 else:
-                    scores.extend(
-                        BaselineScore(comparison.name, predictor.name, fold.name, glance.film.file, float(score))
-                        for glance, score in zip(tested, found, strict=True)
-                    )
+                    cuts.append(Cut(comparison=key[0], predictor=key[1], fold=key[2], threshold=cut))
+                    scores.extend(BaselineScore(*key, glance.film.file, score) for glance, score in found)
                 done += 1
                 progress("baselines", done, total)
-    return Baselines(tuple(scores), tuple(omissions))
+    return Baselines(tuple(scores), tuple(cuts), tuple(omissions))
 
 
-def _taking_part(
-    comparison: Comparison, films: Sequence[Film], glances: Mapping[str, Glance]
-) -> tuple[list[Glance], NDArray[np.bool_]]:
+_Part = tuple[list[Glance], NDArray[np.bool_]]
+
+
+def _taking_part(comparison: Comparison, films: Sequence[Film], glances: Mapping[str, Glance]) -> _Part:
     truth = comparison.truth(films)
     known = np.isfinite(truth)
     return [glances[film.file] for film, here in zip(films, known, strict=True) if here], truth[known] > 0.5
 
 
-def _scores(
-    predictor: Predictor, train: Sequence[Glance], truth: NDArray[np.bool_], tested: Sequence[Glance]
-) -> NDArray[np.float64]:
+def _fit(
+    predictor: Predictor, train: _Part, validation: _Part, tested: _Part
+) -> tuple[float, list[tuple[Glance, float]]]:
+    """Return the threshold, and the tested films with their scores."""
+    films, truth = train
     if not truth.any() or truth.all():
         raise NotApplicable("the training films of this comparison are all of one class")
-    score = predictor.fit(train, truth)
-    return score(tested) if tested else np.zeros(0)
+    score = predictor.fit(films, truth)
+    chosen_on, known = validation if validation[1].any() and not validation[1].all() else train
+    cut = best_cut(score(chosen_on), known)
+    return cut, list(zip(tested[0], score(tested[0]).tolist(), strict=True)) if tested[0] else []

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...datasets import Film
 from .errors import NotApplicable
 from .glance import Glance
 from .predictor import Scorer
@@ -29,11 +28,11 @@ class Category:
     name : str
         As tables call it.
     word : callable
-        What the manifest says; empty where it says nothing, which counts as a word of its own.
+        What is known of a film; empty where nothing is, which counts as a word of its own.
     """
 
     name: str
-    word: Callable[[Film], str]
+    word: Callable[[Glance], str]
 
     def fit(self, films: Sequence[Glance], truth: NDArray[np.bool_]) -> Scorer:
         """Count positive films by word.
@@ -43,10 +42,10 @@ class Category:
         NotApplicable
             If all films have the same word.
         """
-        all_films = Counter(self.word(film.film) for film in films)
+        all_films = Counter(self.word(film) for film in films)
         if len(all_films) == 1:
             raise NotApplicable(f"all training films have the same {self.name}")
-        positive = Counter(self.word(film.film) for film, yes in zip(films, truth, strict=True) if yes)
+        positive = Counter(self.word(film) for film, yes in zip(films, truth, strict=True) if yes)
         overall = float(truth.mean())
         rates = {word: (positive[word] + overall) / (count + 1) for word, count in all_films.items()}
-        return lambda others: np.asarray([rates.get(self.word(film.film), overall) for film in others])
+        return lambda others: np.asarray([rates.get(self.word(film), overall) for film in others])

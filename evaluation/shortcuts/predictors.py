@@ -11,10 +11,11 @@ from .thumbnail import Thumbnail, outer_ring
 __all__ = ["PREDICTORS"]
 
 PREDICTORS: tuple[Predictor, ...] = (
-    OneNumber("not square", distance_from_square),
-    Category("source", lambda film: film.main_source),
-    Category("part of source", lambda film: film.source),
-    Category("view", lambda film: film.view),
+    Category("not square", lambda film: "square" if film.shape[0] == film.shape[1] else "not square"),
+    OneNumber("aspect", distance_from_square),
+    Category("source", lambda film: film.film.main_source),
+    Category("part of source", lambda film: film.film.source),
+    Category("view", lambda film: film.film.view),
     PatientNumber(),
     OneNumber("brightness", brightness),
     Thumbnail("thumbnail", lambda film: film.crop),
