@@ -44,8 +44,8 @@ def comparisons(result: EvaluationResult) -> Section:
         "Against predictors that know no medicine",
         (
             "Within one source, the source cannot give the answer away, so these rows are worth more than those of all "
-            "films. A shortcut is excluded only where, within a source, the whole interval of the difference lies above "
-            "0.",
+            "films. A shortcut is excluded only where, within a source, the whole interval of the difference lies "
+            "above 0.",
         ),
         tuple(tables),
     )
@@ -154,7 +154,8 @@ def method(result: EvaluationResult) -> Section:
     else:
         intervals = (
             f"Intervals: 95 %, percentiles of {result.settings.resamples} bootstrap resamples of patients with all "
-            f"their films (seed {result.settings.seed}); the same resamples for every predictor, metric and difference. They "
+            f"their films (seed {result.settings.seed}); the same resamples for every predictor, metric and "
+            "difference. They "
             "hold for other patients of the same sources, and say nothing of other hospitals or other trainings."
         )
     versions = ", ".join(f"{name} {version}" for name, version in sorted(result.versions.items()))

@@ -6,7 +6,7 @@ from ..result import EvaluationResult
 from ..statistics.predictors import MAJORITY, MEAN
 from .document import ScoreTable, Section, Table
 from .figures import auroc_figure, precision_recall_figure, reliability_figure
-from .numbers import number, p_value, side, signed, with_interval
+from .numbers import ABSENT, number, p_value, side, signed, with_interval
 from .shortcut_rows import best_baselines, rows_of_baselines
 
 __all__ = ["averages", "data", "differences", "folds", "labels", "probabilities"]
@@ -15,7 +15,8 @@ _KINDS = ("precision", "recall", "specificity", "f1", "auroc", "auprc", "brier",
 _TITLES = ("precision", "recall", "specificity", "F1", "AUROC", "AUPRC", "Brier", "ECE")
 _PLANS = {
     "split": "One training: every film was left out of it.",
-    "folds": "Disjoint folds: every film was tested once, by networks that had not seen its patient. Scores pool all folds.",
+    "folds": "Disjoint folds: every film was tested once, by networks that had not seen its patient. "
+    "Scores pool all folds.",
     "draws": "Overlapping draws: films were tested several times, by networks of several trainings.",
 }
 
@@ -71,12 +72,12 @@ def labels(result: EvaluationResult) -> Section:
     return Section(
         "Every label, beside what needs no medicine",
         (
-            "Dots are AUROC (the chance that a film with the label scores above one without), lines are 95 % intervals. "
-            "Orange diamonds are predictors that know no medicine: the shape of the film, its brightness, its edge, a "
+            "Dots are AUROC (the chance that a film with the label scores above one without), lines are 95 % "
+            "intervals. Orange diamonds are predictors that know no medicine: the shape of the film, its brightness, its edge, a "
             "thumbnail. Where they reach as far right as the networks, the networks may have learnt no more than they. "
             "Where networks lie further right, other shortcuts than these remain possible.",
-            f"Rankings of the {MAJORITY} are by the share of networks that vote for the label. The {MEAN} has thresholds "
-            "of its own. Precision is not defined where nothing was called positive.",
+            f"Rankings of the {MAJORITY} are by the share of networks that vote for the label. The {MEAN} has "
+            "thresholds of its own. Precision is not defined where nothing was called positive.",
         ),
         (*figures, *tables),
     )
@@ -120,8 +121,10 @@ def averages(result: EvaluationResult) -> Section:
         *(f"AUROC {label}" for label in result.label_names),
     )
     shortcuts = []
-    for row in best_baselines(result, 2, 1):
-        shortcuts.append((row[0], "each film", "–", row[1], *["–"] * len(result.label_names)))
+    for place, (name, auroc) in enumerate(best_baselines(result, 2, 1)):
+        cells = [ABSENT] * len(result.label_names)
+        cells[place] = auroc
+        shortcuts.append((name, "each film", ABSENT, ABSENT, *cells))
     tables.append(
         ScoreTable(
             "One film per patient",
@@ -178,8 +181,8 @@ def probabilities(result: EvaluationResult) -> Section:
             f"Reliability: films in {result.settings.bins} bins of equal number by their probability. On the diagonal, "
             "of the films given 30 %, 30 % have the label. Points carry few films each, so that distances of a tenth "
             "are chance; and what holds here need not hold where the label is rarer.",
-            "Precision and recall over all thresholds. The dashed line is what a predictor that knows nothing reaches. It "
-            "depends on how common the label is among these films, which is not how common it is among patients. "
+            "Precision and recall over all thresholds. The dashed line is what a predictor that knows nothing reaches. "
+            "It depends on how common the label is among these films, which is not how common it is among patients. "
             "Neither kind of curve can tell medicine from shortcuts.",
         ),
         tuple(figures),
@@ -199,7 +202,7 @@ def folds(result: EvaluationResult) -> Section | None:
                 (
                     item.fold,
                     f"{item.films} / {item.patients}",
-                    "–" if item.train_films is None else str(item.train_films),
+                    ABSENT if item.train_films is None else str(item.train_films),
                     *(number(item.auroc[label][name]) for name in names),
                 )
                 for item in result.folds
