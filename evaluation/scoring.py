@@ -132,10 +132,9 @@ def score(
 
 
 def _for_all_films(predictions: Predictions, baselines: Sequence[BaselineScore]) -> dict[str, dict[str, Floats]]:
-    """Return baselines of a label against the rest ``[films]``, by label and predictor; NaN where the label is unknown."""
-    rows = {
-        (fold, film.file): i for i, (fold, film) in enumerate(zip(predictions.folds, predictions.films, strict=True))
-    }
+    """Return baselines of a label against the rest ``[films]``, by label and predictor; NaN where it is unknown."""
+    films = zip(predictions.folds, predictions.films, strict=True)
+    rows = {(fold, film.file): row for row, (fold, film) in enumerate(films)}
     truth = predictions.truth()
     result: dict[str, dict[str, Floats]] = {}
     for index, label in enumerate(predictions.head.labels):

@@ -49,8 +49,10 @@ def _by_score(weights: Floats, truth: NDArray[np.bool_], scores: Floats) -> tupl
     ranked = scores[order]
     starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
     sorted_weights, sorted_truth = weights[:, order], truth[order].astype(np.float64)
-    positive = np.add.reduceat(sorted_weights * sorted_truth, starts, axis=1)
-    return positive, np.add.reduceat(sorted_weights, starts, axis=1) - positive
+    positive = sorted_weights * sorted_truth
+    if len(starts) < len(scores):  # there are ties; summing costs more than all the rest
+        positive, sorted_weights = (np.add.reduceat(part, starts, axis=1) for part in (positive, sorted_weights))
+    return positive, sorted_weights - positive
 
 
 def auroc(weights: Floats, truth: NDArray[np.bool_], scores: Floats) -> Floats:

@@ -1,0 +1,26 @@
+"""A report as one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from .document import Figure, Report, ScoreTable
+
+__all__ = ["to_html"]
+
+
+def to_html(report: Report) -> str:
+    """Return the report as HTML, its drawings inside."""
+    environment = Environment(
+        loader=PackageLoader("radiolucent.evaluation.report", "."),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests["figure"] = lambda item: isinstance(item, Figure)
+    environment.tests["scores"] = lambda item: isinstance(item, ScoreTable)
+    environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
+    return environment.get_template("report.html.jinja").render(report=report) + "\n"
