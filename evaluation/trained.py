@@ -69,15 +69,19 @@ class _Settings(_Document):
     networks: dict[str, _NetworkSettings]
 
 
+class _Threshold(_Document):
+    value: float
+
+
 class _Run(_Document):
-    mean_thresholds: tuple[float, ...]
+    mean_thresholds: tuple[_Threshold, ...]
     versions: dict[str, str] = {}
 
 
 class _Result(_Document):
-    thresholds: tuple[float, ...]
-    calibration: Calibration | None = None
-    checksum: Sha256
+    thresholds: tuple[_Threshold, ...]
+    calibration: Calibration | None
+    model: Sha256
 
 
 def folds_of_run(folder: Path) -> tuple[Path, ...]:
@@ -109,14 +113,14 @@ def read_run(folder: Path) -> TrainedSet:
     networks, decisions = [], {}
     for name, own in settings.networks.items():
         result = _read(_Result, folder / name / "result.json")
-        decisions[name] = Decision(thresholds=result.thresholds, calibration=result.calibration)
+        decisions[name] = Decision(thresholds=_values(result.thresholds), calibration=result.calibration)
         try:
-            script = load_torchscript(folder / name / "model.pt", result.checksum)
+            script = load_torchscript(folder / name / "model.pt", result.model)
         except RepositoryError as error:
             raise RunUnreadable(folder, str(error)) from error
         networks.append(Network(name, InputSpec(size=own.size), script))
     return TrainedSet(
-        tuple(networks), settings.labels, decisions, run.mean_thresholds, settings.data, dict(run.versions)
+        tuple(networks), settings.labels, decisions, _values(run.mean_thresholds), settings.data, dict(run.versions)
     )
 
 
@@ -151,19 +155,20 @@ def read_repository(repository: Repository, version: int) -> TrainedSet:
     """
     loaded = load_set(repository, version)
     networks, decisions = [], {}
-    for name, card in loaded.cards.items():
-        path = repository.torchscript(name, card.version)
-        if "model.pt" not in card.files:
+    for name, member in loaded.cards.items():
+        path = repository.torchscript(name, member.version)
+        if "model.pt" not in member.files:
             raise RepositoryError(path, "is missing: this network has no TorchScript copy to be run without a server")
-        networks.append(Network(name, card.input, load_torchscript(path, card.files["model.pt"])))
-        decisions[name] = Decision(thresholds=tuple(label.threshold for label in card.labels))
-    data = [card.training.data for card in loaded.cards.values() if card.training is not None]
-    same = data[0] if len(data) == len(networks) and all(one == data[0] for one in data) else None
-    return TrainedSet(tuple(networks), loaded.labels, decisions, _mean_thresholds(loaded.labels), same, {})
+        networks.append(Network(name, member.input, load_torchscript(path, member.files["model.pt"])))
+        thresholds = tuple(label.threshold for label in member.labels)
+        decisions[name] = Decision(thresholds=thresholds, calibration=member.calibration)
+    card = loaded.card
+    mean_thresholds = tuple(label.threshold for label in card.labels)
+    return TrainedSet(tuple(networks), card.labels, decisions, mean_thresholds, card.data, dict(card.versions))
 
 
-def _mean_thresholds(labels: Sequence[Label]) -> tuple[float, ...]:
-    return (0.5,) * len(labels)
+def _values(thresholds: Sequence[_Threshold]) -> tuple[float, ...]:
+    return tuple(threshold.value for threshold in thresholds)
 
 
 def _read(kind: type[Document], path: Path) -> Document:
