@@ -16,7 +16,7 @@ PNEUMONIA = Comparison("Pneumonia", "No Finding")
 
 
 def fold(train: Sequence[Film], tested: Sequence[Film], val: Sequence[Film] = ()) -> Fold:
-    return fold(train, tested, val)
+    return Fold("split", tuple(train), tuple(tested), tuple(val))
 
 
 def area(baselines: Baselines, tested: Sequence[Film], predictor: str, comparison: Comparison = PNEUMONIA) -> float:

@@ -12,9 +12,7 @@ def test_each_left_out_source_is_scored_beside_baselines_and_what_lacks_films_is
     make: SimpleNamespace,
 ) -> None:
     both = make.films(80, split="test")
-    sick = [
-        replace(f, known={"Pneumonia": True, "No Finding": False}) for f in make.films(40, source="B", split="test")
-    ]
+    sick = make.films(40, source="B", split="test", sick=True)
     logits = [1.0 if film.known["Pneumonia"] else -1.0 for film in both] + [1.0] * 30 + [-1.0] * 10
     predictions = make.predictions([*both, *sick], logits, ["without-a"] * 80 + ["without-b"] * 40)
     folds = [
