@@ -38,8 +38,8 @@ def comparisons(result: EvaluationResult) -> Section:
                 "difference",
             ),
             rows,
-            f"Few patients: fewer than {MINIMUM_PATIENTS} on one side; such numbers describe these films and no others. The "
-            "best baseline is chosen on these films, which favours the baseline.",
+            f"Few patients: fewer than {MINIMUM_PATIENTS} on one side; such numbers describe these films "
+            "and no others. The best baseline is chosen on these films, which favours the baseline.",
         )
     ]
     if by_network:

@@ -74,7 +74,8 @@ def labels(result: EvaluationResult) -> Section:
         (
             "Dots are AUROC (the chance that a film with the label scores above one without), lines are 95 % "
             "intervals. Orange diamonds are predictors that know no medicine: the shape of the "
-            "film, its brightness, its edge, a thumbnail. Where they reach as far right as the networks, the networks may have learnt no more than they. "
+            "film, its brightness, its edge, a thumbnail. Where they reach as far right as the networks, the "
+            "networks may have learnt no more than they. "
             "Where networks lie further right, other shortcuts than these remain possible.",
             f"Rankings of the {MAJORITY} are by the share of networks that vote for the label. The {MEAN} has "
             "thresholds of its own. Precision is not defined where nothing was called positive.",
