@@ -64,7 +64,8 @@ class ComparisonResult(_Record):
     best_baseline: str | None
     """The one with the highest AUROC on these films; None: no baseline."""
     differences: dict[str, Score]
-    """AUROC minus that of the best baseline, paired, by predictor."""
+    """AUROC minus that of the best baseline, paired, by predictor. Of one training or disjoint folds, the best baseline
+    of each resample: which one is the best is luck too."""
 
     @property
     def is_pooled(self) -> bool:
@@ -135,6 +136,8 @@ def compare(
     scores = {name: resampling.score(values[name]) if values else Score(value=None) for name in everything}
     ranked = [name for name in measured if scores[name].value is not None]
     best = max(ranked, key=lambda name: scores[name].value or 0.0, default=None)
+    # Which baseline is the best is luck too: in each resample it is the best there. That is never easier to beat.
+    against = values[best] if best and resampling.plan == "draws" else _best_of([values[name] for name in ranked])
     names = [item.name for item in predictors]
     return ComparisonResult(
         name=comparison.name,
@@ -149,8 +152,12 @@ def compare(
         baselines={name: scores[name] for name in measured},
         left_out=left_out,
         best_baseline=best,
-        differences={} if best is None else {name: resampling.score(values[name] - values[best]) for name in names},
+        differences={} if best is None else {name: resampling.score(values[name] - against) for name in names},
     )
+
+
+def _best_of(values: Sequence[Floats]) -> Floats:
+    return np.max(np.stack(values), axis=0) if values else np.zeros(0)
 
 
 def _scores_of(

@@ -29,6 +29,37 @@ class StepFailed(EvaluationError):
         self.code = code
 
 
+class FilmsUnreadable(EvaluationError):
+    """Films that cannot be read.
+
+    Parameters
+    ----------
+    problems
+        One sentence for each, with the name of its file.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        shown = list(problems[:SHOWN]) + ([f"and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else [])
+        super().__init__("\n  ".join((f"{len(problems)} X-rays cannot be read:", *shown)))
+        self.problems = tuple(problems)
+
+
+class RunUnreadable(EvaluationError):
+    """A run of the training that cannot be evaluated.
+
+    Parameters
+    ----------
+    path
+        What is wrong.
+    reason
+        Why.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+
+
 class TableError(EvaluationError):
     """A stored table is not what it should be.
 

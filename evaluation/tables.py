@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from ..datasets import Film
 from ..handlers.calibration import Calibration
 from ..handlers.card import DataRecord, Label
-from ..handlers.vote import Vote, probabilities, vote
+from ..handlers.vote import Vote, served_probabilities, vote
 
 __all__ = ["BaselineScore", "Decision", "Predictions", "PredictionsHead"]
 
@@ -82,8 +82,7 @@ class Predictions:
         result = np.empty_like(self.logits[network])
         for fold, rows in self._rows():
             calibration = self.head.decisions[fold][network].calibration
-            logits = self.logits[network][rows]
-            result[rows] = probabilities(logits if calibration is None else calibration.apply(logits))
+            result[rows] = served_probabilities(self.logits[network][rows], calibration)
         return result
 
     def thresholds(self, network: str) -> NDArray[np.float32]:
