@@ -66,7 +66,7 @@ def write_predictions(predictions: Predictions, folder: Path) -> None:
     Raises
     ------
     TableError
-        If a logit is not a finite number.
+        If a logit is not a finite number, or a text holds what a table cannot (a carriage return, a NUL).
     """
     labels = [label.name for label in predictions.head.labels]
     lacking = [name for name, values in predictions.logits.items() if not np.isfinite(values).all()]
@@ -79,8 +79,9 @@ def write_predictions(predictions: Predictions, folder: Path) -> None:
         row += [_KNOWN[film.known.get(label)] for label in labels]
         row += [f"{value:.9g}" for values in predictions.logits.values() for value in values[index].tolist()]
         rows.append(row)
+    text = _csv(rows, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(_csv(rows), folder / "predictions.csv")
+    write_text(text, folder / "predictions.csv")
     write_record(predictions.head, folder / "predictions.json")
 
 
@@ -127,7 +128,7 @@ def write_baselines(baselines: Sequence[BaselineScore], path: Path) -> None:
     Raises
     ------
     TableError
-        If a film has two scores of one predictor.
+        If a film has two scores of one predictor, or a text holds what a table cannot.
     """
     predictors = list(dict.fromkeys(item.predictor for item in baselines))
     cells: dict[tuple[str, str, str], dict[str, str]] = {}
@@ -142,7 +143,7 @@ def write_baselines(baselines: Sequence[BaselineScore], path: Path) -> None:
     header = ["comparison", "fold", "file", *(f"score {name}" for name in predictors)]
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [[*key, *(row.get(name, "") for name in predictors)] for key, row in cells.items()]
-    write_text(_csv([header, *rows]), path)
+    write_text(_csv([header, *rows], path), path)
 
 
 def read_baselines(path: Path) -> list[BaselineScore]:
@@ -209,7 +210,10 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise TableError(path, [f"is no table: {error}"]) from error
 
 
-def _csv(rows: Sequence[Sequence[str]]) -> str:
+def _csv(rows: Sequence[Sequence[str]], path: Path) -> str:
+    wrong = sorted({cell for row in rows for cell in row if "\r" in cell or "\0" in cell})
+    if wrong:
+        raise TableError(path, [f"{cell!r} cannot be stored in a table" for cell in wrong])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
