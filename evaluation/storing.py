@@ -20,7 +20,15 @@ from ..datasets import SPLITS, Film
 from .errors import TableError
 from .tables import BaselineScore, Predictions, PredictionsHead
 
-__all__ = ["read_baselines", "read_predictions", "read_record", "write_baselines", "write_predictions", "write_record"]
+__all__ = [
+    "read_baselines",
+    "read_predictions",
+    "read_record",
+    "write_baselines",
+    "write_predictions",
+    "write_record",
+    "write_text",
+]
 
 _TEXT = ("file", "group", "patient", "split", "source", "view", "sex")
 _NUMBERS: Mapping[str, Callable[[str], Any]] = {"age": float, "width": int, "height": int}
@@ -31,7 +39,7 @@ Record = TypeVar("Record", bound=BaseModel)
 
 def write_record(record: BaseModel, path: Path) -> None:
     """Write a record as JSON; what was there stays whole until the new file is complete."""
-    _replace(path, record.model_dump_json(indent=2) + "\n")
+    write_text(record.model_dump_json(indent=2) + "\n", path)
 
 
 def read_record(kind: type[Record], path: Path) -> Record:
@@ -58,7 +66,7 @@ def write_predictions(predictions: Predictions, folder: Path) -> None:
     Raises
     ------
     TableError
-        If a logit is not a finite number.
+        If a logit is not a finite number, or a text holds what a table cannot (a carriage return, a NUL).
     """
     labels = [label.name for label in predictions.head.labels]
     lacking = [name for name, values in predictions.logits.items() if not np.isfinite(values).all()]
@@ -71,8 +79,9 @@ def write_predictions(predictions: Predictions, folder: Path) -> None:
         row += [_KNOWN[film.known.get(label)] for label in labels]
         row += [f"{value:.9g}" for values in predictions.logits.values() for value in values[index].tolist()]
         rows.append(row)
+    text = _csv(rows, folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "predictions.csv", _csv(rows))
+    write_text(text, folder / "predictions.csv")
     write_record(predictions.head, folder / "predictions.json")
 
 
@@ -119,7 +128,7 @@ def write_baselines(baselines: Sequence[BaselineScore], path: Path) -> None:
     Raises
     ------
     TableError
-        If a film has two scores of one predictor.
+        If a film has two scores of one predictor, or a text holds what a table cannot.
     """
     predictors = list(dict.fromkeys(item.predictor for item in baselines))
     cells: dict[tuple[str, str, str], dict[str, str]] = {}
@@ -133,7 +142,8 @@ def write_baselines(baselines: Sequence[BaselineScore], path: Path) -> None:
         raise TableError(path, problems)
     header = ["comparison", "fold", "file", *(f"score {name}" for name in predictors)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, _csv([header, *([*key, *(row.get(name, "") for name in predictors)] for key, row in cells.items())]))
+    rows = [[*key, *(row.get(name, "") for name in predictors)] for key, row in cells.items()]
+    write_text(_csv([header, *rows], path), path)
 
 
 def read_baselines(path: Path) -> list[BaselineScore]:
@@ -200,13 +210,17 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise TableError(path, [f"is no table: {error}"]) from error
 
 
-def _csv(rows: Sequence[Sequence[str]]) -> str:
+def _csv(rows: Sequence[Sequence[str]], path: Path) -> str:
+    wrong = sorted({cell for row in rows for cell in row if "\r" in cell or "\0" in cell})
+    if wrong:
+        raise TableError(path, [f"{cell!r} cannot be stored in a table" for cell in wrong])
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()
 
 
-def _replace(path: Path, text: str) -> None:
+def write_text(text: str, path: Path) -> None:
+    """Write a file; what was there stays whole until the new one is complete."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8", newline="")
     part.replace(path)

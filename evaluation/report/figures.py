@@ -24,7 +24,7 @@ _LINES = ("#7aa6d6", "#5aa17f", "#a98bc9", "#c9a24b", "#8a8f98", "#5fb5bf", "#c7
 _SETTINGS: Any = {
     "svg.hashsalt": "radiolucent",  # the same drawing, the same bytes
     "svg.fonttype": "none",
-    "font.size": 9,
+    "font.size": 10.5,
     "font.family": "sans-serif",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -54,7 +54,7 @@ def auroc_figure(result: EvaluationResult, label: str) -> Figure:
         rows.append((item.name, item.metrics[f"auroc {label}"], colour, "o"))
     baselines = comparison.baselines if comparison is not None else {}
     rows += [(name, score, _BASELINE, "D") for name, score in baselines.items()]
-    with _drawing(0.9 + 0.27 * (len(rows) + (not baselines))) as (axes, svg):
+    with _drawing(0.9 + 0.3 * (len(rows) + (not baselines))) as (axes, svg):
         for place, (_, score, colour, marker) in enumerate(rows):
             if score.low is not None and score.high is not None:
                 axes.plot([score.low, score.high], [place, place], color=colour, linewidth=2.2)

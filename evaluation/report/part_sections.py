@@ -14,7 +14,11 @@ __all__ = ["agreement", "comparisons", "method", "parts"]
 
 def comparisons(result: EvaluationResult) -> Section:
     """Return predictors against the best baseline, comparison by comparison."""
-    rows = tuple(_comparison(item) for item in result.comparisons)
+    readable = [item for item in result.comparisons if item.estimable or item.is_pooled]
+    rows = tuple(_comparison(item) for item in readable)
+    too_few = tuple(
+        (item.name, side(item.positive), side(item.negative)) for item in result.comparisons if item not in readable
+    )
     networks = [item.name for item in result.predictors if item.kind == "network"]
     by_network = tuple(
         (item.name, *(signed(item.differences.get(name)) for name in networks))
@@ -34,12 +38,20 @@ def comparisons(result: EvaluationResult) -> Section:
                 "difference",
             ),
             rows,
-            f"Not estimable: fewer than {MINIMUM_PATIENTS} patients on one side. The best baseline is chosen on these "
-            "films, which favours the baseline.",
+            f"Few patients: fewer than {MINIMUM_PATIENTS} on one side; such numbers describe these films "
+            "and no others. The best baseline is chosen on these films, which favours the baseline.",
         )
     ]
     if by_network:
         tables.append(Table("Each network minus the best baseline", ("comparison", *networks), by_network))
+    if too_few:
+        tables.append(
+            Table(
+                f"Not estimable: fewer than {MINIMUM_PATIENTS} patients on one side",
+                ("comparison", "films / patients, positive", "negative"),
+                too_few,
+            )
+        )
     return Section(
         "Against predictors that know no medicine",
         (
@@ -53,8 +65,6 @@ def comparisons(result: EvaluationResult) -> Section:
 
 def _comparison(item: ComparisonResult) -> tuple[str, ...]:
     sides = (item.name, side(item.positive), side(item.negative))
-    if not item.estimable and not item.is_pooled:
-        return (*sides, ABSENT, ABSENT, NOT_ESTIMABLE, NOT_ESTIMABLE)
     mark = "" if item.estimable else ", few patients"
     if item.best_baseline is None:
         return (*sides, NOT_AUDITED, ABSENT, with_interval(item.auroc[MEAN]) + mark, ABSENT)

@@ -11,8 +11,8 @@ from .shortcut_rows import best_baselines, rows_of_baselines
 
 __all__ = ["averages", "data", "differences", "folds", "labels", "probabilities"]
 
-_KINDS = ("precision", "recall", "specificity", "f1", "auroc", "auprc", "brier", "ece")
-_TITLES = ("precision", "recall", "specificity", "F1", "AUROC", "AUPRC", "Brier", "ECE")
+_KINDS = ("auroc", "auprc", "precision", "recall", "specificity", "f1", "brier", "ece")
+_TITLES = ("AUROC", "AUPRC", "precision", "recall", "specificity", "F1", "Brier", "ECE")
 _PLANS = {
     "split": "One training: every film was left out of it.",
     "folds": "Disjoint folds: every film was tested once, by networks that had not seen its patient. "
@@ -73,8 +73,9 @@ def labels(result: EvaluationResult) -> Section:
         "Every label, beside what needs no medicine",
         (
             "Dots are AUROC (the chance that a film with the label scores above one without), lines are 95 % "
-            "intervals. Orange diamonds are predictors that know no medicine: the shape of the film, its brightness, its edge, a "
-            "thumbnail. Where they reach as far right as the networks, the networks may have learnt no more than they. "
+            "intervals. Orange diamonds are predictors that know no medicine: the shape of the "
+            "film, its brightness, its edge, a thumbnail. Where they reach as far right as the networks, the "
+            "networks may have learnt no more than they. "
             "Where networks lie further right, other shortcuts than these remain possible.",
             f"Rankings of the {MAJORITY} are by the share of networks that vote for the label. The {MEAN} has "
             "thresholds of its own. Precision is not defined where nothing was called positive.",

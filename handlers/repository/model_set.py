@@ -117,9 +117,7 @@ def new_member_version(repository: Repository, name: str) -> Iterator[tuple[Path
         publish(folder, target)
 
 
-def publish_set(
-    repository: Repository, members: Mapping[str, int], facts: EnsembleFacts = _NO_FACTS
-) -> ModelSet:
+def publish_set(repository: Repository, members: Mapping[str, int], facts: EnsembleFacts = _NO_FACTS) -> ModelSet:
     """Publish the next model set.
 
     The set exists from the moment its ``model_set.json`` does, which is the last thing to appear.
