@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets import SPLITS, ManifestError, Split
 from ..handlers.card import InputSpec
 from ..handlers.preprocess import preprocess
-from .errors import ManifestError
-from .examples import SPLITS, Examples, Split
+from .examples import Examples
 
 __all__ = ["FilmCache", "build_cache"]
 

@@ -31,6 +31,7 @@ RepositoryOption = Annotated[Path, typer.Option("--repository", help="Triton mod
 @contextmanager
 def _reported(again: str = "") -> Iterator[Console]:
     """Turn what is expected to go wrong into one message, and Ctrl-C into a promise that holds."""
+    from ..datasets import DataSetsError
     from ..handlers.errors import HandlersError
     from .errors import Interrupted, TrainingError, WrongArgument
 
@@ -43,10 +44,10 @@ def _reported(again: str = "") -> Iterator[Console]:
     except KeyboardInterrupt:
         console.print(f"[yellow]Stopped.[/] {again}", highlight=False, soft_wrap=True)
         raise typer.Exit(130) from None
-    except (TrainingError, HandlersError) as error:
+    except (TrainingError, DataSetsError, HandlersError) as error:
         console.print("[red]Error:[/]", end=" ")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(_EXIT_INPUT if isinstance(error, WrongArgument) else 1) from None
+        raise typer.Exit(_EXIT_INPUT if isinstance(error, (WrongArgument, DataSetsError)) else 1) from None
 
 
 def phantoms(
@@ -118,22 +119,24 @@ def train(
         if manifest is None:
             settings, examples = _demo(chosen, seed)
         else:
-            from .labels import check_implications
-            from .manifest import read_manifest
+            from ..datasets import check_implications, read_data_set
+            from .examples import FilmExamples
             from .settings import manifest_settings
 
             hierarchy = _hierarchy(implies)
-            read = read_manifest(manifest, images, implies=hierarchy, keep_doubtful=keep_doubtful, seed=seed)
+            read = read_data_set(manifest, images, implies=hierarchy, keep_doubtful=keep_doubtful, seed=seed)
             if implies:
                 check_implications([label.name for label in read.labels], hierarchy)
-            if read.left_out:
-                Console(stderr=True).print(f"{read.left_out} rows with doubtful labels left out (--keep-doubtful)")
-            examples = read
+            for reason, count in read.left_out.items():
+                Console(stderr=True).print(f"{count} rows left out: {reason}", highlight=False)
+            for warning in read.warnings:
+                Console(stderr=True).print(f"Warning: {warning}", markup=False, highlight=False, soft_wrap=True)
+            examples = FilmExamples(read)
             settings = manifest_settings(
-                _data(read),
+                _data(examples),
                 read.labels,
                 chosen,
-                films=read.count("train"),
+                films=len(read.of("train")),
                 epochs=epochs,
                 size=size,
                 batch=batch,
@@ -202,10 +205,10 @@ def import_network(
 ) -> None:
     """Bring a network of your own into the model repository, to be served and explained on its own."""
     with _reported("Nothing was written."):
+        from ..datasets import check_implications, make_labels
         from ..handlers.card import InputSpec
         from ..handlers.repository import Repository
         from .importing import check_name, import_timm, import_torchscript
-        from .labels import check_implications, make_labels
 
         if (torchscript is None) == (timm_name is None) or (timm_name is None) != (state_dict is None):
             raise typer.BadParameter("give either --torchscript FILE, or --timm ARCHITECTURE with --state-dict FILE")
@@ -252,7 +255,7 @@ def _chosen_networks(networks: list[str] | None) -> tuple[str, ...]:
 
 
 def _hierarchy(pairs: list[str] | None) -> Mapping[str, str]:
-    from .labels import PAPER_HIERARCHY
+    from ..datasets import PAPER_HIERARCHY
 
     if pairs is None:
         return PAPER_HIERARCHY

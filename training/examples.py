@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from ..datasets import SPLITS, DataSet, ManifestError, Split, make_labels
 from ..handlers.card import Label
+from ..handlers.decode import decode
+from ..handlers.errors import ImageError
 from ..handlers.image import XRay
-from .labels import make_labels
 from .phantoms import PHANTOM_LABELS, draw_phantom
 
-__all__ = ["SPLITS", "Examples", "PhantomExamples", "Split"]
-
-Split = Literal["train", "val", "test"]
-
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
-
+__all__ = ["SPLITS", "Examples", "FilmExamples", "PhantomExamples", "Split"]
 
 _SERIES = 1_000_000_000
 """Series of training films start here, so that `radiolucent phantoms` never draws one of them."""
@@ -91,3 +88,50 @@ class PhantomExamples:
 
     def _series(self, split: Split) -> int:
         return _SERIES + 3 * self.seed + SPLITS.index(split)
+
+
+@dataclass(frozen=True)
+class FilmExamples:
+    """The films of a data set.
+
+    Parameters
+    ----------
+    data_set : DataSet
+        Found sound.
+    """
+
+    data_set: DataSet
+
+    @property
+    def name(self) -> str:
+        """How a model card calls the data."""
+        return self.data_set.name
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the manifest."""
+        return self.data_set.checksum
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Labels of the data set."""
+        return self.data_set.labels
+
+    def count(self, split: Split) -> int:
+        """Return how many films a split has."""
+        return len(self.data_set.of(split))
+
+    def load(self, split: Split, index: int) -> tuple[XRay, frozenset[str]]:
+        """Decode one film.
+
+        Raises
+        ------
+        ManifestError
+            If its file cannot be used; names line and file.
+        """
+        film = self.data_set.of(split)[index]
+        try:
+            xray = decode(film.path.read_bytes())
+        except (ImageError, OSError) as error:
+            raise ManifestError(self.data_set.path, [f"line {film.line}: file {film.file!r}: {error}"]) from error
+        return xray, frozenset(name for name, present in film.known.items() if present)
