@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +42,10 @@ class PredictionsHead(BaseModel):
     """By fold, then by network in the order in which answers list them."""
     mean_thresholds: dict[str, tuple[float, ...]]
     """By fold: thresholds of the mean probability."""
+    train_films: dict[str, int] = {}
+    """By fold: how many films the networks were trained on; intervals over overlapping draws need it."""
+    created: datetime | None = None
+    """When the logits were computed; the one time that reports carry."""
     versions: dict[str, str] = {}
     """Of libraries."""
 
