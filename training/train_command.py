@@ -155,11 +155,11 @@ def train(
         )
 
         def settings(data: DataSet, fold: str | None, seed: int) -> RunSettings:
-            from ..handlers.card import DataRecord
+            from .data_record import record_of
             from .presets import paper_settings, standard_settings
 
             make = paper_settings if preset == "paper" else standard_settings
-            made = make(DataRecord(name=data.name, checksum=data.checksum), data.labels, chosen, seed, starts)
+            made = make(record_of(data, commercial_only=commercial_only), data.labels, chosen, seed, starts)
             what = selection if fold is None else (*selection, f"{fold} of {plan}")
             return changed(made.model_copy(update={"selection": what}), changes)
 

@@ -27,7 +27,8 @@ def votes_table(file: str, classification: Classification) -> Table:
     """
     table = Table(
         title=f"{escape(file)}: {escape(', '.join(classification.majority) or 'no label has a majority')}",
-        caption=f"{escape(classification.intended_use)} Model set {classification.model_set.version}.",
+        caption=f"{escape(classification.intended_use)} Model set {classification.model_set.version}: "
+        f"{escape(classification.model_set.verdict)}.",
     )
     table.add_column("label")
     table.add_column("majority")

@@ -168,7 +168,7 @@ def test_what_a_run_leaves(data: DataSet, whole: Path) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 60
     assert rows[0] == {"file": "0.png", "group": "g0", "split": "train"}
-    network = load_run(whole)[0].network
+    network = load_run(whole).networks[0].network
     traced = torch.jit.load(str(whole / "resnet18/model.pt"))
     images = torch.rand(2, 1, 32, 32)
     torch.testing.assert_close(traced(images), network(images))
@@ -199,7 +199,7 @@ def test_folds_are_runs_of_their_own_and_go_on_as_a_whole(data: DataSet, tmp_pat
     assert any("fold-1: " in line and "all networks are finished" in line for line in told.said)
     assert [record.settings.seed for record in records.values()] == [5, 6]
     assert json.loads((tmp_path / "folds.json").read_text())["folds"] == ["fold-1", "fold-2"]
-    assert len(load_run(tmp_path / "fold-2")) == 1
+    assert len(load_run(tmp_path / "fold-2").networks) == 1
     tested = []
     for fold in parts:
         with (tmp_path / fold / "splits.csv").open(newline="") as file:

@@ -58,7 +58,7 @@ def test_a_resumed_run_takes_the_steps_that_were_missing_and_ends_with_the_same_
     whole = Recorder()
     run_training(tmp_path / "b", settings(7), EXAMPLES, whole)
     assert whole.steps == [1, 2, 3, 4, 5, 6, 7]
-    one, other = (load_run(tmp_path / name)[0].network.state_dict() for name in "ab")
+    one, other = (load_run(tmp_path / name).networks[0].network.state_dict() for name in "ab")
     for name, values in one.items():
         torch.testing.assert_close(values, other[name], rtol=1e-4, atol=1e-5)
 
@@ -71,7 +71,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
     # What networks may be explained with: the brightness of the 48 training films, no other split's.
     assert first.brightness is not None
     assert first.brightness.films == 48
-    assert load_run(tmp_path)[0].brightness == first.brightness
+    assert load_run(tmp_path).networks[0].brightness == first.brightness
     assert not (tmp_path / "cache").exists()
     assert not list(tmp_path.glob("**/*.ckpt"))
 
