@@ -44,7 +44,7 @@ class FilmCache:
         return images
 
     def targets(self, split: Split) -> NDArray[np.float32]:
-        """Return the true labels: float32 ``[films, labels]`` of 0 and 1."""
+        """Return the true labels: float32 ``[films, labels]`` of 0, 1 and NaN for unknown."""
         targets: NDArray[np.float32] = np.load(self.folder / f"{split}_labels.npy")
         return targets
 
@@ -76,7 +76,8 @@ def build_cache(
     wanted = sorted(set(sizes))
     counts = {split: examples.count(split) for split in SPLITS}
     names = [label.name for label in examples.labels]
-    key = hashlib.sha256(json.dumps([examples.checksum, wanted, counts, names]).encode()).hexdigest()
+    films = {split: examples.names(split) for split in SPLITS}
+    key = hashlib.sha256(json.dumps([examples.checksum, wanted, films, names]).encode()).hexdigest()
     mark = folder / "complete"
     if mark.is_file() and mark.read_text() == key:
         return FilmCache(folder)
@@ -101,12 +102,12 @@ def build_cache(
             targets: NDArray[np.float32] = targets,
         ) -> ManifestError | None:
             try:
-                xray, present = examples.load(split, index)
+                xray, known = examples.load(split, index)
             except ManifestError as error:
                 return error
             for size, array in arrays.items():
                 array[index] = preprocess(xray, InputSpec(size=size)).tensor
-            targets[index] = [name in present for name in names]
+            targets[index] = [known.get(name, np.nan) for name in names]
             return None
 
         pool = ThreadPoolExecutor(_THREADS)

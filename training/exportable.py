@@ -39,6 +39,7 @@ def load_run(folder: Path) -> list[Exportable]:
 def _load_one(folder: Path, record: RunRecord, result: NetworkResult) -> Exportable:
     settings = record.settings
     network = build_network(result.name, len(settings.labels))
+    weights = settings.networks[result.name].weights
     path = folder / result.name / "weights.pt"
     try:
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -50,7 +51,7 @@ def _load_one(folder: Path, record: RunRecord, result: NetworkResult) -> Exporta
         network=network.eval(),
         labels=tuple(
             label.model_copy(update={"threshold": threshold})
-            for label, threshold in zip(settings.labels, result.thresholds, strict=True)
+            for label, threshold in zip(settings.labels, result.limits, strict=True)
         ),
         input=InputSpec(size=settings.networks[result.name].size),
         training=TrainingRecord(
@@ -59,7 +60,7 @@ def _load_one(folder: Path, record: RunRecord, result: NetworkResult) -> Exporta
             epochs=result.epochs,
             steps=result.steps,
             seed=settings.seed,
-            initial_weights={"none": "random"}.get(settings.weights, Path(settings.weights).name),
+            initial_weights={"none": "random"}.get(weights, Path(weights).name),
             seconds=result.seconds,
         ),
         # What the thumbnail scores on the same films belongs beside every score.

@@ -12,9 +12,10 @@ from radiolucent.handlers.card import DataRecord
 from radiolucent.training.errors import Interrupted, RunError
 from radiolucent.training.examples import PhantomExamples
 from radiolucent.training.exportable import load_run
-from radiolucent.training.fit import stop_on_interrupt
+from radiolucent.training.presets import demo_settings
 from radiolucent.training.run import run_training
-from radiolucent.training.settings import NetworkSettings, RunSettings, demo_settings
+from radiolucent.training.settings import NetworkSettings, RunSettings
+from radiolucent.training.watch import stop_on_interrupt
 
 pytestmark = pytest.mark.timeout(300)
 EXAMPLES = PhantomExamples(0, {"train": 48, "val": 16, "test": 16})
@@ -104,4 +105,5 @@ def test_resnet18_learns_in_half_a_minute_what_a_thumbnail_cannot_show(tmp_path:
     record = run_training(tmp_path, wanted.model_copy(update={"networks": {"resnet18": network}}), examples, Recorder())
     assert record.thumbnail_ridge["micro_f1"] <= 0.6
     assert record.networks[0].test["micro_f1"] >= 0.75
-    assert record.majority == record.networks[0].test
+    # The vote of one network is its own, and what its labels imply.
+    assert record.majority["micro_recall"] >= record.networks[0].test["micro_recall"]
