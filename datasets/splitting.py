@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -80,7 +81,7 @@ def folds_of(films: Sequence[Film], count: int, seed: int) -> NDArray[np.int64]:
     if len(set(groups)) < count:
         raise PlanError(f"{len(set(groups))} groups of films are too few for {count} parts")
     kinds = strata(films)
-    if max(kinds.count(kind) for kind in set(kinds)) < count:
+    if max(Counter(kinds).values()) < count:
         kinds = [""] * len(films)  # too few films of each kind to keep them alike
     folds = np.zeros(len(films), dtype=np.int64)
     splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=seed)
