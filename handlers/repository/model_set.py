@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..card import Label, ModelCard, Name, Sha256
 from ..errors import CardError, RepositoryError
+from ..guard import Guard
 from .checksum import sha256
-from .layout import ENSEMBLE, PREPROCESS, VOTE, Repository
+from .layout import ENSEMBLE, GUARD_FILE, PREPROCESS, VOTE, Repository
 from .staging import publish, stage
 
 __all__ = ["LoadedSet", "ModelSet", "load_set", "new_member_version", "publish_set", "read_set", "verify"]
@@ -38,7 +40,7 @@ class ModelSet(BaseModel):
     labels: tuple[str, ...] = Field(min_length=1)
     """Labels, in the order in which answers list them; the same in all members."""
     files: dict[str, Sha256]
-    """Checksums of the members' cards and weights, by path relative to the repository."""
+    """Checksums of the members' cards and weights and of the set's guard, by path relative to the repository."""
     created: datetime
     """When."""
 
@@ -110,7 +112,7 @@ def new_member_version(repository: Repository, name: str) -> Iterator[tuple[Path
         publish(folder, target)
 
 
-def publish_set(repository: Repository, members: Mapping[str, int]) -> ModelSet:
+def publish_set(repository: Repository, members: Mapping[str, int], *, guard: Guard | None = None) -> ModelSet:
     """Publish the next model set.
 
     The set exists from the moment its ``model_set.json`` does, which is the last thing to appear.
@@ -121,6 +123,8 @@ def publish_set(repository: Repository, members: Mapping[str, int]) -> ModelSet:
         Where.
     members : mapping of str to int
         Version of each network, in the order in which answers shall list them.
+    guard : Guard, optional
+        What warns of X-rays unlike the training data.
 
     Returns
     -------
@@ -143,8 +147,12 @@ def publish_set(repository: Repository, members: Mapping[str, int]) -> ModelSet:
             _require(repository, f"{prefix}/{file}", checksum)
             files[f"{prefix}/{file}"] = checksum
         files[f"{prefix}/card.json"] = sha256(repository.root / prefix / "card.json")
+    version = repository.next_set_version()
+    guard_text = None if guard is None else (guard.model_dump_json() + "\n").encode()
+    if guard_text is not None:
+        files[f"{ENSEMBLE}/{version}/{GUARD_FILE}"] = hashlib.sha256(guard_text).hexdigest()
     model_set = ModelSet(
-        version=repository.next_set_version(),
+        version=version,
         members=dict(members),
         labels=next(iter(cards.values())).label_names,
         files=files,
@@ -155,6 +163,8 @@ def publish_set(repository: Repository, members: Mapping[str, int]) -> ModelSet:
             (folder / "model.py").write_text(_PYTHON_MODEL.format(module=module), encoding="utf-8")
             publish(folder, repository.version_dir(model, model_set.version))
     with stage(repository) as folder:
+        if guard_text is not None:
+            (folder / GUARD_FILE).write_bytes(guard_text)
         (folder / "model_set.json").write_text(model_set.to_json(), encoding="utf-8")
         publish(folder, repository.set_dir(model_set.version))
     return model_set
