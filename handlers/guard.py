@@ -79,7 +79,8 @@ class Likeness:
     Parameters
     ----------
     unlikeness : float
-        How unlike the training films it is: below 0 as they usually are, above 1 as their rarest twentieth; at most 1000.
+        How unlike the training films it is: below 0 as half of them are, above 1 as their rarest twentieth; at most
+        1000.
     threshold : float
         Above it the guard warns.
     share : float

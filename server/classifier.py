@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..handlers.card import ModelCard
 from ..handlers.decode import decode, inspect
+from ..handlers.guard import Likeness
 from ..handlers.image import ImageHeader, XRay
 from ..handlers.preprocess import preprocess
 from ..handlers.vote import probabilities
@@ -52,7 +53,7 @@ class LabelVote:
 
 @dataclass(frozen=True)
 class Classification:
-    """The answer of the ensemble for one X-ray (height and width in pixels), by a model set."""
+    """The answer of the ensemble for one X-ray (height and width in pixels), by a model set, with the word of its guard."""
 
     answers: tuple[ModelAnswer, ...]
     labels: tuple[LabelVote, ...]
@@ -60,6 +61,7 @@ class Classification:
     set_created: datetime
     height: int
     width: int
+    likeness: Likeness | None = None
 
 
 class Triton(Protocol):
@@ -151,6 +153,7 @@ class Classifier:
             set_created=self._catalog.model_set(answer.set_version).created,
             height=height,
             width=width,
+            likeness=answer.likeness,
         )
 
     async def ask_network(self, name: str, xray: XRay, timeout: float) -> tuple[ModelCard, tuple[float, ...]]:

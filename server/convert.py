@@ -15,6 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from ..handlers.card import INTENDED_USE, ModelCard
 from ..handlers.geometry import Affine
+from ..handlers.guard import Likeness
 from ..handlers.repository import ModelSet
 from ..plugins import Applicability, Need
 from ..protos.radiolucent.v1 import classification_pb2, image_pb2, model_pb2
@@ -125,6 +126,17 @@ def classification(value: Classification, source: InstanceReference | None) -> c
         image_size=image_pb2.ImageSize(height=value.height, width=value.width),
         instance=_instance(source),
         intended_use=INTENDED_USE,
+        likeness=None if value.likeness is None else _likeness(value.likeness),
+    )
+
+
+def _likeness(value: Likeness) -> classification_pb2.Likeness:
+    return classification_pb2.Likeness(
+        unlikeness=value.unlikeness,
+        threshold=value.threshold,
+        share=value.share,
+        warns=value.warns,
+        text=value.text,
     )
 
 

@@ -164,6 +164,7 @@ def export(
         from .display import TerminalProgress
         from .export import export_set
         from .exportable import load_run
+        from .guard import read_guard
 
         run = run or _newest_run()
         with TerminalProgress() as progress:
@@ -175,9 +176,14 @@ def export(
                 progress.update("export", done[0], len(networks), name)
 
             progress.update("export", 0, len(networks))
-            model_set = export_set(Repository(repository), networks, proven)
+            guard = read_guard(run)
+            model_set = export_set(Repository(repository), networks, proven, guard=guard)
         members = ", ".join(f"{name} {version}" for name, version in model_set.members.items())
         Console().print(f"Model set {model_set.version} in {repository}: {members}", highlight=False, soft_wrap=True)
+        if guard is None:
+            Console(stderr=True).print(
+                "No guard against X-rays unlike the training data: too few films, or an old run"
+            )
 
 
 def import_network(

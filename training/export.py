@@ -17,6 +17,7 @@ import torch
 
 from ..handlers.brightness import BrightnessStatistics
 from ..handlers.card import InputSpec, Label, ModelCard, TrainingRecord, save_card
+from ..handlers.guard import Guard
 from ..handlers.repository import (
     FIVE_NETWORKS,
     Member,
@@ -68,7 +69,11 @@ class Exportable:
 
 
 def export_set(
-    repository: Repository, networks: Sequence[Exportable], progress: Callable[[str], None] = lambda _: None
+    repository: Repository,
+    networks: Sequence[Exportable],
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    guard: Guard | None = None,
 ) -> ModelSet:
     """Write the next version of every network and publish them as the next model set.
 
@@ -80,6 +85,8 @@ def export_set(
         In the order in which answers shall list them.
     progress : callable
         Told each network's name when it is proven.
+    guard : Guard, optional
+        What warns of X-rays unlike the data that all of them were trained on.
 
     Returns
     -------
@@ -106,7 +113,7 @@ def export_set(
     # Native Triton reads these; the gateway brings its own. Other networks than the five need another ensemble.
     others = [Member.of(repository.card(name, version)) for name, version in members.items()]
     write_configs(repository.root, () if tuple(members) == FIVE_NETWORKS else others)
-    return publish_set(repository, members)
+    return publish_set(repository, members, guard=guard)
 
 
 def write_version(folder: Path, version: int, item: Exportable) -> ModelCard:

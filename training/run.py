@@ -8,6 +8,7 @@
     RUN/resnet18/weights.pt      when it is finished: state dict, logits of val and test, result
     RUN/resnet18/logits.npz
     RUN/resnet18/result.json
+    RUN/guard.json               what tells which X-rays are unlike the training films
     RUN/run.json                 when all are finished
 """
 
@@ -25,6 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..handlers.brightness import GRID, BrightnessStatistics
+from ..handlers.guard import GUARD_INPUT
 from ..handlers.vote import probabilities
 from .baseline import THUMBNAIL, thumbnail_ridge
 from .batches import Batches
@@ -33,6 +35,7 @@ from .errors import RunError
 from .examples import SPLITS, Examples, Split
 from .export import library_versions
 from .fit import CHECKPOINT, fit_network
+from .guard import write_guard
 from .record import NetworkResult, RunRecord, read_document, write_document
 from .scores import choose_thresholds, majority, score
 from .settings import RunSettings
@@ -93,7 +96,7 @@ def run_training(folder: Path, settings: RunSettings, examples: Examples, progre
     if (folder / "run.json").is_file():
         progress.say(f"{folder}: all networks are finished")
         return read_document(RunRecord, folder / "run.json")
-    sizes = [THUMBNAIL, GRID, *(network.size for network in settings.networks.values())]
+    sizes = [THUMBNAIL, GRID, GUARD_INPUT.size, *(network.size for network in settings.networks.values())]
     cache = build_cache(folder / "cache", examples, sizes, lambda done, total: progress.update("films", done, total))
     run = _Run(folder, settings, cache, progress)
     results = []
@@ -104,6 +107,7 @@ def run_training(folder: Path, settings: RunSettings, examples: Examples, progre
             _train_one(run, name)
         results.append(read_document(NetworkResult, folder / name / "result.json"))
     record = _score_together(run, results)
+    write_guard(folder, *(cache.images(split, GUARD_INPUT.size) for split in ("train", "val")))
     write_document(record, folder / "run.json")
     shutil.rmtree(folder / "cache", ignore_errors=True)
     return record

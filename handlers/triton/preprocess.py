@@ -22,9 +22,9 @@ __all__ = ["TritonPythonModel"]
 
 
 class TritonPythonModel:
-    """Input ``IMAGE``: encoded files [batch, 1]; outputs ``INPUT_<network>``: float32 [batch, C, S, S], and the guard's.
+    """Input ``IMAGE``: encoded files [batch, 1]; outputs ``INPUT_<network>``: float32 [batch, C, S, S], and the guard.
 
-    The guard's are ``LIKENESS``, float32 [batch, 3]: unlikeness, threshold and share, NaN where the model set has no
+    The guard answers ``LIKENESS``, float32 [batch, 3]: unlikeness, threshold and share, NaN where the model set has no
     guard; and ``LIKENESS_TEXT``, bytes [batch, 1]: the same in words, or empty.
     """
 
