@@ -53,7 +53,7 @@ class LabelVote:
 
 @dataclass(frozen=True)
 class Classification:
-    """The answer of the ensemble for one X-ray (height and width in pixels), by a model set, with the word of its guard."""
+    """The ensemble's answer for one X-ray (height and width in pixels), by a model set, and what its guard says."""
 
     answers: tuple[ModelAnswer, ...]
     labels: tuple[LabelVote, ...]

@@ -181,9 +181,7 @@ def export(
         members = ", ".join(f"{name} {version}" for name, version in model_set.members.items())
         Console().print(f"Model set {model_set.version} in {repository}: {members}", highlight=False, soft_wrap=True)
         if guard is None:
-            Console(stderr=True).print(
-                "No guard against X-rays unlike the training data: too few films, or an old run"
-            )
+            Console(stderr=True).print("No guard against X-rays unlike the training data: too few films, or an old run")
 
 
 def import_network(
