@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from ..datasets import Film
 from ..handlers.calibration import Calibration
 from ..handlers.card import DataRecord, Label
-from ..handlers.vote import Vote, probabilities, vote
+from ..handlers.vote import Vote, served_probabilities, vote
 
 __all__ = ["BaselineScore", "Decision", "Predictions", "PredictionsHead"]
 
@@ -41,6 +42,10 @@ class PredictionsHead(BaseModel):
     """By fold, then by network in the order in which answers list them."""
     mean_thresholds: dict[str, tuple[float, ...]]
     """By fold: thresholds of the mean probability."""
+    train_films: dict[str, int] = {}
+    """By fold: how many films the networks were trained on; intervals over overlapping draws need it."""
+    created: datetime | None = None
+    """When the logits were computed; the one time that reports carry."""
     versions: dict[str, str] = {}
     """Of libraries."""
 
@@ -77,8 +82,7 @@ class Predictions:
         result = np.empty_like(self.logits[network])
         for fold, rows in self._rows():
             calibration = self.head.decisions[fold][network].calibration
-            logits = self.logits[network][rows]
-            result[rows] = probabilities(logits if calibration is None else calibration.apply(logits))
+            result[rows] = served_probabilities(self.logits[network][rows], calibration)
         return result
 
     def thresholds(self, network: str) -> NDArray[np.float32]:

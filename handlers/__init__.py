@@ -3,18 +3,23 @@
 Needs neither torch nor gRPC, except :mod:`radiolucent.handlers.torchscript`.
 """
 
+from .calibration import Calibration
 from .card import INTENDED_USE, InputSpec, Label, ModelCard, load_card, save_card
 from .decode import decode, inspect
+from .ensemble_card import EnsembleCard, EnsembleFacts
 from .errors import CardError, HandlersError, ImageError, ImageProblem, RepositoryError
 from .geometry import Affine, Fit, fit
 from .image import ImageHeader, XRay
 from .preprocess import Prepared, preprocess
-from .vote import Vote, probabilities, vote
+from .vote import Vote, probabilities, served_probabilities, vote
 
 __all__ = [
     "INTENDED_USE",
     "Affine",
+    "Calibration",
     "CardError",
+    "EnsembleCard",
+    "EnsembleFacts",
     "Fit",
     "HandlersError",
     "ImageError",
@@ -34,5 +39,6 @@ __all__ = [
     "preprocess",
     "probabilities",
     "save_card",
+    "served_probabilities",
     "vote",
 ]

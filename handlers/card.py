@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from .brightness import BrightnessStatistics
-from .errors import CardError
+from .calibration import Calibration
+from .card_file import load_record, save_record
+from .evaluated import Estimate, Evaluation
+from .label import CodedConcept, Label, check_labels
+from .origin import DataRecord, Parity, ThresholdRecord, TrainingRecord
+from .record import Name, Record, Sha256
+from .wording import INTENDED_USE, LIMITATIONS, baseline_of, metrics_of, verdict_of
 
 __all__ = [
     "INTENDED_USE",
@@ -23,26 +28,15 @@ __all__ = [
     "Name",
     "Parity",
     "Sha256",
+    "ThresholdRecord",
     "TrainingRecord",
+    "check_thresholds",
     "load_card",
     "save_card",
 ]
 
-INTENDED_USE = "Research use only. Not for diagnosis."
-"""Said wherever a result is shown."""
 
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-"""A SHA-256 digest, lower-case hexadecimal."""
-
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-"""A name that may become a folder, a Triton model or part of a tensor's name."""
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class InputSpec(_Record):
+class InputSpec(Record):
     """What a network expects to see. Hashable: members with equal specs share one preprocessed image."""
 
     size: int = Field(ge=16, le=4096)
@@ -60,70 +54,7 @@ class InputSpec(_Record):
         return (0.0 - self.mean) / self.std
 
 
-class CodedConcept(_Record):
-    """A label in a terminology, as DICOM writes coded concepts."""
-
-    scheme: str = Field(min_length=1, max_length=16)
-    """Coding scheme designator, such as ``SCT``."""
-    value: str = Field(min_length=1, max_length=64)
-    """Code value."""
-    meaning: str = Field(min_length=1, max_length=64)
-    """Code meaning."""
-
-
-class Label(_Record):
-    """One output of a network."""
-
-    name: str = Field(min_length=1, max_length=100)
-    """As shown to people."""
-    implies: str | None = None
-    """The label that is true whenever this one is."""
-    threshold: float = Field(default=0.5, ge=0, le=1)
-    """Probability from which this network votes for the label."""
-    code: CodedConcept | None = None
-    """The label in a terminology."""
-
-
-class DataRecord(_Record):
-    """The data a network was trained on."""
-
-    name: str = Field(min_length=1)
-    """Which data set."""
-    checksum: Sha256
-    """Of its manifest."""
-
-
-class TrainingRecord(_Record):
-    """How a network was trained."""
-
-    preset: str
-    """Named set of training settings."""
-    data: DataRecord
-    """What it saw."""
-    epochs: int = Field(ge=0)
-    """Passes over the training data."""
-    steps: int = Field(ge=0)
-    """Optimiser steps."""
-    seed: int
-    """Of all random number generators."""
-    initial_weights: str
-    """Where training started: ``random``, or the name of the weights."""
-    seconds: float = Field(ge=0)
-    """Wall time."""
-
-
-class Parity(_Record):
-    """Largest absolute difference of logits from the eager network, as measured when the version was written."""
-
-    torchscript_max_abs: float | None = Field(default=None, ge=0)
-    """Of the TorchScript copy; none where there is no eager network to compare with."""
-    onnx_max_abs: float | None = Field(default=None, ge=0)
-    """Of the ONNX copy; none where there is no ONNX copy."""
-    batches: tuple[int, ...] = (1, 3)
-    """Batch sizes that were compared."""
-
-
-class ModelCard(_Record):
+class ModelCard(Record):
     """One version of one network."""
 
     schema_version: Literal[1] = 1
@@ -145,7 +76,14 @@ class ModelCard(_Record):
     training: TrainingRecord | None = None
     """How it was trained, where that is known."""
     metrics: dict[str, float] = Field(default_factory=dict)
-    """Scores in [0, 1] by name, such as ``micro_f1``."""
+    """Scores in [0, 1] by name, such as ``micro_f1``, as training measured them: without intervals or audit."""
+    calibration: Calibration | None = None
+    """What is applied to the logits before their sigmoid is served as probability; None: nothing. Thresholds are of
+    calibrated probabilities; explanations are of the logits."""
+    thresholds: tuple[ThresholdRecord, ...] = ()
+    """How the labels' thresholds were chosen, in the order of the labels; empty: not recorded."""
+    evaluation: Evaluation | None = None
+    """What an evaluation and the shortcut audit found; None: it was not evaluated."""
     parity: Parity
     """How well its forms agree."""
     files: dict[str, Sha256]
@@ -158,23 +96,15 @@ class ModelCard(_Record):
     """When."""
     intended_use: str = INTENDED_USE
     """What it may be used for."""
+    limitations: tuple[str, ...] = LIMITATIONS
+    """What it cannot do, in plain words."""
 
     @model_validator(mode="after")
     def _labels_are_a_forest(self) -> Self:
-        names = self.label_names
-        if len(set(names)) != len(names):
-            raise ValueError("two labels have the same name")
-        parents = {label.name: label.implies for label in self.labels}
-        for label in self.labels:
-            seen = {label.name}
-            parent = label.implies
-            while parent is not None:
-                if parent not in parents:
-                    raise ValueError(f"label {label.name!r} implies {parent!r}, which is not a label")
-                if parent in seen:
-                    raise ValueError(f"label {label.name!r} implies itself")
-                seen.add(parent)
-                parent = parents[parent]
+        check_labels(self.labels)
+        check_thresholds(self.labels, self.thresholds)
+        if self.calibration is not None and len(self.calibration.scale) != len(self.labels):
+            raise ValueError("the calibration is of other labels")
         return self
 
     @model_validator(mode="after")
@@ -193,9 +123,37 @@ class ModelCard(_Record):
         """The Triton backend that serves this version: ONNX Runtime unless there is no ONNX copy."""
         return "onnxruntime" if "model.onnx" in self.files else "pytorch"
 
+    @property
+    def verdict(self) -> str:
+        """The shortcut audit's verdict, in plain words; it belongs beside every score."""
+        return verdict_of(self.evaluation)
+
+    @property
+    def baseline(self) -> str:
+        """What the strongest baselines that know no medicine score, in words; empty where that is not known."""
+        return baseline_of(self.metrics, self.evaluation)
+
+    @property
+    def estimates(self) -> dict[str, Estimate]:
+        """Scores by name, with intervals where it was evaluated."""
+        return metrics_of(self.metrics, self.evaluation)
+
     def to_json(self) -> str:
         """Return the card as it is written to ``card.json``."""
         return self.model_dump_json(indent=2) + "\n"
+
+
+def check_thresholds(labels: tuple[Label, ...], thresholds: tuple[ThresholdRecord, ...]) -> None:
+    """Refuse records of thresholds that are not those of the labels.
+
+    Raises
+    ------
+    ValueError
+        Other labels, another order or other values. No records at all are fine.
+    """
+    recorded = tuple((one.label, one.value) for one in thresholds)
+    if recorded and recorded != tuple((label.name, label.threshold) for label in labels):
+        raise ValueError("thresholds are recorded that are not those of the labels")
 
 
 def load_card(path: str | os.PathLike[str]) -> ModelCard:
@@ -216,15 +174,7 @@ def load_card(path: str | os.PathLike[str]) -> ModelCard:
     CardError
         If the file cannot be read or is not a valid card.
     """
-    path = Path(path)
-    try:
-        return ModelCard.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise CardError(path, f"cannot read the model card: {error.strerror}") from error
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "card"
-        raise CardError(path, f"not a valid model card: {where}: {first['msg']}") from error
+    return load_record(ModelCard, path)
 
 
 def save_card(card: ModelCard, path: str | os.PathLike[str]) -> None:
@@ -242,9 +192,4 @@ def save_card(card: ModelCard, path: str | os.PathLike[str]) -> None:
     CardError
         If there is a file already or it cannot be written.
     """
-    path = Path(path)
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(card.to_json())
-    except OSError as error:
-        raise CardError(path, f"cannot write the model card: {error.strerror}") from error
+    save_record(card, path)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .card import Label
+from .calibration import Calibration
+from .label import Label
 
-__all__ = ["Vote", "probabilities", "vote"]
+__all__ = ["Vote", "probabilities", "served_probabilities", "vote"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,24 @@ def probabilities(logits: ArrayLike) -> NDArray[np.float32]:
     z = np.asarray(logits, dtype=np.float32)
     result: NDArray[np.float32] = np.exp(-np.logaddexp(np.float32(0), -z)).astype(np.float32, copy=False)
     return result
+
+
+def served_probabilities(logits: ArrayLike, calibration: Calibration | None) -> NDArray[np.float32]:
+    """Turn a network's logits into the probabilities that are served, voted on and averaged: the one place that does.
+
+    Parameters
+    ----------
+    logits : array-like, shape [..., labels]
+        Of one network.
+    calibration : Calibration, optional
+        Of its card; None: the plain sigmoid.
+
+    Returns
+    -------
+    ndarray of float32
+        Values in [0, 1], of the same shape.
+    """
+    return probabilities(logits if calibration is None else calibration.apply(logits))
 
 
 def vote(probabilities: ArrayLike, thresholds: ArrayLike, labels: Sequence[Label] = ()) -> Vote:

@@ -13,6 +13,7 @@ from .errors import NotApplicable
 
 if TYPE_CHECKING:
     from ..handlers.brightness import BrightnessStatistics
+    from ..handlers.calibration import Calibration
     from ..handlers.card import InputSpec
 
 __all__ = ["ObservedModel"]
@@ -40,6 +41,8 @@ class ObservedModel(torch.nn.Module):
         The explained image, [1, C, H, W]; its output is remembered when it goes by.
     statistics : BrightnessStatistics, optional
         How bright the network's training films were, for baselines and backgrounds; where the card says it.
+    calibration : Calibration, optional
+        Makes its probabilities those that are served; logits are explained without it.
     known : mutable mapping, optional
         What earlier methods found out about the same image, network and output; by default nothing.
 
@@ -67,6 +70,7 @@ class ObservedModel(torch.nn.Module):
         output: Output = Output.LOGIT,
         image: torch.Tensor | None = None,
         statistics: BrightnessStatistics | None = None,
+        calibration: Calibration | None = None,
         known: MutableMapping[Hashable, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -76,6 +80,9 @@ class ObservedModel(torch.nn.Module):
         self.spec = spec
         self.output = output
         self.statistics = statistics
+        # Constant factors: what methods see between logit and probability is one layer more, which they pass through.
+        self._scale = None if calibration is None else torch.tensor(calibration.scale)
+        self._offset = None if calibration is None else torch.tensor(calibration.offset)
         self.forward_passes = 0
         self._job = job
         self.known: MutableMapping[Hashable, Any] = {} if known is None else known
@@ -111,7 +118,10 @@ class ObservedModel(torch.nn.Module):
         """
         if self.output is Output.VOTES:
             raise NotApplicable("votes can be explained of an ensemble alone")
-        return self.sigmoid(outputs.clone()) if self.output is Output.PROBABILITY else outputs
+        if self.output is not Output.PROBABILITY:
+            return outputs
+        calibrated = outputs.clone() if self._scale is None else outputs * self._scale + self._offset
+        return torch.as_tensor(self.sigmoid(calibrated))
 
     def value(self, target: int) -> float:
         """Return the explained output of the explained image, from memory where the image went by already."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from ..handlers.card import ModelCard
-from ..handlers.repository import ModelSet, Repository, read_set
+from ..handlers.ensemble_card import EnsembleCard
+from ..handlers.repository import ENSEMBLE, LoadedSet, Repository, load_set
 from ..handlers.repository.layout import TORCHSCRIPT
 from .errors import ModelNotFound
 from .triton.errors import NoModelSet
@@ -82,15 +83,32 @@ class ModelCatalog:
         """
         return self._repository.card(name, version)
 
-    def model_set(self, version: int) -> ModelSet:
-        """Return a model set.
+    def model_set(self, version: int) -> LoadedSet:
+        """Return a model set, its card and its networks' cards.
 
         Raises
         ------
-        RepositoryError
+        CardError, RepositoryError
             If the repository has no such set.
         """
-        return self._kept.model_set(version) or read_set(self._repository, version)
+        return self._kept.model_set(version) or load_set(self._repository, version, check=False)
+
+    def find_ensemble(self, version: int) -> EnsembleCard:
+        """Return the card of the model set that a caller asks for; version 0 is the one that is served.
+
+        Raises
+        ------
+        ModelNotFound
+            If there is none; the text lists what there is.
+        """
+        serving = self._status().model_set
+        if serving is not None and version in (0, serving.model_set.version):
+            return serving.card
+        found = self._repository.set_versions()
+        there = f"there are: {', '.join(map(str, found)) or 'none'}"
+        if version not in found:
+            raise ModelNotFound(f"unknown model set; {there}" if version else f"no model set is served; {there}")
+        return self.model_set(version).card
 
     def find(self, name: str, version: int) -> ModelCard:
         """Return the card that a caller asks for; version 0 is the one that is served.
@@ -103,7 +121,7 @@ class ModelCatalog:
         served = self.served()
         if name in served and version in (0, served[name].version):
             return served[name]
-        names = self._repository.members()
+        names = (*self._repository.members(), *((ENSEMBLE,) if self._repository.set_versions() else ()))
         if name not in names:
             raise ModelNotFound(f"unknown model; there are: {', '.join(names) or 'none'}")
         versions = self._repository.versions(name)

@@ -18,7 +18,8 @@ from ..handlers.decode import decode, inspect
 from ..handlers.guard import Likeness
 from ..handlers.image import ImageHeader, XRay
 from ..handlers.preprocess import preprocess
-from ..handlers.vote import probabilities
+from ..handlers.vote import served_probabilities
+from ..handlers.wording import NOT_EVALUATED
 from .catalog import ModelCatalog
 from .errors import InvalidRequest
 from .triton.answers import EnsembleAnswer, NetworkAnswer
@@ -32,7 +33,7 @@ _DECODERS = 2
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What one network says; one number per label, in the order of the labels."""
+    """What one network says; one number per label, in the order of the labels. Probabilities are calibrated ones."""
 
     model: str
     version: int
@@ -53,7 +54,7 @@ class LabelVote:
 
 @dataclass(frozen=True)
 class Classification:
-    """The ensemble's answer for one X-ray (height and width in pixels), by a model set, and what its guard says."""
+    """The ensemble's answer for one X-ray (height and width in pixels): its set, its verdict, the guard's word."""
 
     answers: tuple[ModelAnswer, ...]
     labels: tuple[LabelVote, ...]
@@ -61,6 +62,7 @@ class Classification:
     set_created: datetime
     height: int
     width: int
+    set_verdict: str = NOT_EVALUATED
     likeness: Likeness | None = None
 
 
@@ -141,6 +143,7 @@ class Classifier:
             return self._classification(answer, height, width)
 
     def _classification(self, answer: EnsembleAnswer, height: int, width: int) -> Classification:
+        loaded = self._catalog.model_set(answer.set_version)
         return Classification(
             answers=tuple(self._model_answer(answer, row) for row in range(len(answer.models))),
             labels=tuple(
@@ -150,9 +153,10 @@ class Classifier:
                 )
             ),
             set_version=answer.set_version,
-            set_created=self._catalog.model_set(answer.set_version).created,
+            set_created=loaded.model_set.created,
             height=height,
             width=width,
+            set_verdict=loaded.card.verdict,
             likeness=answer.likeness,
         )
 
@@ -172,7 +176,7 @@ class Classifier:
                 if self._catalog.status.networks.get(name) in (card, None):
                     raise
                 continue  # another version has just replaced it
-            return card, tuple(float(value) for value in probabilities(answer.logits[0]))
+            return card, tuple(served_probabilities(answer.logits[0], card.calibration).tolist())
         raise TritonUnavailable(f"{name} is not served any more")
 
     async def in_thread(self, work: Callable[[], T]) -> T:

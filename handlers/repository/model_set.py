@@ -13,6 +13,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..card import Label, ModelCard, Name, Sha256
+from ..card_file import load_record, save_record
+from ..ensemble_card import EnsembleCard, EnsembleFacts, make_ensemble_card
 from ..errors import CardError, RepositoryError
 from ..guard import Guard
 from .checksum import sha256
@@ -21,6 +23,7 @@ from .staging import publish, stage
 
 __all__ = ["LoadedSet", "ModelSet", "load_set", "new_member_version", "publish_set", "read_set", "verify"]
 
+_NO_FACTS = EnsembleFacts()
 _PYTHON_MODEL = "from radiolucent.handlers.triton.{module} import TritonPythonModel  # noqa: F401\n"
 
 
@@ -40,7 +43,7 @@ class ModelSet(BaseModel):
     labels: tuple[str, ...] = Field(min_length=1)
     """Labels, in the order in which answers list them; the same in all members."""
     files: dict[str, Sha256]
-    """Checksums of the members' cards and weights and of the set's guard, by path relative to the repository."""
+    """Checksums of the members' cards and weights, the set's own card and its guard, by path below the repository."""
     created: datetime
     """When."""
 
@@ -59,10 +62,13 @@ class LoadedSet:
         The set.
     cards : mapping of str to ModelCard
         In the order of the set's members.
+    card : EnsembleCard
+        The set's own; of a set that was published without one, made of its members' cards.
     """
 
     model_set: ModelSet
     cards: Mapping[str, ModelCard]
+    card: EnsembleCard
 
     @property
     def labels(self) -> tuple[Label, ...]:
@@ -112,7 +118,13 @@ def new_member_version(repository: Repository, name: str) -> Iterator[tuple[Path
         publish(folder, target)
 
 
-def publish_set(repository: Repository, members: Mapping[str, int], *, guard: Guard | None = None) -> ModelSet:
+def publish_set(
+    repository: Repository,
+    members: Mapping[str, int],
+    facts: EnsembleFacts = _NO_FACTS,
+    *,
+    guard: Guard | None = None,
+) -> ModelSet:
     """Publish the next model set.
 
     The set exists from the moment its ``model_set.json`` does, which is the last thing to appear.
@@ -123,6 +135,8 @@ def publish_set(repository: Repository, members: Mapping[str, int], *, guard: Gu
         Where.
     members : mapping of str to int
         Version of each network, in the order in which answers shall list them.
+    facts : EnsembleFacts
+        What the set's card shall say beside what its networks' cards do.
     guard : Guard, optional
         What warns of X-rays unlike the training data.
 
@@ -147,7 +161,9 @@ def publish_set(repository: Repository, members: Mapping[str, int], *, guard: Gu
             _require(repository, f"{prefix}/{file}", checksum)
             files[f"{prefix}/{file}"] = checksum
         files[f"{prefix}/card.json"] = sha256(repository.root / prefix / "card.json")
-    version = repository.next_set_version()
+    version, created = repository.next_set_version(), datetime.now(timezone.utc)
+    card = make_ensemble_card(ENSEMBLE, version, cards, facts, created)
+    files[_own_card(version)] = hashlib.sha256(card.to_json().encode()).hexdigest()
     guard_text = None if guard is None else (guard.model_dump_json() + "\n").encode()
     if guard_text is not None:
         files[f"{ENSEMBLE}/{version}/{GUARD_FILE}"] = hashlib.sha256(guard_text).hexdigest()
@@ -156,13 +172,14 @@ def publish_set(repository: Repository, members: Mapping[str, int], *, guard: Gu
         members=dict(members),
         labels=next(iter(cards.values())).label_names,
         files=files,
-        created=datetime.now(timezone.utc),
+        created=created,
     )
     for model, module in ((PREPROCESS, "preprocess"), (VOTE, "vote")):
         with stage(repository) as folder:
             (folder / "model.py").write_text(_PYTHON_MODEL.format(module=module), encoding="utf-8")
             publish(folder, repository.version_dir(model, model_set.version))
     with stage(repository) as folder:
+        save_record(card, folder / "card.json")
         if guard_text is not None:
             (folder / GUARD_FILE).write_bytes(guard_text)
         (folder / "model_set.json").write_text(model_set.to_json(), encoding="utf-8")
@@ -220,7 +237,7 @@ def load_set(repository: Repository, version: int, *, check: bool = True) -> Loa
     _require_same_labels(repository, cards)
     if model_set.labels != next(iter(cards.values())).label_names:
         raise RepositoryError(repository.set_dir(version), "the set's labels are not those of its members")
-    return LoadedSet(model_set, cards)
+    return LoadedSet(model_set, cards, _ensemble_card(repository, model_set, cards))
 
 
 def verify(repository: Repository, version: int) -> tuple[str, ...]:
@@ -257,6 +274,20 @@ def verify(repository: Repository, version: int) -> tuple[str, ...]:
         except (CardError, RepositoryError) as error:
             problems.append(str(error))
     return tuple(problems)
+
+
+def _own_card(version: int) -> str:
+    return f"{ENSEMBLE}/{version}/card.json"
+
+
+def _ensemble_card(repository: Repository, model_set: ModelSet, cards: Mapping[str, ModelCard]) -> EnsembleCard:
+    if _own_card(model_set.version) not in model_set.files:  # published before sets had cards
+        return make_ensemble_card(ENSEMBLE, model_set.version, cards, _NO_FACTS, model_set.created)
+    path = repository.root / _own_card(model_set.version)
+    card = load_record(EnsembleCard, path)
+    if (card.version, list(card.members.items())) != (model_set.version, list(model_set.members.items())):
+        raise RepositoryError(path, "is the card of another model set")
+    return card
 
 
 def _fault(repository: Repository, relative: str, checksum: str) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import triton_python_backend_utils as pb_utils
 from numpy.typing import NDArray
 
-from ..vote import probabilities, vote
+from ..vote import served_probabilities, vote
 from .model_set import served_set
 
 __all__ = ["TritonPythonModel"]
@@ -19,7 +19,7 @@ class TritonPythonModel:
     """Inputs ``LOGITS_<network>`` and ``VERSION_<network>``; outputs as the ensemble's configuration lists them."""
 
     def initialize(self, args: Mapping[str, str]) -> None:
-        """Read the thresholds, labels and networks of the own model set.
+        """Read the thresholds, calibrations, labels and networks of the own model set.
 
         Parameters
         ----------
@@ -30,6 +30,7 @@ class TritonPythonModel:
         self._members = dict(loaded.model_set.members)
         self._telling = frozenset(name for name, card in loaded.cards.items() if card.backend == "onnxruntime")
         self._labels = loaded.labels
+        self._calibrations = [card.calibration for card in loaded.cards.values()]
         self._thresholds = np.array(loaded.thresholds, dtype=np.float32)
 
     def execute(self, requests: list[Any]) -> list[Any]:
@@ -57,7 +58,10 @@ class TritonPythonModel:
         if logits.shape[1:] != self._thresholds.shape:
             message = "internal: the networks' outputs are not those of their cards"
             return pb_utils.InferenceResponse(output_tensors=[], error=pb_utils.TritonError(message))
-        scores = probabilities(logits)
+        scores = np.stack(
+            [served_probabilities(logits[:, row], calibration) for row, calibration in enumerate(self._calibrations)],
+            axis=1,
+        )
         votes = [vote(scores[i], self._thresholds, self._labels) for i in range(images)]
         versions = [
             tensor(f"VERSION_{name}").reshape(images).astype(np.int64)

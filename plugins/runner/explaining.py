@@ -167,6 +167,7 @@ def explain(
             output=output,
             image=tensor.clone(),
             statistics=opened.card.brightness if opened.card else None,
+            calibration=opened.card.calibration if opened.card else None,
         )
         method.check_network(model.network)
         chosen = _targets(targets, opened.card, model, tensor)

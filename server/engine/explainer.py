@@ -183,6 +183,7 @@ class Explainer:
             output=task.output,
             image=image,
             statistics=task.model.statistics,
+            calibration=task.model.calibration if vote is None else None,
             known=self._film_of(task).known.setdefault(known_of, {}) if vote is None else None,
         )
         run.check()
@@ -221,7 +222,8 @@ class Explainer:
         for one in task.voters:
             run.check()
             network = self._warm.get(one.model).form_for(method)
-            voters.append(Voter(network, one.model.input, one.thresholds, film.prepared_for(one.model.input)))
+            spec = one.model.input
+            voters.append(Voter(network, spec, one.thresholds, film.prepared_for(spec), one.model.calibration))
         return VoteNetwork(voters, (film.xray.height, film.xray.width), seen, task.model.input, task.output, run.check)
 
     def _prepare(self, task: ItemTask) -> Prepared:

@@ -193,10 +193,7 @@ class Planner:
             partial=order.partial,
             want_input=order.inputs,
             want_attribution=order.attributions,
-            voters=tuple(
-                VoterRef(ModelRef.of(voter, self.repository), tuple(label.threshold for label in voter.labels))
-                for voter in one.voters
-            ),
+            voters=tuple(VoterRef.of(voter, self.repository) for voter in one.voters),
         )
         item = Item(one.model, one.version, name, tuple(labels.values()))
         passes = _passes(call, card, len(labels))

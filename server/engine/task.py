@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...handlers.brightness import BrightnessStatistics
+from ...handlers.calibration import Calibration
 from ...handlers.card import InputSpec, ModelCard
 from ...handlers.geometry import Affine
 from ...handlers.repository import Repository
@@ -52,6 +53,8 @@ class ModelRef:
         What the network expects to see.
     statistics : BrightnessStatistics, optional
         How bright its training films were, where its card says it.
+    calibration : Calibration, optional
+        Makes its probabilities those that are served, where its card has one.
     """
 
     name: str
@@ -60,6 +63,7 @@ class ModelRef:
     sha256: str
     input: InputSpec
     statistics: BrightnessStatistics | None = field(default=None, repr=False)
+    calibration: Calibration | None = None
 
     @classmethod
     def of(cls, card: ModelCard, repository: Repository) -> ModelRef:
@@ -71,6 +75,7 @@ class ModelRef:
             sha256=card.files["model.pt"],
             input=card.input,
             statistics=card.brightness,
+            calibration=card.calibration,
         )
 
 
@@ -80,6 +85,11 @@ class VoterRef:
 
     model: ModelRef
     thresholds: tuple[float, ...]
+
+    @classmethod
+    def of(cls, card: ModelCard, repository: Repository) -> VoterRef:
+        """Return the reference to a version that votes, from its card."""
+        return cls(ModelRef.of(card, repository), tuple(label.threshold for label in card.labels))
 
 
 @dataclass(frozen=True)

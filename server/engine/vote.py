@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...handlers.calibration import Calibration
 from ...handlers.card import InputSpec
 from ...handlers.preprocess import Prepared
 from ...handlers.torchscript import device_of
-from ...handlers.vote import probabilities
+from ...handlers.vote import served_probabilities
 from ...plugins import Method, Need, ObservedModel, Output
 from .grids import resampling
 
@@ -41,15 +42,18 @@ class Voter:
     spec : InputSpec
         What it expects to see.
     thresholds : tuple of float
-        For each label the probability from which on it votes.
+        For each label the probability, as served, from which on it votes.
     prepared : Prepared
         The X-ray as it sees it.
+    calibration : Calibration, optional
+        Makes its probabilities those that are served.
     """
 
     network: torch.nn.Module
     spec: InputSpec
     thresholds: tuple[float, ...]
     prepared: Prepared
+    calibration: Calibration | None = None
 
 
 class VoteNetwork(torch.nn.Module):
@@ -90,15 +94,14 @@ class VoteNetwork(torch.nn.Module):
         self.networks = torch.nn.ModuleList(voter.network for voter in voters)
         self._feeds = [_Feed(voter, size, seen, spec) for voter in voters]
         self._thresholds = np.array([voter.thresholds for voter in voters], dtype=np.float32)
+        self._calibrations = [voter.calibration for voter in voters]
         self._output = output
         self._check = check
         self._errors: tuple[float, ...] | None = None
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """Return the explained outputs [N, L] of a batch [N, C, S, S]; no gradient goes through."""
-        scores = np.stack(
-            [self._scores(network, feed(batch)) for network, feed in zip(self.networks, self._feeds, strict=True)]
-        )
+        scores = np.stack([self._scores(index, feed(batch)) for index, feed in enumerate(self._feeds)])
         if self._output is Output.VOTES:
             # Probabilities and comparison are those of the vote that is served.
             votes = (scores >= self._thresholds[:, None]).sum(axis=0)
@@ -120,17 +123,19 @@ class VoteNetwork(torch.nn.Module):
         """
         if self._errors is None:
             changes = [np.zeros(self._thresholds.shape[1], dtype=np.float32)]
-            for network, feed in zip(self.networks, self._feeds, strict=True):
+            for index, feed in enumerate(self._feeds):
                 if feed.resampled is not None:
-                    direct, resampled = (self._scores(network, image) for image in (feed.own, feed.resampled))
+                    direct, resampled = (self._scores(index, image) for image in (feed.own, feed.resampled))
                     changes.append(np.abs(resampled - direct)[0])
             self._errors = tuple(np.max(changes, axis=0).tolist())
         return self._errors[target]
 
-    def _scores(self, network: torch.nn.Module, batch: torch.Tensor) -> NDArray[np.float32]:
+    def _scores(self, index: int, batch: torch.Tensor) -> NDArray[np.float32]:
         self._check()
+        network = self.networks[index]
         with torch.no_grad():
-            return probabilities(network(batch.to(device_of(network))).cpu().numpy())
+            logits = network(batch.to(device_of(network))).cpu().numpy()
+        return served_probabilities(logits, self._calibrations[index])
 
 
 class _Feed:

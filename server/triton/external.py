@@ -99,7 +99,7 @@ class ExternalSets:
         if self._serving is not None and (gone or self._serving != before):
             try:
                 loaded = await asyncio.to_thread(load_set, self._repository, self._serving)
-                self._kept.keep(self._repository, loaded.cards.values(), loaded.model_set)
+                self._kept.keep(self._repository, loaded.cards.values(), loaded)
             except (HandlersError, OSError) as error:
                 loaded = None
                 refused = (*refused, Refused(ENSEMBLE, self._serving, f"Triton serves it, but here: {error}"))

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...handlers.card import ModelCard
-from ...handlers.repository import LoadedSet, ModelSet, Repository
+from ...handlers.repository import LoadedSet, Repository
 from ...handlers.repository.layout import TORCHSCRIPT
 
 __all__ = ["HeldFile", "KeptRepository", "KeptVersions", "OpenFiles", "SecondNames"]
@@ -155,7 +155,7 @@ class KeptVersions:
     def __init__(self, files: OpenFiles | SecondNames | None = None) -> None:
         self._files = files or OpenFiles()
         self._versions: dict[tuple[str, int], _Version] = {}
-        self._sets: dict[int, ModelSet] = {}
+        self._sets: dict[int, LoadedSet] = {}
         self._leases: set[int] = set()
         self._last_lease = 0
 
@@ -182,7 +182,7 @@ class KeptVersions:
             if (kept := self._versions.get((card.name, card.version))) is not None and kept.card != card
         )
 
-    def keep(self, repository: Repository, cards: Iterable[ModelCard], model_set: ModelSet | None = None) -> None:
+    def keep(self, repository: Repository, cards: Iterable[ModelCard], model_set: LoadedSet | None = None) -> None:
         """Keep versions that are about to be served; call it before they can answer.
 
         Raises
@@ -199,7 +199,7 @@ class KeptVersions:
                 file = self._files.hold(path) if TORCHSCRIPT in card.files else None
                 self._versions[key] = _Version(card, file)
         if model_set is not None:
-            self._sets[model_set.version] = model_set
+            self._sets[model_set.model_set.version] = model_set
 
     def only(self, current: LoadedSet | None, networks: Iterable[ModelCard]) -> None:
         """Say what is served from now on; the rest goes when nothing needs it."""
@@ -227,7 +227,7 @@ class KeptVersions:
         kept = self._versions.get((name, version))
         return kept.file.path if kept is not None and kept.file is not None else None
 
-    def model_set(self, version: int) -> ModelSet | None:
+    def model_set(self, version: int) -> LoadedSet | None:
         """Return a model set that is kept."""
         return self._sets.get(version)
 
@@ -235,7 +235,8 @@ class KeptVersions:
         for key in [key for key, version in self._versions.items() if version.needed_by == set()]:
             self._versions.pop(key).release()
             _LOG.debug("%s %d is not needed any more", *key)
-        self._sets = {n: one for n, one in self._sets.items() if one.members.items() <= self._versions.keys()}
+        held = self._versions.keys()
+        self._sets = {n: one for n, one in self._sets.items() if one.model_set.members.items() <= held}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,6 @@ from ...handlers.repository import (
     PREPROCESS,
     VOTE,
     LoadedSet,
-    ModelSet,
     Repository,
     load_set,
     read_set,
@@ -220,7 +219,7 @@ class ModelSetLoader:
         loaded = await asyncio.to_thread(self._checked_set, version)
         if self._kept.others(loaded.cards.values()):
             raise _NumberInUse
-        self._keep(f"model set {version}", loaded.cards.values(), loaded.model_set)
+        self._keep(f"model set {version}", loaded.cards.values(), loaded)
         names = set(self._view.place_set(loaded))
         fresh = names - self._names
         old = self._current
@@ -245,7 +244,7 @@ class ModelSetLoader:
         singles = {served_name(card.name, card.version) for card in self._networks.values()}
         await self._drop(self._names - names - singles)
 
-    def _keep(self, what: str, cards: Iterable[ModelCard], model_set: ModelSet | None = None) -> None:
+    def _keep(self, what: str, cards: Iterable[ModelCard], model_set: LoadedSet | None = None) -> None:
         """Keep what is about to be served."""
         try:
             self._kept.keep(self._repository, cards, model_set)

@@ -31,7 +31,7 @@ def test_a_set_names_its_members_labels_and_checksums(repository: Repository) ->
     assert list(loaded.cards) == list(MEMBERS)
     assert {name: card.version for name, card in loaded.cards.items()} == MEMBERS
     assert published.labels == ("A", "B")
-    assert len(published.files) == 6
+    assert len(published.files) == 7
     assert loaded.thresholds == ((0.5, 0.5), (0.5, 0.5))
     assert verify(repository, 1) == ()
     assert repository.members() == ("resnet18", "densenet161")

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from radiolucent.handlers import Affine, InputSpec, Label, ModelCard, save_card
 from radiolucent.handlers.card import Parity
-from radiolucent.handlers.repository import LoadedSet, ModelSet, Repository
+from radiolucent.handlers.repository import ModelSet, Repository, load_set
 from radiolucent.plugins import Registry, load_registry
 from radiolucent.server.caller import Caller
 from radiolucent.server.catalog import ModelCatalog
@@ -87,14 +87,11 @@ def repository(tmp_path: Path) -> Repository:
 
 @pytest.fixture
 def status(repository: Repository) -> ServingStatus:
-    from radiolucent.handlers.repository import read_set
-
-    cards = {name: repository.card(name, 1) for name in MEMBERS}
     imported = card("thoracic", (Label(name="Mass", threshold=0.4), Label(name="Effusion")))
     unseen = card("unseen", files={"model.onnx": "1" * 64})
     return ServingStatus(
         available=True,
-        model_set=LoadedSet(read_set(repository, 1), cards),
+        model_set=load_set(repository, 1, check=False),
         networks={"thoracic": imported, "unseen": unseen},
     )
 

@@ -188,7 +188,9 @@ class ModelAnswer(_message.Message):
 
     @_builtins.property
     def probabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:
-        """Probability (sigmoid of the logit) per label, each in [0, 1], in the order of Classification.labels."""
+        """Probability per label, each in [0, 1], in the order of Classification.labels: the sigmoid of the logit, after the
+        calibration of the network's card where it has one.
+        """
 
     @_builtins.property
     def logits(self) -> _containers.RepeatedScalarFieldContainer[_builtins.float]:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aradiolucent/v1/model.proto\x12\x0eradiolucent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11ListModelsRequest\"\xa6\x01\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.radiolucent.v1.Model\x12)\n\x07serving\x18\x02 \x01(\x0b\x32\x18.radiolucent.v1.ModelSet\x12(\n\x07refused\x18\x03 \x03(\x0b\x32\x17.radiolucent.v1.Refusal\x12\x14\n\x0cintended_use\x18\x04 \x01(\t\"0\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"K\n\x10GetModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.radiolucent.v1.Model\x12\x11\n\tcard_json\x18\x02 \x01(\t\"-\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"\xf1\x03\n\x05Model\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.radiolucent.v1.ModelVersion\x12\r\n\x05title\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12%\n\x06labels\x18\x04 \x03(\x0b\x32\x15.radiolucent.v1.Label\x12\x16\n\x0einput_channels\x18\x05 \x01(\r\x12\x12\n\ninput_size\x18\x06 \x01(\r\x12\r\n\x05votes\x18\x07 \x01(\x08\x12/\n\tabilities\x18\x08 \x03(\x0e\x32\x1c.radiolucent.v1.ModelAbility\x12\x12\n\nlimitation\x18\t \x01(\t\x12\x33\n\x07metrics\x18\n \x03(\x0b\x32\".radiolucent.v1.Model.MetricsEntry\x12\x30\n\x0c\x63reated_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cintended_use\x18\x0c \x01(\t\x12/\n\x08refusals\x18\r \x03(\x0b\x32\x1d.radiolucent.v1.MethodRefusal\x12\x11\n\tinspected\x18\x0e \x01(\x08\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"/\n\rMethodRefusal\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"9\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07implies\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x02\"|\n\x08ModelSet\x12\x0f\n\x07version\x18\x01 \x01(\r\x12-\n\x07members\x18\x02 \x03(\x0b\x32\x1c.radiolucent.v1.ModelVersion\x12\x30\n\x0c\x63reated_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"8\n\x07Refusal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0e\n\x06reason\x18\x03 \x01(\t*\x7f\n\x0cModelAbility\x12\x1d\n\x19MODEL_ABILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_ABILITY_FORWARD\x10\x01\x12\x1a\n\x16MODEL_ABILITY_GRADIENT\x10\x02\x12\x19\n\x15MODEL_ABILITY_MODULES\x10\x03\x32\xb2\x01\n\x0cModelService\x12S\n\nListModels\x12!.radiolucent.v1.ListModelsRequest\x1a\".radiolucent.v1.ListModelsResponse\x12M\n\x08GetModel\x12\x1f.radiolucent.v1.GetModelRequest\x1a .radiolucent.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1aradiolucent/v1/model.proto\x12\x0eradiolucent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n\x11ListModelsRequest\"\xcf\x01\n\x12ListModelsResponse\x12%\n\x06models\x18\x01 \x03(\x0b\x32\x15.radiolucent.v1.Model\x12)\n\x07serving\x18\x02 \x01(\x0b\x32\x18.radiolucent.v1.ModelSet\x12(\n\x07refused\x18\x03 \x03(\x0b\x32\x17.radiolucent.v1.Refusal\x12\x14\n\x0cintended_use\x18\x04 \x01(\t\x12\'\n\x08\x65nsemble\x18\x05 \x01(\x0b\x32\x15.radiolucent.v1.Model\"0\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"K\n\x10GetModelResponse\x12$\n\x05model\x18\x01 \x01(\x0b\x32\x15.radiolucent.v1.Model\x12\x11\n\tcard_json\x18\x02 \x01(\t\"-\n\x0cModelVersion\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\"\xad\x05\n\x05Model\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.radiolucent.v1.ModelVersion\x12\r\n\x05title\x18\x02 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\x03 \x01(\t\x12%\n\x06labels\x18\x04 \x03(\x0b\x32\x15.radiolucent.v1.Label\x12\x16\n\x0einput_channels\x18\x05 \x01(\r\x12\x12\n\ninput_size\x18\x06 \x01(\r\x12\r\n\x05votes\x18\x07 \x01(\x08\x12/\n\tabilities\x18\x08 \x03(\x0e\x32\x1c.radiolucent.v1.ModelAbility\x12\x12\n\nlimitation\x18\t \x01(\t\x12\x33\n\x07metrics\x18\n \x03(\x0b\x32\".radiolucent.v1.Model.MetricsEntry\x12\x30\n\x0c\x63reated_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cintended_use\x18\x0c \x01(\t\x12/\n\x08refusals\x18\r \x03(\x0b\x32\x1d.radiolucent.v1.MethodRefusal\x12\x11\n\tinspected\x18\x0e \x01(\x08\x12\x0f\n\x07verdict\x18\x0f \x01(\t\x12\x10\n\x08\x62\x61seline\x18\x10 \x01(\t\x12\x12\n\ncalibrated\x18\x11 \x01(\x08\x12\x37\n\tintervals\x18\x12 \x03(\x0b\x32$.radiolucent.v1.Model.IntervalsEntry\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1aJ\n\x0eIntervalsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\'\n\x05value\x18\x02 \x01(\x0b\x32\x18.radiolucent.v1.Interval:\x02\x38\x01\"%\n\x08Interval\x12\x0b\n\x03low\x18\x01 \x01(\x01\x12\x0c\n\x04high\x18\x02 \x01(\x01\"/\n\rMethodRefusal\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"9\n\x05Label\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07implies\x18\x02 \x01(\t\x12\x11\n\tthreshold\x18\x03 \x01(\x02\"\x8d\x01\n\x08ModelSet\x12\x0f\n\x07version\x18\x01 \x01(\r\x12-\n\x07members\x18\x02 \x03(\x0b\x32\x1c.radiolucent.v1.ModelVersion\x12\x30\n\x0c\x63reated_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07verdict\x18\x04 \x01(\t\"8\n\x07Refusal\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\x0e\n\x06reason\x18\x03 \x01(\t*\x7f\n\x0cModelAbility\x12\x1d\n\x19MODEL_ABILITY_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_ABILITY_FORWARD\x10\x01\x12\x1a\n\x16MODEL_ABILITY_GRADIENT\x10\x02\x12\x19\n\x15MODEL_ABILITY_MODULES\x10\x03\x32\xb2\x01\n\x0cModelService\x12S\n\nListModels\x12!.radiolucent.v1.ListModelsRequest\x1a\".radiolucent.v1.ListModelsResponse\x12M\n\x08GetModel\x12\x1f.radiolucent.v1.GetModelRequest\x1a .radiolucent.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,30 +34,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_METRICSENTRY']._loaded_options = None
   _globals['_MODEL_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_MODELABILITY']._serialized_start=1235
-  _globals['_MODELABILITY']._serialized_end=1362
+  _globals['_MODEL_INTERVALSENTRY']._loaded_options = None
+  _globals['_MODEL_INTERVALSENTRY']._serialized_options = b'8\001'
+  _globals['_MODELABILITY']._serialized_start=1521
+  _globals['_MODELABILITY']._serialized_end=1648
   _globals['_LISTMODELSREQUEST']._serialized_start=79
   _globals['_LISTMODELSREQUEST']._serialized_end=98
   _globals['_LISTMODELSRESPONSE']._serialized_start=101
-  _globals['_LISTMODELSRESPONSE']._serialized_end=267
-  _globals['_GETMODELREQUEST']._serialized_start=269
-  _globals['_GETMODELREQUEST']._serialized_end=317
-  _globals['_GETMODELRESPONSE']._serialized_start=319
-  _globals['_GETMODELRESPONSE']._serialized_end=394
-  _globals['_MODELVERSION']._serialized_start=396
-  _globals['_MODELVERSION']._serialized_end=441
-  _globals['_MODEL']._serialized_start=444
-  _globals['_MODEL']._serialized_end=941
-  _globals['_MODEL_METRICSENTRY']._serialized_start=895
-  _globals['_MODEL_METRICSENTRY']._serialized_end=941
-  _globals['_METHODREFUSAL']._serialized_start=943
-  _globals['_METHODREFUSAL']._serialized_end=990
-  _globals['_LABEL']._serialized_start=992
-  _globals['_LABEL']._serialized_end=1049
-  _globals['_MODELSET']._serialized_start=1051
-  _globals['_MODELSET']._serialized_end=1175
-  _globals['_REFUSAL']._serialized_start=1177
-  _globals['_REFUSAL']._serialized_end=1233
-  _globals['_MODELSERVICE']._serialized_start=1365
-  _globals['_MODELSERVICE']._serialized_end=1543
+  _globals['_LISTMODELSRESPONSE']._serialized_end=308
+  _globals['_GETMODELREQUEST']._serialized_start=310
+  _globals['_GETMODELREQUEST']._serialized_end=358
+  _globals['_GETMODELRESPONSE']._serialized_start=360
+  _globals['_GETMODELRESPONSE']._serialized_end=435
+  _globals['_MODELVERSION']._serialized_start=437
+  _globals['_MODELVERSION']._serialized_end=482
+  _globals['_MODEL']._serialized_start=485
+  _globals['_MODEL']._serialized_end=1170
+  _globals['_MODEL_METRICSENTRY']._serialized_start=1048
+  _globals['_MODEL_METRICSENTRY']._serialized_end=1094
+  _globals['_MODEL_INTERVALSENTRY']._serialized_start=1096
+  _globals['_MODEL_INTERVALSENTRY']._serialized_end=1170
+  _globals['_INTERVAL']._serialized_start=1172
+  _globals['_INTERVAL']._serialized_end=1209
+  _globals['_METHODREFUSAL']._serialized_start=1211
+  _globals['_METHODREFUSAL']._serialized_end=1258
+  _globals['_LABEL']._serialized_start=1260
+  _globals['_LABEL']._serialized_end=1317
+  _globals['_MODELSET']._serialized_start=1320
+  _globals['_MODELSET']._serialized_end=1461
+  _globals['_REFUSAL']._serialized_start=1463
+  _globals['_REFUSAL']._serialized_end=1519
+  _globals['_MODELSERVICE']._serialized_start=1651
+  _globals['_MODELSERVICE']._serialized_end=1829
 # @@protoc_insertion_point(module_scope)

@@ -75,6 +75,7 @@ class ListModelsResponse(_message.Message):
     SERVING_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
     INTENDED_USE_FIELD_NUMBER: _builtins.int
+    ENSEMBLE_FIELD_NUMBER: _builtins.int
     intended_use: _builtins.str
     """"Research use only. Not for diagnosis." """
     @_builtins.property
@@ -89,6 +90,10 @@ class ListModelsResponse(_message.Message):
     def refused(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
         """Model sets and networks that were found but refused, with the reason."""
 
+    @_builtins.property
+    def ensemble(self) -> Global___Model:
+        """The serving model set as one classifier: its majority vote. Absent while none is loaded."""
+
     def __init__(
         self,
         *,
@@ -96,10 +101,11 @@ class ListModelsResponse(_message.Message):
         serving: Global___ModelSet | None = ...,
         refused: _abc.Iterable[Global___Refusal] | None = ...,
         intended_use: _builtins.str = ...,
+        ensemble: Global___Model | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["serving", b"serving"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ensemble", b"ensemble", "serving", b"serving"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["intended_use", b"intended_use", "models", b"models", "refused", b"refused", "serving", b"serving"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ensemble", b"ensemble", "intended_use", b"intended_use", "models", b"models", "refused", b"refused", "serving", b"serving"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -107,16 +113,16 @@ Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
 class GetModelRequest(_message.Message):
-    """Asks for one network."""
+    """Asks for one network, or for the ensemble."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The network's name, for example "resnet18"."""
+    """The network's name, for example "resnet18"; "chest_xray" asks for the ensemble."""
     version: _builtins.int
-    """Its version, 1 or more; 0 asks for the one being served."""
+    """Its version, 1 or more, of the ensemble that of the model set; 0 asks for the one being served."""
     def __init__(
         self,
         *,
@@ -133,7 +139,7 @@ Global___GetModelRequest: _TypeAlias = GetModelRequest  # noqa: Y015
 
 @_typing.final
 class GetModelResponse(_message.Message):
-    """One network."""
+    """One network, or the ensemble."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -143,7 +149,7 @@ class GetModelResponse(_message.Message):
     """Its model card as JSON, the content of card.json."""
     @_builtins.property
     def model(self) -> Global___Model:
-        """The network."""
+        """The network, or the ensemble."""
 
     def __init__(
         self,
@@ -187,7 +193,7 @@ Global___ModelVersion: _TypeAlias = ModelVersion  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
-    """What a network is."""
+    """What a network is, or the ensemble of a model set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -211,6 +217,27 @@ class Model(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class IntervalsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___Interval: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___Interval | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     MODEL_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     ARCHITECTURE_FIELD_NUMBER: _builtins.int
@@ -225,14 +252,18 @@ class Model(_message.Message):
     INTENDED_USE_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
     INSPECTED_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    BASELINE_FIELD_NUMBER: _builtins.int
+    CALIBRATED_FIELD_NUMBER: _builtins.int
+    INTERVALS_FIELD_NUMBER: _builtins.int
     title: _builtins.str
     """A title for people."""
     architecture: _builtins.str
     """The architecture's name in timm, or the importer's word for it."""
     input_channels: _builtins.int
-    """Number of channels of its input, 1 or 3."""
+    """Number of channels of its input, 1 or more; 0 for the ensemble, which takes the encoded file."""
     input_size: _builtins.int
-    """Side of its square input, in pixels."""
+    """Side of its square input, in pixels; 0 for the ensemble."""
     votes: _builtins.bool
     """Whether it votes in the serving model set."""
     limitation: _builtins.str
@@ -243,6 +274,12 @@ class Model(_message.Message):
     """Whether it was found out how it can be explained, which takes some seconds after it is first served. Abilities,
     limitation and refusals say nothing before.
     """
+    verdict: _builtins.str
+    """What the shortcut audit found, in plain words: "shortcut excluded", or "shortcut not excluded" and why. Never empty."""
+    baseline: _builtins.str
+    """What the strongest predictors that know no medicine score on the same films, in words. Empty where that is not known."""
+    calibrated: _builtins.bool
+    """Whether its probabilities are calibrated. Thresholds are of probabilities as served, explanations of logits."""
     @_builtins.property
     def model(self) -> Global___ModelVersion:
         """Name and version of the weights."""
@@ -257,7 +294,7 @@ class Model(_message.Message):
 
     @_builtins.property
     def metrics(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """Figures of its model card by name, for example "micro_f1" in [0, 1]."""
+        """Figures of its model card by name, for example "micro_f1" in [0, 1]. Never show one without verdict beside it."""
 
     @_builtins.property
     def created_time(self) -> _timestamp_pb2.Timestamp:
@@ -266,6 +303,10 @@ class Model(_message.Message):
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___MethodRefusal]:
         """The methods that cannot explain it, with the reason."""
+
+    @_builtins.property
+    def intervals(self) -> _containers.MessageMap[_builtins.str, Global___Interval]:
+        """The 95 % intervals of metrics, by the same names; only of those that were estimated."""
 
     def __init__(
         self,
@@ -284,14 +325,44 @@ class Model(_message.Message):
         intended_use: _builtins.str = ...,
         refusals: _abc.Iterable[Global___MethodRefusal] | None = ...,
         inspected: _builtins.bool = ...,
+        verdict: _builtins.str = ...,
+        baseline: _builtins.str = ...,
+        calibrated: _builtins.bool = ...,
+        intervals: _abc.Mapping[_builtins.str, Global___Interval] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["abilities", b"abilities", "architecture", b"architecture", "created_time", b"created_time", "input_channels", b"input_channels", "input_size", b"input_size", "inspected", b"inspected", "intended_use", b"intended_use", "labels", b"labels", "limitation", b"limitation", "metrics", b"metrics", "model", b"model", "refusals", b"refusals", "title", b"title", "votes", b"votes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["abilities", b"abilities", "architecture", b"architecture", "baseline", b"baseline", "calibrated", b"calibrated", "created_time", b"created_time", "input_channels", b"input_channels", "input_size", b"input_size", "inspected", b"inspected", "intended_use", b"intended_use", "intervals", b"intervals", "labels", b"labels", "limitation", b"limitation", "metrics", b"metrics", "model", b"model", "refusals", b"refusals", "title", b"title", "verdict", b"verdict", "votes", b"votes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class Interval(_message.Message):
+    """How far a number can be trusted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOW_FIELD_NUMBER: _builtins.int
+    HIGH_FIELD_NUMBER: _builtins.int
+    low: _builtins.float
+    """Lower end of the 95 % interval, in the number's own unit."""
+    high: _builtins.float
+    """Upper end of the 95 % interval, in the number's own unit."""
+    def __init__(
+        self,
+        *,
+        low: _builtins.float = ...,
+        high: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["high", b"high", "low", b"low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Interval: _TypeAlias = Interval  # noqa: Y015
 
 @_typing.final
 class MethodRefusal(_message.Message):
@@ -333,7 +404,9 @@ class Label(_message.Message):
     implies: _builtins.str
     """The label that this one implies, empty where there is none: "Viral Pneumonia" implies "Pneumonia"."""
     threshold: _builtins.float
-    """The network votes for the label where its probability is at or above this, in [0, 1]."""
+    """The network votes for the label where its probability, as served, is at or above this, in [0, 1]. Of the ensemble: a
+    threshold of the mean probability, which takes no part in the vote.
+    """
     def __init__(
         self,
         *,
@@ -358,8 +431,11 @@ class ModelSet(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     MEMBERS_FIELD_NUMBER: _builtins.int
     CREATED_TIME_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The set's version, 1 or more."""
+    verdict: _builtins.str
+    """What the shortcut audit found of its majority vote, in plain words; see Model.verdict."""
     @_builtins.property
     def members(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelVersion]:
         """Its networks in voting order."""
@@ -374,10 +450,11 @@ class ModelSet(_message.Message):
         version: _builtins.int = ...,
         members: _abc.Iterable[Global___ModelVersion] | None = ...,
         created_time: _timestamp_pb2.Timestamp | None = ...,
+        verdict: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "members", b"members", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "members", b"members", "verdict", b"verdict", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

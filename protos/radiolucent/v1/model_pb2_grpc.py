@@ -59,7 +59,8 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Returns one network's model card in full. NOT_FOUND names the networks there are.
+        """Returns the model card in full of one network, or of the ensemble of a model set. NOT_FOUND names the networks there
+        are.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

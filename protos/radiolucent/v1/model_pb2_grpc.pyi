@@ -36,7 +36,9 @@ class ModelServiceStub:
     ListModels: _grpc.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]
     """Lists the networks, the model sets and what was refused."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]
-    """Returns one network's model card in full. NOT_FOUND names the networks there are."""
+    """Returns the model card in full of one network, or of the ensemble of a model set. NOT_FOUND names the networks there
+    are.
+    """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
@@ -46,7 +48,9 @@ class ModelServiceAsyncStub(ModelServiceStub):
     ListModels: _aio.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the networks, the model sets and what was refused."""
     GetModel: _aio.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]  # type: ignore[assignment]
-    """Returns one network's model card in full. NOT_FOUND names the networks there are."""
+    """Returns the model card in full of one network, or of the ensemble of a model set. NOT_FOUND names the networks there
+    are.
+    """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """What is served."""
@@ -65,6 +69,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.GetModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.GetModelResponse, _abc.Awaitable[_model_pb2.GetModelResponse]]:
-        """Returns one network's model card in full. NOT_FOUND names the networks there are."""
+        """Returns the model card in full of one network, or of the ensemble of a model set. NOT_FOUND names the networks there
+        are.
+        """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
