@@ -178,7 +178,7 @@ def drawn_phantom(file: Path) -> tuple[str, str]:
     from radiolucent.training.examples import PhantomExamples
 
     drawn = (PhantomExamples(0).load("test", index) for index in range(50))
-    film = next(film for film, labels in drawn if "Pneumonia" in labels)
+    film = next(film for film, known in drawn if known["Pneumonia"])
     Image.fromarray(np.uint8(np.rint(film.pixels * 255))).save(file)
     return str(file), "Pneumonia"
 

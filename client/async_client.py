@@ -227,7 +227,7 @@ class AsyncClient:
         return convert.model_catalogue(await self._ask(stub.ListModels, model_pb2.ListModelsRequest(), timeout))
 
     async def get_model(self, name: str, version: int = 0, *, timeout: float | None = None) -> ModelDetails:
-        """Return one network with its model card; version 0 is the one being served."""
+        """Return one network, or ``"chest_xray"``, the ensemble, with its card; version 0 is the one being served."""
         stub = model_pb2_grpc.ModelServiceStub(self._channel)
         request = model_pb2.GetModelRequest(name=name, version=version)
         return convert.model_details(await self._ask(stub.GetModel, request, timeout))

@@ -321,7 +321,7 @@ class Client:
         return convert.model_catalogue(self._ask(self._model.ListModels, model_pb2.ListModelsRequest(), timeout))
 
     def get_model(self, name: str, version: int = 0, *, timeout: float | None = None) -> ModelDetails:
-        """Return one network with its model card; version 0 is the one being served."""
+        """Return one network, or ``"chest_xray"``, the ensemble, with its card; version 0 is the one being served."""
         request = model_pb2.GetModelRequest(name=name, version=version)
         return convert.model_details(self._ask(self._model.GetModel, request, timeout))
 

@@ -105,6 +105,7 @@ def _model_set(message: model_pb2.ModelSet) -> results.ModelSet:
         version=message.version,
         members=tuple(model_version(member) for member in message.members),
         created_time=optional_time(message, "created_time"),
+        verdict=message.verdict or results.VERDICT_NOT_TOLD,
     )
 
 
@@ -158,6 +159,10 @@ def _model(message: model_pb2.Model) -> results.Model:
         metrics=_sorted(message.metrics),
         created_time=optional_time(message, "created_time"),
         intended_use=message.intended_use,
+        verdict=message.verdict or results.VERDICT_NOT_TOLD,
+        baseline=message.baseline,
+        calibrated=message.calibrated,
+        intervals={name: results.Interval(one.low, one.high) for name, one in sorted(message.intervals.items())},
     )
 
 
@@ -168,11 +173,12 @@ def model_catalogue(message: model_pb2.ListModelsResponse) -> results.ModelCatal
         serving=_model_set(message.serving) if message.HasField("serving") else None,
         refused=tuple(results.Refusal(refusal.name, refusal.version, refusal.reason) for refusal in message.refused),
         intended_use=message.intended_use,
+        ensemble=_model(message.ensemble) if message.HasField("ensemble") else None,
     )
 
 
 def model_details(message: model_pb2.GetModelResponse) -> results.ModelDetails:
-    """Read one network with its card."""
+    """Read one network, or the ensemble, with its card."""
     return results.ModelDetails(_model(message.model), _json_object(message.card_json, "a model card"))
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "Completeness",
     "ImageSize",
     "InstanceReference",
+    "Interval",
     "Job",
     "JobState",
     "Label",
@@ -33,6 +34,9 @@ __all__ = [
     "ServerInfo",
     "Sign",
 ]
+
+VERDICT_NOT_TOLD = "shortcut not excluded: the server does not tell"
+"""The verdict where a server, older than this client, says nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -141,11 +145,24 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class ModelSet:
-    """Networks, thresholds and vote that belong together: the unit of release."""
+    """Networks, thresholds and vote that belong together: the unit of release.
+
+    Parameters
+    ----------
+    version : int
+        Of the set.
+    members : tuple of ModelVersion
+        In voting order.
+    created_time : datetime, optional
+        When it was exported.
+    verdict : str
+        What the shortcut audit found of its majority vote, in plain words; see :class:`Model`.
+    """
 
     version: int
     members: tuple[ModelVersion, ...]
     created_time: datetime | None = None
+    verdict: str = VERDICT_NOT_TOLD
 
 
 @dataclass(frozen=True)
@@ -157,7 +174,7 @@ class ModelAnswer:
     model : ModelVersion
         The network and the weights that answered.
     probabilities : tuple of float
-        Sigmoid of the logits, each in [0, 1].
+        Each in [0, 1]: the sigmoid of the logits, after the calibration of the network's card where it has one.
     logits : tuple of float
         Unbounded.
     votes : tuple of bool
@@ -241,8 +258,16 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """A 95 % interval, in the number's own unit."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Model:
-    """What a network is.
+    """What a network is, or the ensemble of a model set.
 
     Parameters
     ----------
@@ -255,7 +280,7 @@ class Model:
     labels : tuple of Label
         In the order of its outputs.
     input_channels, input_size : int
-        Channels, and side of the square input in pixels.
+        Channels, and side of the square input in pixels; 0 for the ensemble.
     votes : bool
         Whether it votes in the serving model set.
     abilities : tuple of str
@@ -267,11 +292,19 @@ class Model:
     inspected : bool
         Whether it was found out how it can be explained; the three above say nothing before.
     metrics : dict
-        Figures of its model card by name, for example ``micro_f1`` in [0, 1].
+        Figures of its model card by name, for example ``micro_f1`` in [0, 1]. Show none without the verdict.
     created_time : datetime, optional
         When its weights were exported.
     intended_use : str
         To be shown wherever the model is.
+    verdict : str
+        What the shortcut audit found, in plain words: ``"shortcut excluded"``, or ``"shortcut not excluded"`` and why.
+    baseline : str
+        What the strongest predictors that know no medicine score on the same films, in words; empty where not known.
+    calibrated : bool
+        Whether its probabilities are calibrated.
+    intervals : dict
+        95 % intervals of metrics, by the same names; only of those that were estimated.
     """
 
     name: str
@@ -289,6 +322,10 @@ class Model:
     metrics: dict[str, float] = field(hash=False)
     created_time: datetime | None
     intended_use: str
+    verdict: str = VERDICT_NOT_TOLD
+    baseline: str = ""
+    calibrated: bool = False
+    intervals: dict[str, Interval] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -302,17 +339,21 @@ class Refusal:
 
 @dataclass(frozen=True)
 class ModelCatalogue:
-    """All that is served: networks (the voting ones first), the serving model set, and what was refused."""
+    """All that is served: networks (the voting ones first), the serving model set, and what was refused.
+
+    `ensemble` is the serving set as one classifier; None where no set is served, or the server does not tell.
+    """
 
     models: tuple[Model, ...]
     serving: ModelSet | None
     refused: tuple[Refusal, ...]
     intended_use: str
+    ensemble: Model | None = None
 
 
 @dataclass(frozen=True)
 class ModelDetails:
-    """One network with its model card, the parsed content of ``card.json``."""
+    """One network, or the ensemble, with its model card, the parsed content of ``card.json``."""
 
     model: Model
     card: dict[str, Any] = field(hash=False)

@@ -19,20 +19,20 @@ LIMITATIONS = (
     "same.",
     "It knows its own labels alone. What it has no label for it does not report, however plain it is on the film.",
     "Chest X-rays of one label often come from other hospitals, devices and patients than those of another. A network "
-    "can tell the films apart by that. No score says that it looked at the lungs unless the shortcut audit excludes the "
-    "shortcut.",
+    "can tell the films apart by that. No score says that it looked at the lungs unless the shortcut audit excludes "
+    "the shortcut.",
     "Scores and probabilities hold for films like those it was evaluated and calibrated on, in which diseases are as "
     "frequent as there. Another hospital needs its own evaluation.",
-    "Heatmaps explain the logits of a network, before calibration. They show what moved its answer, not where a disease "
-    "is.",
+    "Heatmaps explain the logits of a network, before calibration. They show what moved its answer, not where a "
+    "disease is.",
 )
 """True of every network here."""
 
 VOTE_RULE = (
-    "Each network votes for a label where its probability (calibrated, where its card has a calibration) is at or above "
-    "its own threshold for that label. The majority label set holds every label that more than half of the networks vote "
-    "for, and every label that these imply. The mean of the networks' probabilities is given beside it; thresholds of "
-    "the mean take no part in the vote."
+    "Each network votes for a label where its probability (calibrated, where its card has a calibration) is at or "
+    "above its own threshold for that label. The majority label set holds every label that more than half of the "
+    "networks vote for, and every label that these imply. The mean of the networks' probabilities is given beside it; "
+    "thresholds of the mean take no part in the vote."
 )
 """How the networks of an ensemble decide, with thresholds of their own."""
 

@@ -80,9 +80,9 @@ class ObservedModel(torch.nn.Module):
         self.spec = spec
         self.output = output
         self.statistics = statistics
-        # Constant factors: what methods see between logit and probability is one layer more, which they pass through.
-        self._scale = None if calibration is None else torch.tensor(calibration.scale)
-        self._offset = None if calibration is None else torch.tensor(calibration.offset)
+        self._calibration = (
+            None if calibration is None else (torch.tensor(calibration.scale), torch.tensor(calibration.offset))
+        )
         self.forward_passes = 0
         self._job = job
         self.known: MutableMapping[Hashable, Any] = {} if known is None else known
@@ -120,8 +120,10 @@ class ObservedModel(torch.nn.Module):
             raise NotApplicable("votes can be explained of an ensemble alone")
         if self.output is not Output.PROBABILITY:
             return outputs
-        calibrated = outputs.clone() if self._scale is None else outputs * self._scale + self._offset
-        return torch.as_tensor(self.sigmoid(calibrated))
+        if self._calibration is None:
+            return torch.as_tensor(self.sigmoid(outputs.clone()))
+        scale, offset = self._calibration
+        return torch.as_tensor(self.sigmoid(outputs * scale + offset))
 
     def value(self, target: int) -> float:
         """Return the explained output of the explained image, from memory where the image went by already."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +13,12 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.struct_pb2 import Struct
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ..handlers.card import INTENDED_USE, ModelCard
+from ..handlers.card import INTENDED_USE, Label, ModelCard
+from ..handlers.ensemble_card import EnsembleCard
+from ..handlers.evaluated import Estimate
 from ..handlers.geometry import Affine
 from ..handlers.guard import Likeness
-from ..handlers.repository import ModelSet
+from ..handlers.repository import LoadedSet
 from ..plugins import Applicability, Need
 from ..protos.radiolucent.v1 import classification_pb2, image_pb2, model_pb2
 from .classifier import Classification
@@ -26,6 +28,7 @@ __all__ = [
     "affine",
     "classification",
     "duration",
+    "ensemble",
     "instance",
     "model",
     "model_set",
@@ -121,7 +124,10 @@ def classification(value: Classification, source: InstanceReference | None) -> c
         ],
         majority=[one.label for one in value.labels if one.majority],
         model_set=model_pb2.ModelSet(
-            version=value.set_version, members=members, created_time=timestamp(value.set_created)
+            version=value.set_version,
+            members=members,
+            created_time=timestamp(value.set_created),
+            verdict=value.set_verdict,
         ),
         image_size=image_pb2.ImageSize(height=value.height, width=value.width),
         instance=_instance(source),
@@ -140,12 +146,13 @@ def _likeness(value: Likeness) -> classification_pb2.Likeness:
     )
 
 
-def model_set(value: ModelSet) -> model_pb2.ModelSet:
+def model_set(value: LoadedSet) -> model_pb2.ModelSet:
     """Convert a model set."""
     return model_pb2.ModelSet(
-        version=value.version,
-        members=[version(name, number) for name, number in value.members.items()],
-        created_time=timestamp(value.created),
+        version=value.model_set.version,
+        members=[version(name, number) for name, number in value.model_set.members.items()],
+        created_time=timestamp(value.model_set.created),
+        verdict=value.card.verdict,
     )
 
 
@@ -156,10 +163,7 @@ def model(card: ModelCard, applicability: Applicability | None, *, votes: bool) 
         model=version(card.name, card.version),
         title=card.title,
         architecture=card.architecture,
-        labels=[
-            model_pb2.Label(name=label.name, implies=label.implies or "", threshold=label.threshold)
-            for label in card.labels
-        ],
+        labels=_labels(card.labels),
         input_channels=card.input.channels,
         input_size=card.input.size,
         votes=votes,
@@ -170,10 +174,50 @@ def model(card: ModelCard, applicability: Applicability | None, *, votes: bool) 
             for name, reason in (applicability.refusals.items() if applicability else ())
         ],
         inspected=applicability is not None,
-        metrics=card.metrics,
+        metrics=_values(card.estimates),
+        intervals=_intervals(card.estimates),
+        verdict=card.verdict,
+        baseline=card.baseline,
+        calibrated=card.calibration is not None,
         created_time=timestamp(card.created),
         intended_use=card.intended_use,
     )
+
+
+def ensemble(card: EnsembleCard) -> model_pb2.Model:
+    """Convert what is known of a model set as one classifier: its majority vote."""
+    return model_pb2.Model(
+        model=version(card.name, card.version),
+        title=card.title,
+        architecture="majority vote",
+        labels=_labels(card.labels),
+        abilities=[need(Need.FORWARD)],
+        limitation="A majority vote has no gradient and no layers.",
+        inspected=True,
+        metrics=_values(card.estimates),
+        intervals=_intervals(card.estimates),
+        verdict=card.verdict,
+        baseline=card.baseline,
+        calibrated=set(card.calibrated) == set(card.members),
+        created_time=timestamp(card.created),
+        intended_use=card.intended_use,
+    )
+
+
+def _labels(labels: Iterable[Label]) -> list[model_pb2.Label]:
+    return [model_pb2.Label(name=one.name, implies=one.implies or "", threshold=one.threshold) for one in labels]
+
+
+def _values(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    return {name: one.value for name, one in estimates.items() if one.value is not None}
+
+
+def _intervals(estimates: Mapping[str, Estimate]) -> dict[str, model_pb2.Interval]:
+    return {
+        name: model_pb2.Interval(low=one.low, high=one.high)
+        for name, one in estimates.items()
+        if one.value is not None and one.low is not None and one.high is not None
+    }
 
 
 def _limitation(missing: Mapping[Need, str]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..handlers.card import INTENDED_USE, ModelCard
+from ..handlers.repository import ENSEMBLE
 from ..plugins import Applicability
 from ..protos.radiolucent.v1 import model_pb2, model_pb2_grpc
 from . import convert
@@ -42,7 +43,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
                 convert.model(card, self._applicability(card), votes=name in voting)
                 for name, card in self._catalog.served().items()
             ],
-            serving=convert.model_set(status.model_set.model_set) if status.model_set else None,
+            serving=convert.model_set(status.model_set) if status.model_set else None,
             refused=[
                 model_pb2.Refusal(
                     name=one.name,
@@ -52,6 +53,7 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
                 for one in status.refused
             ],
             intended_use=INTENDED_USE,
+            ensemble=convert.ensemble(status.model_set.card) if status.model_set else None,
         )
 
     async def GetModel(  # noqa: D102
@@ -59,6 +61,9 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
         request: model_pb2.GetModelRequest,
         context: Any,  # noqa: ANN401
     ) -> model_pb2.GetModelResponse:
+        if request.name == ENSEMBLE:
+            whole = self._catalog.find_ensemble(request.version)
+            return model_pb2.GetModelResponse(model=convert.ensemble(whole), card_json=whole.to_json())
         card = self._catalog.find(request.name, request.version)
         model_set = self._catalog.status.model_set
         votes = model_set is not None and model_set.model_set.members.get(card.name) == card.version

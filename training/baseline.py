@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 
+from ..datasets import Split
 from .cache import FilmCache
-from .examples import Split
-from .scores import choose_thresholds
+from .thresholds import choose_thresholds
 
 __all__ = ["THUMBNAIL", "thumbnail_ridge"]
 
@@ -19,7 +19,7 @@ THUMBNAIL = 16
 """Side, pixels."""
 
 
-def thumbnail_ridge(cache: FilmCache, split: Split = "test") -> NDArray[np.bool_]:
+def thumbnail_ridge(cache: FilmCache, split: Split = "test") -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
     """Predict labels from thumbnails, with thresholds chosen on the validation split, as the networks' are.
 
     Parameters
@@ -31,19 +31,27 @@ def thumbnail_ridge(cache: FilmCache, split: Split = "test") -> NDArray[np.bool_
 
     Returns
     -------
-    ndarray of bool, shape [films, labels]
+    predicted : ndarray of bool, shape [films, labels]
         Predicted labels.
+    ranking : ndarray of float32, shape [films, labels]
+        What they come of.
     """
-    ridge = RidgeCV(alphas=np.logspace(-1, 4, 11)).fit(_flat(cache, "train"), cache.targets("train"))
-    thresholds = choose_thresholds(_predict(ridge, cache, "val"), cache.targets("val") > 0.5)
-    return np.asarray(_predict(ridge, cache, split) >= np.asarray(thresholds))
+    held_out = {name: np.zeros(cache.targets(name).shape, dtype=np.float32) for name in ("val", split)}
+    films = {name: _flat(cache, name) for name in held_out}
+    train, targets = _flat(cache, "train"), cache.targets("train")
+    for column, answer in enumerate(targets.T):
+        known = ~np.isnan(answer)
+        if not known.any():
+            continue
+        ridge = RidgeCV(alphas=np.logspace(-1, 4, 11)).fit(train[known], answer[known])
+        for name, pixels in films.items():
+            if len(pixels):
+                held_out[name][:, column] = ridge.predict(pixels)
+    chosen = choose_thresholds(held_out["val"], cache.targets("val"))
+    limits = np.asarray([threshold.value for threshold in chosen], dtype=np.float32)
+    return held_out[split] >= limits, held_out[split]
 
 
 def _flat(cache: FilmCache, split: Split) -> NDArray[np.float32]:
     images = cache.images(split, THUMBNAIL)
     return np.asarray(images).reshape(len(images), -1)
-
-
-def _predict(ridge: RidgeCV, cache: FilmCache, split: Split) -> NDArray[np.float32]:
-    predicted = ridge.predict(_flat(cache, split)).reshape(cache.targets(split).shape)
-    return np.asarray(predicted, dtype=np.float32)

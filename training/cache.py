@@ -16,10 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets import SPLITS, Split
 from ..handlers.card import InputSpec
 from ..handlers.preprocess import preprocess
-from .errors import ManifestError
-from .examples import SPLITS, Examples, Split
+from .errors import FilmsError
+from .examples import Examples
 
 __all__ = ["FilmCache", "build_cache"]
 
@@ -44,7 +45,7 @@ class FilmCache:
         return images
 
     def targets(self, split: Split) -> NDArray[np.float32]:
-        """Return the true labels: float32 ``[films, labels]`` of 0 and 1."""
+        """Return the true labels: float32 ``[films, labels]`` of 0, 1 and NaN for unknown."""
         targets: NDArray[np.float32] = np.load(self.folder / f"{split}_labels.npy")
         return targets
 
@@ -70,13 +71,14 @@ def build_cache(
 
     Raises
     ------
-    ManifestError
+    FilmsError
         With every film that cannot be decoded.
     """
     wanted = sorted(set(sizes))
     counts = {split: examples.count(split) for split in SPLITS}
     names = [label.name for label in examples.labels]
-    key = hashlib.sha256(json.dumps([examples.checksum, wanted, counts, names]).encode()).hexdigest()
+    films = {split: examples.names(split) for split in SPLITS}
+    key = hashlib.sha256(json.dumps([examples.checksum, wanted, films, names]).encode()).hexdigest()
     mark = folder / "complete"
     if mark.is_file() and mark.read_text() == key:
         return FilmCache(folder)
@@ -84,7 +86,7 @@ def build_cache(
     mark.unlink(missing_ok=True)
     total = sum(counts.values())
     done = 0
-    faults: list[ManifestError] = []
+    faults: list[FilmsError] = []
     for split, count in counts.items():
         arrays = {
             size: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
@@ -99,14 +101,14 @@ def build_cache(
             split: Split = split,
             arrays: dict[int, NDArray[np.float32]] = arrays,
             targets: NDArray[np.float32] = targets,
-        ) -> ManifestError | None:
+        ) -> FilmsError | None:
             try:
-                xray, present = examples.load(split, index)
-            except ManifestError as error:
+                xray, known = examples.load(split, index)
+            except FilmsError as error:
                 return error
             for size, array in arrays.items():
                 array[index] = preprocess(xray, InputSpec(size=size)).tensor
-            targets[index] = [name in present for name in names]
+            targets[index] = [known.get(name, np.nan) for name in names]
             return None
 
         pool = ThreadPoolExecutor(_THREADS)
@@ -122,6 +124,6 @@ def build_cache(
             array.flush()
         np.save(folder / f"{split}_labels.npy", targets)
     if faults:
-        raise ManifestError(faults[0].path, [problem for fault in faults for problem in fault.problems])
+        raise FilmsError([problem for fault in faults for problem in fault.problems])
     mark.write_text(key)
     return FilmCache(folder)

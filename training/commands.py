@@ -161,27 +161,35 @@ def export(
     """Write a run's networks as new versions into the model repository and release them as a model set."""
     with _reported("Nothing was released."):
         from ..handlers.repository import Repository
+        from ..handlers.wording import NOT_EVALUATED
         from .display import TerminalProgress
         from .export import export_set
-        from .exportable import load_run
+        from .exportable import EVALUATION, load_run
         from .guard import read_guard
 
         run = run or _newest_run()
         with TerminalProgress() as progress:
-            networks = load_run(run)
+            loaded = load_run(run)
             done = [0]
 
             def proven(name: str) -> None:
                 done[0] += 1
-                progress.update("export", done[0], len(networks), name)
+                progress.update("export", done[0], len(loaded.networks), name)
 
-            progress.update("export", 0, len(networks))
+            progress.update("export", 0, len(loaded.networks))
             guard = read_guard(run)
-            model_set = export_set(Repository(repository), networks, proven, guard=guard)
+            model_set = export_set(Repository(repository), loaded.networks, proven, loaded.facts, guard=guard)
         members = ", ".join(f"{name} {version}" for name, version in model_set.members.items())
         Console().print(f"Model set {model_set.version} in {repository}: {members}", highlight=False, soft_wrap=True)
         if guard is None:
             Console(stderr=True).print("No guard against X-rays unlike the training data: too few films, or an old run")
+        if not loaded.evaluated:
+            Console(stderr=True).print(
+                f"[yellow]Not evaluated:[/] there is no {EVALUATION} in the run. Every card of this set says "
+                f'"{NOT_EVALUATED}". Evaluate the run and export it again.',
+                highlight=False,
+                soft_wrap=True,
+            )
 
 
 def import_network(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 __all__ = [
     "ExportError",
+    "FilmsError",
     "ImportNetworkError",
     "Interrupted",
     "ManifestError",
@@ -52,6 +53,29 @@ class ManifestError(TrainingError):
             shown.append(f"and {len(self.problems) - _SHOWN} more")
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         return "\n  ".join([f"{self.path}: {count}", *shown])
+
+
+class FilmsError(TrainingError):
+    """Films that cannot be decoded.
+
+    Parameters
+    ----------
+    problems : sequence of str
+        One for each film, with its line.
+    """
+
+    problems: tuple[str, ...]
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(problems)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        shown = list(self.problems[:_SHOWN])
+        if len(self.problems) > _SHOWN:
+            shown.append(f"and {len(self.problems) - _SHOWN} more")
+        count = "1 film" if len(self.problems) == 1 else f"{len(self.problems)} films"
+        return "\n  ".join([f"{count} cannot be used", *shown])
 
 
 class WeightsError(TrainingError):

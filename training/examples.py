@@ -5,20 +5,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
+from ..datasets import SPLITS, DataSet, Film, Split
 from ..handlers.card import Label
+from ..handlers.decode import decode
+from ..handlers.errors import ImageError
 from ..handlers.image import XRay
+from .errors import FilmsError
 from .labels import make_labels
 from .phantoms import PHANTOM_LABELS, draw_phantom
 
-__all__ = ["SPLITS", "Examples", "PhantomExamples", "Split"]
-
-Split = Literal["train", "val", "test"]
-
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
+__all__ = ["DataSetExamples", "Examples", "PhantomExamples"]
 
 
 _SERIES = 1_000_000_000
@@ -43,13 +44,82 @@ class Examples(Protocol):
     def count(self, split: Split) -> int:
         """Return how many X-rays a split has."""
 
-    def load(self, split: Split, index: int) -> tuple[XRay, frozenset[str]]:
-        """Return one X-ray and its true labels."""
+    def names(self, split: Split) -> tuple[tuple[str, str], ...]:
+        """Return file and group of each X-ray of a split."""
+
+    def load(self, split: Split, index: int) -> tuple[XRay, Mapping[str, bool]]:
+        """Return one X-ray and which labels are known to be true or false.
+
+        Raises
+        ------
+        FilmsError
+            If it cannot be decoded.
+        """
+
+    def licences(self) -> Mapping[str, int]:
+        """Return how many training films are under each licence."""
+
+
+@dataclass(frozen=True)
+class DataSetExamples:
+    """The X-rays of a manifest.
+
+    Parameters
+    ----------
+    data : DataSet
+        As it was read.
+    """
+
+    data: DataSet
+
+    @property
+    def name(self) -> str:
+        """How a model card calls the data."""
+        return self.data.name
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the manifest."""
+        return self.data.checksum
+
+    @property
+    def labels(self) -> tuple[Label, ...]:
+        """Labels of the manifest."""
+        return self.data.labels
+
+    def count(self, split: Split) -> int:
+        """Return how many films a split has."""
+        return len(self._films[split])
+
+    def names(self, split: Split) -> tuple[tuple[str, str], ...]:
+        """Return file and group of each film of a split."""
+        return tuple((film.file, film.group) for film in self._films[split])
+
+    def load(self, split: Split, index: int) -> tuple[XRay, Mapping[str, bool]]:
+        """Decode one film."""
+        film = self._films[split][index]
+        try:
+            return decode(film.path.read_bytes()), film.known
+        except (ImageError, OSError) as error:
+            where = f"line {film.line}: " if film.line else ""
+            raise FilmsError([f"{where}file {film.file!r}: {error}"]) from error
+
+    def licences(self) -> Mapping[str, int]:
+        """Return how many training films are under each licence; ``unknown`` where the manifest does not tell."""
+        found: dict[str, int] = {}
+        for film in self._films["train"]:
+            name = film.licence or "unknown"
+            found[name] = found.get(name, 0) + 1
+        return found
+
+    @cached_property
+    def _films(self) -> Mapping[Split, tuple[Film, ...]]:
+        return {split: self.data.of(split) for split in SPLITS}
 
 
 @dataclass(frozen=True)
 class PhantomExamples:
-    """Phantoms, drawn as they are asked for.
+    """Chest phantoms, drawn as they are asked for.
 
     Parameters
     ----------
@@ -84,10 +154,20 @@ class PhantomExamples:
         """Return how many phantoms a split has."""
         return self.counts[split]
 
-    def load(self, split: Split, index: int) -> tuple[XRay, frozenset[str]]:
+    def names(self, split: Split) -> tuple[tuple[str, str], ...]:
+        """Return series and number of each phantom; each is a group of its own."""
+        names = (f"phantom {self._series(split)}/{index}" for index in range(self.counts[split]))
+        return tuple((name, name) for name in names)
+
+    def load(self, split: Split, index: int) -> tuple[XRay, Mapping[str, bool]]:
         """Draw one phantom, as its 8-bit PNG would be decoded."""
         phantom = draw_phantom(self._series(split), index)
-        return XRay(phantom.pixels.astype(np.float32) / np.float32(255), "png"), frozenset(phantom.labels)
+        known = {name: name in phantom.labels for name in PHANTOM_LABELS}
+        return XRay(phantom.pixels.astype(np.float32) / np.float32(255), "png"), known
+
+    def licences(self) -> Mapping[str, int]:
+        """Return none: phantoms are generated."""
+        return {}
 
     def _series(self, split: Split) -> int:
         return _SERIES + 3 * self.seed + SPLITS.index(split)

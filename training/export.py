@@ -16,7 +16,10 @@ from pathlib import Path
 import torch
 
 from ..handlers.brightness import BrightnessStatistics
-from ..handlers.card import InputSpec, Label, ModelCard, TrainingRecord, save_card
+from ..handlers.calibration import Calibration
+from ..handlers.card import InputSpec, Label, ModelCard, ThresholdRecord, TrainingRecord, save_card
+from ..handlers.ensemble_card import EnsembleFacts
+from ..handlers.evaluated import Evaluation
 from ..handlers.guard import Guard
 from ..handlers.repository import (
     FIVE_NETWORKS,
@@ -28,10 +31,13 @@ from ..handlers.repository import (
     write_configs,
 )
 from ..handlers.repository.checksum import sha256
+from ..handlers.terminology import with_codes
 from .errors import ExportError
 from .parity import measure_parity, save_torchscript, trace_network, write_onnx
 
 __all__ = ["Exportable", "export_set", "library_versions", "write_version"]
+
+_NO_FACTS = EnsembleFacts()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +62,12 @@ class Exportable:
         Scores on its test split.
     brightness : BrightnessStatistics, optional
         How bright its training films were.
+    calibration : Calibration, optional
+        What makes its logits the probabilities that its thresholds are of.
+    thresholds : tuple of ThresholdRecord
+        How the labels' thresholds were chosen, in the order of the labels; empty: not recorded.
+    evaluation : Evaluation, optional
+        What an evaluation and the shortcut audit found.
     """
 
     name: str
@@ -66,12 +78,16 @@ class Exportable:
     training: TrainingRecord
     metrics: Mapping[str, float] = field(default_factory=dict)
     brightness: BrightnessStatistics | None = None
+    calibration: Calibration | None = None
+    thresholds: tuple[ThresholdRecord, ...] = ()
+    evaluation: Evaluation | None = None
 
 
 def export_set(
     repository: Repository,
     networks: Sequence[Exportable],
     progress: Callable[[str], None] = lambda _: None,
+    facts: EnsembleFacts = _NO_FACTS,
     *,
     guard: Guard | None = None,
 ) -> ModelSet:
@@ -85,6 +101,8 @@ def export_set(
         In the order in which answers shall list them.
     progress : callable
         Told each network's name when it is proven.
+    facts : EnsembleFacts
+        What the card of their vote shall say beside what their own do.
     guard : Guard, optional
         What warns of X-rays unlike the data that all of them were trained on.
 
@@ -113,7 +131,7 @@ def export_set(
     # Native Triton reads these; the gateway brings its own. Other networks than the five need another ensemble.
     others = [Member.of(repository.card(name, version)) for name, version in members.items()]
     write_configs(repository.root, () if tuple(members) == FIVE_NETWORKS else others)
-    return publish_set(repository, members, guard=guard)
+    return publish_set(repository, members, facts, guard=guard)
 
 
 def write_version(folder: Path, version: int, item: Exportable) -> ModelCard:
@@ -129,10 +147,13 @@ def write_version(folder: Path, version: int, item: Exportable) -> ModelCard:
         version=version,
         architecture=item.name,
         source="trained",
-        labels=item.labels,
+        labels=with_codes(item.labels),
         input=item.input,
         training=item.training,
         metrics=dict(item.metrics),
+        calibration=item.calibration,
+        thresholds=item.thresholds,
+        evaluation=item.evaluation,
         parity=parity,
         files={name: sha256(folder / name) for name in ("model.onnx", "model.pt")},
         versions=library_versions(),

@@ -23,6 +23,7 @@ from ..handlers.repository import (
     to_pbtxt,
 )
 from ..handlers.repository.checksum import sha256
+from ..handlers.terminology import with_codes
 from .errors import ExportError, ImportNetworkError, WrongArgument
 from .export import library_versions
 from .networks import NETWORKS, build_timm
@@ -187,7 +188,7 @@ def _write(
             version=version,
             architecture=architecture,
             source="imported",
-            labels=labels,
+            labels=with_codes(labels),
             input=spec,
             parity=parity,
             files={file.name: sha256(file) for file in sorted(folder.glob("model.*"))},

@@ -9,8 +9,11 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..handlers.brightness import BrightnessStatistics
+from ..handlers.calibration import Calibration
+from ..handlers.card import Sha256
 from .errors import RunError
 from .settings import RunSettings
+from .thresholds import Threshold
 
 __all__ = ["NetworkResult", "RunRecord", "read_document", "write_document"]
 
@@ -25,15 +28,28 @@ class NetworkResult(BaseModel):
     steps: int
     """Optimiser steps."""
     epochs: int
-    """Passes over the training split, rounded."""
+    """Passes over the training split; rounded where steps were asked for."""
+    best_epoch: int | None
+    """From 1: the epoch whose weights were kept; None where steps were asked for."""
     seconds: float
-    """Wall time of training; of the last part, if it was interrupted."""
-    thresholds: tuple[float, ...]
-    """Per label, chosen on the validation split."""
+    """Wall time of training, over all resumptions."""
+    calibration: Calibration | None
+    """Fitted on the validation split; None: the plain sigmoid."""
+    thresholds: tuple[Threshold, ...]
+    """Per label, on calibrated probabilities."""
+    notes: tuple[str, ...]
+    """What could not be fitted on the validation split, and why."""
     validation: dict[str, float]
-    """Scores in [0, 1] on the split that chose the thresholds: not a measure of quality."""
+    """Scores in [0, 1] on the split that chose epoch, calibration and thresholds: not a measure of quality."""
     test: dict[str, float]
     """Scores in [0, 1] on the test split."""
+    model: Sha256
+    """Of ``model.pt``, the TorchScript copy."""
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        """The thresholds' values."""
+        return tuple(threshold.value for threshold in self.thresholds)
 
 
 class RunRecord(BaseModel):
@@ -45,14 +61,18 @@ class RunRecord(BaseModel):
     """What was asked for."""
     films: dict[str, int]
     """Films per split."""
+    splits: Sha256
+    """Of ``splits.csv``, which says where each film went; the manifest's checksum stands in the settings."""
+    licences: dict[str, int]
+    """Training films per licence; empty where films were generated."""
     networks: tuple[NetworkResult, ...]
     """In the order in which answers list them."""
     majority: dict[str, float]
     """Scores of the majority vote on the test split."""
     mean: dict[str, float]
     """Scores of the mean probability on the test split."""
-    mean_thresholds: tuple[float, ...]
-    """Per label, chosen on the validation split."""
+    mean_thresholds: tuple[Threshold, ...]
+    """Per label, of the mean of the calibrated probabilities."""
     thumbnail_ridge: dict[str, float]
     """Scores, on the same films, of a ridge regression that sees 16 x 16 pixels."""
     versions: dict[str, str]

@@ -1,9 +1,10 @@
 """The client's commands, one file each; entry points of the group ``radiolucent.commands``."""
 
 from .batch import batch
+from .card import card
 from .classify import classify
 from .explain import explain
 from .methods import methods
 from .models import models
 
-__all__ = ["batch", "classify", "explain", "methods", "models"]
+__all__ = ["batch", "card", "classify", "explain", "methods", "models"]

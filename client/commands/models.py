@@ -13,7 +13,7 @@ from ..document import plain
 from ..results import Model, ModelCatalogue
 from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
 
-__all__ = ["models"]
+__all__ = ["models", "score"]
 
 _INSPECTION_SECONDS = 60.0
 
@@ -24,7 +24,10 @@ def models(
     root_certificates: RootCertificates = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the networks that are served, and what was refused."""
+    """List the networks that are served and their vote, each score beside its shortcut audit, and what was refused.
+
+    radiolucent card NAME shows a card in full.
+    """
     console = err()
     with connected(address, repository, root_certificates, console) as client:
         catalogue = client.list_models() if address else _inspected(client, console)
@@ -32,18 +35,18 @@ def models(
         console.print(f"refused: {escape(refusal.name)} version {refusal.version}: {escape(refusal.reason)}")
     if as_json:
         serving = catalogue.serving.version if catalogue.serving else None
-        print_json([{**plain(model), "model_set": serving if model.votes else None} for model in catalogue.models])
+        print_json([{**plain(one), "model_set": serving if one.votes else None} for one in _listed(catalogue)])
         return
     table = Table(title=f"Model set {catalogue.serving.version}" if catalogue.serving else "No model set is served")
-    for column in ("name", "version", "votes", "input", "micro F1", "explainable by", "labels"):
+    for column in ("name", "version", "votes", "input", "score and shortcut audit", "explainable by", "labels"):
         table.add_column(column)
-    for model in catalogue.models:
+    for model in _listed(catalogue):
         table.add_row(
             escape(model.name),
             str(model.version),
-            "yes" if model.votes else "no",
-            f"{model.input_channels} x {model.input_size} x {model.input_size} px",
-            f"{model.metrics['micro_f1']:.3f}" if "micro_f1" in model.metrics else "",
+            "all" if model is catalogue.ensemble else "yes" if model.votes else "no",
+            _input(model),
+            escape(score(model)),
             escape(_abilities(model)),
             escape(", ".join(label.name for label in model.labels)),
         )
@@ -53,6 +56,39 @@ def models(
         for method, reason in model.refusals.items():
             console.print(escape(f"{method} does not explain {model.name}: {reason}"))
     console.print(escape(catalogue.intended_use))
+
+
+def score(model: Model) -> str:
+    """Say what a network or the ensemble scores, and never without what the shortcut audit says of it.
+
+    Parameters
+    ----------
+    model : Model
+        As the server lists it.
+
+    Returns
+    -------
+    str
+        Lines: micro F1 with its interval where it is known, the verdict, the best baseline that knows no medicine.
+    """
+    lines = [model.verdict]
+    if (value := model.metrics.get("micro_f1")) is not None:
+        interval = model.intervals.get("micro_f1")
+        sure = f" ({interval.low:.3f} to {interval.high:.3f})" if interval else " (no interval)"
+        lines.insert(0, f"micro F1 {value:.3f}{sure}")
+    if model.baseline:
+        lines.append(f"beside it: {model.baseline}")
+    return "\n".join(lines)
+
+
+def _listed(catalogue: ModelCatalogue) -> tuple[Model, ...]:
+    return (*catalogue.models, *((catalogue.ensemble,) if catalogue.ensemble else ()))
+
+
+def _input(model: Model) -> str:
+    if not model.input_size:
+        return "the file"
+    return f"{model.input_channels} x {model.input_size} x {model.input_size} px"
 
 
 def _inspected(client: Client, console: Console) -> ModelCatalogue:

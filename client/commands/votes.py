@@ -48,7 +48,10 @@ def votes_table(file: str, classification: Classification) -> Table:
     about = _NO_GUARD if likeness is None else likeness.text
     table = Table(
         title=f"{escape(file)}: {escape(', '.join(classification.majority) or 'no label has a majority')}",
-        caption=escape(f"{classification.intended_use} Model set {classification.model_set.version}. {about}"),
+        caption=escape(
+            f"{classification.intended_use} Model set {classification.model_set.version}: "
+            f"{classification.model_set.verdict}. {about}"
+        ),
         caption_style="bold red" if classification.warning else None,
     )
     table.add_column("label")

@@ -162,8 +162,8 @@ def publish_set(
             files[f"{prefix}/{file}"] = checksum
         files[f"{prefix}/card.json"] = sha256(repository.root / prefix / "card.json")
     version, created = repository.next_set_version(), datetime.now(timezone.utc)
-    card = make_ensemble_card(ENSEMBLE, version, cards, facts, created)
-    files[_own_card(version)] = hashlib.sha256(card.to_json().encode()).hexdigest()
+    own = make_ensemble_card(ENSEMBLE, version, cards, facts, created)
+    files[_own_card(version)] = hashlib.sha256(own.to_json().encode()).hexdigest()
     guard_text = None if guard is None else (guard.model_dump_json() + "\n").encode()
     if guard_text is not None:
         files[f"{ENSEMBLE}/{version}/{GUARD_FILE}"] = hashlib.sha256(guard_text).hexdigest()
@@ -179,7 +179,7 @@ def publish_set(
             (folder / "model.py").write_text(_PYTHON_MODEL.format(module=module), encoding="utf-8")
             publish(folder, repository.version_dir(model, model_set.version))
     with stage(repository) as folder:
-        save_record(card, folder / "card.json")
+        save_record(own, folder / "card.json")
         if guard_text is not None:
             (folder / GUARD_FILE).write_bytes(guard_text)
         (folder / "model_set.json").write_text(model_set.to_json(), encoding="utf-8")
