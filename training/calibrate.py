@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,9 +40,7 @@ class Calibrated:
     notes: tuple[str, ...] = ()
 
 
-def fit_calibration(
-    method: CalibrationMethod, logits: Floats, targets: Floats, names: tuple[str, ...] | list[str]
-) -> Calibrated:
+def fit_calibration(method: CalibrationMethod, logits: Floats, targets: Floats, names: Sequence[str]) -> Calibrated:
     """Fit a calibration.
 
     Parameters
@@ -92,7 +92,7 @@ def fit_calibration(
     return Calibrated(Calibration(method="platt", scale=tuple(scales), offset=tuple(offsets)), tuple(notes))
 
 
-def _fit(logits: NDArray[np.floating], answer: NDArray[np.floating], *, offset: bool) -> tuple[float, float]:
+def _fit(logits: NDArray[Any], answer: NDArray[Any], *, offset: bool) -> tuple[float, float]:
     """Minimise the negative log likelihood over log(scale), which keeps it above 0, and the offset."""
     z, t = logits.astype(np.float64), answer.astype(np.float64)
 

@@ -1,4 +1,4 @@
-"""The commands train, export, import and phantoms.
+"""The commands export, import and phantoms; train has a file of its own.
 
 Heavy imports are inside the functions, so that ``radiolucent --help`` stays quick.
 """
@@ -6,47 +6,21 @@ Heavy imports are inside the functions, so that ``radiolucent --help`` stays qui
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from ..handlers.card import DataRecord
-    from .examples import Examples
-    from .settings import RunSettings
+from .options import read_hierarchy
+from .reporting import reported
+from .train_command import RUNS, train
 
 __all__ = ["export", "import_network", "phantoms", "train"]
 
 _REPOSITORY = Path("model_repository")
-_RUNS = Path("runs")
-_EXIT_INPUT = 2  # as the whole program documents its exit codes
 
 RepositoryOption = Annotated[Path, typer.Option("--repository", help="Triton model repository.", file_okay=False)]
-
-
-@contextmanager
-def _reported(again: str = "") -> Iterator[Console]:
-    """Turn what is expected to go wrong into one message, and Ctrl-C into a promise that holds."""
-    from ..handlers.errors import HandlersError
-    from .errors import Interrupted, TrainingError, WrongArgument
-
-    console = Console(stderr=True)
-    try:
-        yield console
-    except Interrupted as stop:
-        console.print(f"[yellow]Stopped:[/] {stop}. {again}", highlight=False, soft_wrap=True)
-        raise typer.Exit(130) from None
-    except KeyboardInterrupt:
-        console.print(f"[yellow]Stopped.[/] {again}", highlight=False, soft_wrap=True)
-        raise typer.Exit(130) from None
-    except (TrainingError, HandlersError) as error:
-        console.print("[red]Error:[/]", end=" ")
-        console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(_EXIT_INPUT if isinstance(error, WrongArgument) else 1) from None
 
 
 def phantoms(
@@ -59,96 +33,10 @@ def phantoms(
 
     from .phantoms import write_phantoms
 
-    with _reported("The manifest is written at the end; run the same command again.") as console:
+    with reported("The manifest is written at the end; run the same command again.") as console:
         for _ in track(write_phantoms(out, count, seed), "phantoms", total=count, console=console):
             pass
         console.print(f"{count} phantoms in {out}", highlight=False, soft_wrap=True)
-
-
-def train(
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Folder of the run; runs/demo or runs/MANIFEST'S-FOLDER by default.", file_okay=False
-        ),
-    ] = None,
-    manifest: Annotated[
-        Path | None, typer.Option("--manifest", help="CSV with columns file, labels, group_id, split.", dir_okay=False)
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option("--preset", help="demo: chest phantoms, four minutes; takes --networks and --seed alone."),
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option("--images", help="Folder of the images; the manifest's by default.", file_okay=False)
-    ] = None,
-    networks: Annotated[
-        list[str] | None, typer.Option("--networks", help="Only these; comma-separated or repeated.")
-    ] = None,
-    epochs: Annotated[int, typer.Option("--epochs", min=1, help="Passes over the training films.")] = 30,
-    size: Annotated[
-        int | None, typer.Option("--size", min=32, max=2048, help="Side of the input in pixels, all networks.")
-    ] = None,
-    batch: Annotated[int, typer.Option("--batch", min=2, help="Films per step.")] = 16,
-    learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", min=1e-7, help="Peak; 1e-3 by default, 3e-4 from weights.")
-    ] = None,
-    weights: Annotated[
-        str, typer.Option("--weights", help="Where to start: none, imagenet, or a file of weights (one network).")
-    ] = "none",
-    implies: Annotated[
-        list[str] | None,
-        typer.Option("--implies", help="Label hierarchy as CHILD=PARENT, repeated; the paper's by default."),
-    ] = None,
-    keep_doubtful: Annotated[
-        bool, typer.Option("--keep-doubtful", help="Keep rows whose label_check contradicts or doubts their labels.")
-    ] = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights, order and augmentation.")] = 0,
-) -> None:
-    """Train networks on X-rays or phantoms; run it again with the same --out to go on after Ctrl-C."""
-    if (manifest is None) == (preset is None):
-        raise typer.BadParameter("give either --manifest FILE or --preset demo")
-    if preset not in (None, "demo"):
-        raise typer.BadParameter(f"there is no preset {preset!r}; there is: demo")
-    out = out or _RUNS / (preset or (manifest or Path()).resolve().parent.name)
-    with _reported(f"The same command goes on from there ({out})."):
-        chosen = _chosen_networks(networks)
-        if weights not in ("none", "imagenet") and len(chosen) != 1:
-            raise typer.BadParameter("a file of weights is one network's: name it with --networks")
-        if manifest is None:
-            settings, examples = _demo(chosen, seed)
-        else:
-            from .labels import check_implications
-            from .manifest import read_manifest
-            from .settings import manifest_settings
-
-            hierarchy = _hierarchy(implies)
-            read = read_manifest(manifest, images, implies=hierarchy, keep_doubtful=keep_doubtful, seed=seed)
-            if implies:
-                check_implications([label.name for label in read.labels], hierarchy)
-            if read.left_out:
-                Console(stderr=True).print(f"{read.left_out} rows with doubtful labels left out (--keep-doubtful)")
-            examples = read
-            settings = manifest_settings(
-                _data(read),
-                read.labels,
-                chosen,
-                films=read.count("train"),
-                epochs=epochs,
-                size=size,
-                batch=batch,
-                learning_rate=learning_rate,
-                weights=weights,
-                seed=seed,
-            )
-        from .display import TerminalProgress, scores_table
-        from .run import run_training
-
-        with TerminalProgress() as progress:
-            record = run_training(out, settings, examples, progress)
-        terminal = Console()
-        Console(width=None if terminal.is_terminal else 200).print(scores_table(record))
-        Console(stderr=True).print(f"Run in {out}. Next: radiolucent export {out}", highlight=False, soft_wrap=True)
 
 
 def export(
@@ -159,7 +47,7 @@ def export(
     repository: RepositoryOption = _REPOSITORY,
 ) -> None:
     """Write a run's networks as new versions into the model repository and release them as a model set."""
-    with _reported("Nothing was released."):
+    with reported("Nothing was released."):
         from ..handlers.repository import Repository
         from ..handlers.wording import NOT_EVALUATED
         from .display import TerminalProgress
@@ -213,11 +101,11 @@ def import_network(
     repository: RepositoryOption = _REPOSITORY,
 ) -> None:
     """Bring a network of your own into the model repository, to be served and explained on its own."""
-    with _reported("Nothing was written."):
+    with reported("Nothing was written."):
+        from ..datasets import check_implications, make_labels
         from ..handlers.card import InputSpec
         from ..handlers.repository import Repository
         from .importing import check_name, import_timm, import_torchscript
-        from .labels import check_implications, make_labels
 
         if (torchscript is None) == (timm_name is None) or (timm_name is None) != (state_dict is None):
             raise typer.BadParameter("give either --torchscript FILE, or --timm ARCHITECTURE with --state-dict FILE")
@@ -227,7 +115,7 @@ def import_network(
         if not (math.isfinite(mean) and math.isfinite(std)):
             raise typer.BadParameter("--mean and --std must be finite")
         check_name(name)
-        hierarchy = _hierarchy(implies)
+        hierarchy = read_hierarchy(implies)
         if implies:
             check_implications(names, hierarchy)
         made = make_labels(names, hierarchy)
@@ -247,46 +135,7 @@ def import_network(
 
 def _newest_run() -> Path:
     """Return the run below `runs/` that was finished last."""
-    finished = sorted(_RUNS.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
+    finished = sorted(RUNS.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
     if not finished:
-        raise typer.BadParameter(f"there is no finished run below {_RUNS}/: name one, or run `radiolucent train` first")
+        raise typer.BadParameter(f"there is no finished run below {RUNS}/: name one, or run `radiolucent train` first")
     return finished[-1].parent
-
-
-def _chosen_networks(networks: list[str] | None) -> tuple[str, ...]:
-    from .networks import NETWORKS
-
-    wanted = [part.strip() for item in networks or () for part in item.split(",") if part.strip()]
-    unknown = [name for name in wanted if name not in NETWORKS]
-    if unknown:
-        raise typer.BadParameter(f"unknown networks {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
-    return tuple(name for name in NETWORKS if not wanted or name in wanted)
-
-
-def _hierarchy(pairs: list[str] | None) -> Mapping[str, str]:
-    from .labels import PAPER_HIERARCHY
-
-    if pairs is None:
-        return PAPER_HIERARCHY
-    hierarchy: dict[str, str] = {}
-    for pair in pairs:
-        child, equals, parent = (part.strip() for part in pair.partition("="))
-        if not (child and equals and parent):
-            raise typer.BadParameter(f"--implies {pair!r} is not CHILD=PARENT")
-        if hierarchy.setdefault(child, parent) != parent:
-            raise typer.BadParameter(f"--implies gives {child!r} two parents, {hierarchy[child]!r} and {parent!r}")
-    return hierarchy
-
-
-def _data(examples: Examples) -> DataRecord:
-    from ..handlers.card import DataRecord
-
-    return DataRecord(name=examples.name, checksum=examples.checksum)
-
-
-def _demo(networks: tuple[str, ...], seed: int) -> tuple[RunSettings, Examples]:
-    from .examples import PhantomExamples
-    from .settings import demo_settings
-
-    examples = PhantomExamples(seed)
-    return demo_settings(_data(examples), examples.labels, networks, seed), examples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
 from rich.console import Console
@@ -12,7 +13,15 @@ from typing_extensions import Self
 
 from .record import RunRecord
 
-__all__ = ["TerminalProgress", "scores_table"]
+__all__ = ["TerminalProgress", "folds_table", "scores_table"]
+
+_SUMMARY = {
+    "micro_f1": "micro-F1",
+    "micro_precision": "precision",
+    "micro_recall": "recall",
+    "macro_f1": "macro-F1",
+    "macro_auroc": "macro-AUROC",
+}
 
 
 class TerminalProgress:
@@ -64,12 +73,28 @@ def scores_table(record: RunRecord) -> Table:
     """Return the scores of a run on its test split, with the baseline that cannot see beside them."""
     table = Table(title=f"Test split: {record.films['test']} X-rays of {record.settings.data.name}; scores from 0 to 1")
     labels = [label.name for label in record.settings.labels]
-    for heading in ("", "micro-F1", "precision", "recall", "macro-F1", *(f"F1 {name}" for name in labels)):
+    for heading in ("", *_SUMMARY.values(), *(f"F1 {name}" for name in labels)):
         table.add_column(heading, justify="right" if heading else "left")
     rows = [(result.name, result.test) for result in record.networks]
     rows += [("majority vote", record.majority), ("mean probability", record.mean)]
     rows += [("ridge on 16 x 16 thumbnails", record.thumbnail_ridge)]
     for name, scores in rows:
-        keys = ("micro_f1", "micro_precision", "micro_recall", "macro_f1", *(f"f1 {label}" for label in labels))
-        table.add_row(name, *(f"{scores[key]:.3f}" for key in keys))
+        table.add_row(name, *_cells(scores, [*_SUMMARY, *(f"f1 {label}" for label in labels)]))
     return table
+
+
+def folds_table(records: Mapping[str, RunRecord], plan: str) -> Table:
+    """Return the scores of the ensemble in each fold, and below each what a thumbnail scores there."""
+    table = Table(title=f"{plan}: each fold tested on its own films; scores from 0 to 1")
+    for heading in ("", "films", "", *_SUMMARY.values()):
+        table.add_column(heading, justify="right" if heading else "left")
+    for fold, record in records.items():
+        films = str(record.films["test"])
+        table.add_row(fold, films, "majority vote", *_cells(record.majority, _SUMMARY))
+        table.add_row("", "", "mean probability", *_cells(record.mean, _SUMMARY))
+        table.add_row("", "", "ridge on 16 x 16 thumbnails", *_cells(record.thumbnail_ridge, _SUMMARY))
+    return table
+
+
+def _cells(scores: Mapping[str, float], keys: Iterable[str]) -> list[str]:
+    return [f"{scores[key]:.3f}" if key in scores else "-" for key in keys]

@@ -10,13 +10,12 @@ from typing import Protocol
 
 import numpy as np
 
-from ..datasets import SPLITS, DataSet, Film, Split
+from ..datasets import SPLITS, DataSet, Film, Split, make_labels
 from ..handlers.card import Label
 from ..handlers.decode import decode
 from ..handlers.errors import ImageError
 from ..handlers.image import XRay
 from .errors import FilmsError
-from .labels import make_labels
 from .phantoms import PHANTOM_LABELS, draw_phantom
 
 __all__ = ["DataSetExamples", "Examples", "PhantomExamples"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ..handlers.card import DataRecord, Label
 from .augmentation import Augmentation
@@ -11,9 +10,6 @@ from .networks import NETWORKS
 from .settings import NetworkSettings, RunSettings
 
 __all__ = ["PAPER_DRAWS", "demo_settings", "native_bfloat16", "paper_settings", "standard_settings"]
-
-Overrides = Mapping[str, Mapping[str, Any]]
-"""Fields of `NetworkSettings` by network."""
 
 PAPER_DRAWS = "draws:5"
 """How the paper splits: five random draws by patient."""
@@ -61,7 +57,7 @@ def demo_settings(data: DataRecord, labels: tuple[Label, ...], networks: Sequenc
 
 
 def standard_settings(
-    data: DataRecord, labels: tuple[Label, ...], networks: Sequence[str], seed: int, overrides: Overrides | None = None
+    data: DataRecord, labels: tuple[Label, ...], networks: Sequence[str], seed: int, weights: Mapping[str, str]
 ) -> RunSettings:
     """Return our settings for X-rays.
 
@@ -69,23 +65,23 @@ def standard_settings(
     ----------
     data, labels, networks, seed
         See `RunSettings`.
-    overrides : mapping, optional
-        What options ask for.
+    weights : mapping of str to str
+        Where networks start, see `NetworkSettings`; by default from random weights.
     """
 
     def network(name: str) -> NetworkSettings:
-        asked = (overrides or {}).get(name, {})
-        values: dict[str, Any] = {
-            "size": NETWORKS[name].size,
-            "epochs": 40,
+        start = weights.get(name, "none")
+        return NetworkSettings(
+            size=NETWORKS[name].size,
+            epochs=40,
             # Trained weights are spoilt by the steps that random ones need.
-            "learning_rate": 1e-3 if asked.get("weights", "none") == "none" else 3e-4,
-            "weight_decay": 0.05,
-            "warm_up": 0.1,
-            "momentum_cycle": False,
-            "patience": 10,
-        }
-        return NetworkSettings.model_validate(values | asked)
+            learning_rate=1e-3 if start == "none" else 3e-4,
+            weight_decay=0.05,
+            warm_up=0.1,
+            momentum_cycle=False,
+            patience=10,
+            weights=start,
+        )
 
     return RunSettings(
         preset="standard",
@@ -101,29 +97,30 @@ def standard_settings(
 
 
 def paper_settings(
-    data: DataRecord, labels: tuple[Label, ...], networks: Sequence[str], seed: int, overrides: Overrides | None = None
+    data: DataRecord, labels: tuple[Label, ...], networks: Sequence[str], seed: int, weights: Mapping[str, str]
 ) -> RunSettings:
     """Return the recipe of arXiv:2006.02570, as its code has it; see `standard_settings` for the arguments.
 
-    It states no augmentation, no schedule and no early stopping, and has no validation split to choose anything on.
+    It states no augmentation, no schedule and no early stopping, and has no validation split to choose anything on. By
+    default it starts from ImageNet weights.
     """
-    values: dict[str, Any] = {
-        "size": 512,
-        "epochs": 250,
-        "batch": 8,
-        "optimizer": "adam",
-        "learning_rate": 1e-3,
-        "weight_decay": 1e-4,
-        "warm_up": None,
-        "momentum_cycle": False,
-        "weights": "imagenet",
-    }
     return RunSettings(
         preset="paper",
         data=data,
         labels=labels,
         networks={
-            name: NetworkSettings.model_validate(values | dict((overrides or {}).get(name, {}))) for name in networks
+            name: NetworkSettings(
+                size=512,
+                epochs=250,
+                batch=8,
+                optimizer="adam",
+                learning_rate=1e-3,
+                weight_decay=1e-4,
+                warm_up=None,
+                momentum_cycle=False,
+                weights=weights.get(name, "imagenet"),
+            )
+            for name in networks
         },
         augmentation=Augmentation(),
         batch_norm_films=0,

@@ -59,18 +59,23 @@ def choose_thresholds(
         In [.02, .98]; of equally good ones the one nearest to .5. A label of which the split does not have both sides
         gets .5.
     """
-    names = np.arange(len(targets)) if groups is None else np.asarray(groups)
-    members = np.unique(names, return_inverse=True)[1] if len(names) else names
-    count = int(members.max()) + 1 if len(members) else 0
+    names = [str(index) for index in range(len(targets))] if groups is None else groups
+    number = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    members = np.asarray([number[name] for name in names], dtype=np.int64)
+    count = len(number)
     rng = np.random.default_rng(seed)
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES) if count else np.zeros((0, 0))
+    weights = (
+        rng.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
+        if count
+        else np.zeros((0, 0), dtype=np.int64)
+    )
     return tuple(
         _choose(p.astype(np.float64), t, members, weights) for p, t in zip(probabilities.T, targets.T, strict=True)
     )
 
 
 def _choose(
-    scores: NDArray[np.float64], answer: Floats, members: NDArray[np.intp], weights: NDArray[np.int64]
+    scores: NDArray[np.float64], answer: Floats, members: NDArray[np.int64], weights: NDArray[np.int64]
 ) -> Threshold:
     known = ~np.isnan(answer)
     truth = answer[known] == 1

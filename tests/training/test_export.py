@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from radiolucent.datasets import make_labels
 from radiolucent.handlers.brightness import BrightnessStatistics
 from radiolucent.handlers.card import DataRecord, InputSpec, TrainingRecord
 from radiolucent.handlers.repository import Repository, load_set, verify
@@ -17,7 +18,6 @@ from radiolucent.handlers.torchscript import load_torchscript
 from radiolucent.training.batch_norm import estimate_batch_norm
 from radiolucent.training.errors import ExportError
 from radiolucent.training.export import Exportable, export_set
-from radiolucent.training.labels import make_labels
 from radiolucent.training.networks import build_network
 from radiolucent.training.parity import example
 from radiolucent.training.untrained import build_untrained_set

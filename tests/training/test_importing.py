@@ -10,13 +10,13 @@ import onnxruntime
 import pytest
 import timm
 import torch
+from radiolucent.datasets import make_labels
 from radiolucent.handlers.card import InputSpec
 from radiolucent.handlers.errors import RepositoryError
 from radiolucent.handlers.repository import Repository
 from radiolucent.handlers.torchscript import load_torchscript
 from radiolucent.training.errors import ImportNetworkError
 from radiolucent.training.importing import import_timm, import_torchscript
-from radiolucent.training.labels import make_labels
 from radiolucent.training.parity import example
 
 LABELS = make_labels(("Pneumonia", "No Finding"))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import typer
+from radiolucent.datasets import check_implications, make_labels
 from radiolucent.training import commands
-from radiolucent.training.labels import check_implications, make_labels
 from typer.testing import CliRunner
 
 APP = typer.Typer()
