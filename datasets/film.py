@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +112,16 @@ class DataSet:
     def of(self, split: Split) -> tuple[Film, ...]:
         """Return the films of a split."""
         return tuple(film for film in self.films if film.split == split)
+
+    @property
+    def licences(self) -> dict[str, int]:
+        """Films per licence, most first; an empty name where it is not told."""
+        return dict(Counter(film.licence for film in self.films).most_common())
+
+    @property
+    def commercial_use(self) -> bool:
+        """Whether the licence of every training film is known to allow commercial use."""
+        return all(film.commercial_use for film in self.of("train"))
 
     def targets(self, films: Sequence[Film]) -> NDArray[np.float32]:
         """Return what is known of the labels: float32 ``[films, labels]`` of 0, 1 and NaN for unknown."""

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 __all__ = [
     "ExportError",
     "FilmsError",
     "ImportNetworkError",
     "Interrupted",
-    "ManifestError",
     "RunError",
     "TrainingError",
     "WeightsError",
     "WrongArgument",
 ]
-
-_SHOWN = 30
 
 
 class TrainingError(Exception):

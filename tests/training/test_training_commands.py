@@ -84,7 +84,7 @@ def test_a_hierarchy_may_lead_over_what_is_no_label(tmp_path: Path) -> None:
 def test_training_refuses_a_hierarchy_of_other_labels(tmp_path: Path) -> None:
     rows = [f"x{number}.png,g{number},A;B,{split}" for number, split in enumerate(("train", "val", "test"))]
     for number in range(3):
-        (tmp_path / f"x{number}.png").write_bytes(b"")
+        Image.new("L", (8, 8), number).save(tmp_path / f"x{number}.png")
     (tmp_path / "m.csv").write_text("\n".join(["file,group_id,labels,split", *rows]))
     code, output = run(
         "train", "--manifest", str(tmp_path / "m.csv"), "--out", str(tmp_path / "run"), "--implies", "A=Z"
@@ -97,7 +97,7 @@ def test_training_refuses_a_hierarchy_of_other_labels(tmp_path: Path) -> None:
 def test_a_bad_manifest_is_reported_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("file,group_id,labels\nx.png,g,\n")
     code, output = run("train", "--manifest", str(tmp_path / "m.csv"), "--out", str(tmp_path / "run"))
-    assert code == 1
+    assert code == 2
     assert "line 2: labels is empty" in output
     assert "line 2: file 'x.png' does not exist" in output
     assert not (tmp_path / "run").exists()

@@ -1,0 +1,108 @@
+"""What can be wrong with the rows of a manifest; everything is reported, nothing is mended."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from .film import SPLITS
+from .labels import NO_FINDING, PAPER_HIERARCHY
+from .readers.nih import NIH_LABELS
+from .readers.row import Row, Table
+
+__all__ = ["check_rows", "check_splits"]
+
+_KNOWN = (*PAPER_HIERARCHY, "Pneumonia", NO_FINDING, *NIH_LABELS)
+_NEAR = 0.88
+
+
+def check_rows(table: Table, labels: Sequence[str] | None) -> list[str]:
+    """Check rows one by one and against each other.
+
+    Parameters
+    ----------
+    table : Table
+        As read.
+    labels : sequence of str, optional
+        What the user asked for.
+
+    Returns
+    -------
+    list of str
+        Problems, each with its line.
+    """
+    problems = [] if table.rows else ["has no rows" if not table.left_out else _all_left_out(table)]
+    wrong = {} if table.own_words else _wrong_labels(table.rows, labels)
+    first: dict[str, str] = {}
+    for row in table.rows:
+        found = list(row.problems)
+        if row.file and not row.path.is_file():
+            found.append(f"file {row.file!r} does not exist" + (f" in {row.path.parent}" if row.line else ""))
+        if not any(row.stated.values()) and not row.problems:
+            found.append("no label is said to be present")
+        if NO_FINDING in row.present and len(row.present) > 1:
+            others = ", ".join(sorted(row.present - {NO_FINDING}))
+            found.append(f"labels say {NO_FINDING!r} and {others!r}")
+        found += [wrong[name] for name in sorted({*row.present, *row.unknown}) if name in wrong]
+        if row.split and row.split not in SPLITS:
+            found.append(f"split {row.split!r} is not one of {', '.join(SPLITS)}")
+        where = first.setdefault(row.file, row.at) if row.file else row.at
+        if where != row.at or (row.file and not row.line and where is not row.at and first[row.file] != row.at):
+            found.append(f"file {row.file!r} is on {where} already")
+        problems += [f"{row.at}: {problem}" for problem in found]
+    return problems
+
+
+def check_splits(rows: Sequence[Row]) -> list[str]:
+    """Report patients and groups whose films are in two splits.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        With the split each is to be in.
+
+    Returns
+    -------
+    list of str
+        Problems, each with its line.
+    """
+    first: dict[tuple[str, str], Row] = {}
+    problems = []
+    for row in rows:
+        for kind, key in (("group", row.group), ("patient", row.patient)):
+            if not key or row.split not in SPLITS:
+                continue
+            before = first.setdefault((kind, key), row)
+            if before.split != row.split:
+                problems.append(f"{row.at}: {kind} {key!r} is in {row.split!r}, but in {before.split!r} on {before.at}")
+                break
+    return problems
+
+
+def _all_left_out(table: Table) -> str:
+    return "has no rows left: " + ", ".join(f"{count} {reason}" for reason, count in table.left_out.items())
+
+
+def _wrong_labels(rows: Sequence[Row], labels: Sequence[str] | None) -> dict[str, str]:
+    """Return what is wrong with each label that is not known: all of those, or misspelt ones, as labels are given."""
+    used = {name for row in rows for name in (*row.present, *row.unknown)}
+    known = tuple(labels) if labels is not None else _KNOWN
+    wrong = {}
+    for name in used.difference(known):
+        near = _nearest(name, known)
+        if near:
+            wrong[name] = f"label {name!r}: is {near!r} meant?"
+        elif labels is not None:
+            wrong[name] = f"label {name!r} is not one of {', '.join(known)}"
+    return wrong
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    plain = {_plain(one): one for one in known}
+    near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=_NEAR)
+    return plain[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

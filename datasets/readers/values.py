@@ -1,0 +1,103 @@
+"""Cells of tables: rows with their lines, and what sexes, ages, sizes and views are written as."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import ManifestError
+
+__all__ = ["FRONTAL", "age", "columns", "listed", "number", "read_csv", "sex", "yes"]
+
+FRONTAL = ("PA", "AP", "AP Supine", "AP Erect")
+"""Views of a chest from the front or the back."""
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([YMWD]?)", re.IGNORECASE)
+_YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+_OLDEST = 120
+_TRUE = ("yes", "y", "true", "1")
+_FALSE = ("no", "n", "false", "0")
+
+
+def read_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Read a CSV file.
+
+    Parameters
+    ----------
+    path : Path
+        UTF-8, with a header.
+
+    Returns
+    -------
+    list of (int, dict)
+        Line of each row (its last, where a cell holds line breaks) and its cells without spaces around them.
+
+    Raises
+    ------
+    ManifestError
+        If it cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, restkey="", restval="")
+            return [
+                (
+                    reader.line_num,
+                    {(key or "").strip(): value.strip() for key, value in row.items() if isinstance(value, str)},
+                )
+                for row in reader
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(path, [f"cannot be read: {error}"]) from error
+
+
+def columns(path: Path) -> tuple[str, ...]:
+    """Return the header of a CSV file; empty where there is none.
+
+    Raises
+    ------
+    ManifestError
+        If it cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return tuple(name.strip() for name in next(csv.reader(file), []))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ManifestError(path, [f"cannot be read: {error}"]) from error
+
+
+def listed(cell: str, separator: str = ";") -> list[str]:
+    """Split a cell; empty parts are dropped."""
+    return [part.strip() for part in cell.split(separator) if part.strip()]
+
+
+def number(cells: Mapping[str, str], name: str) -> int | None:
+    """Return a positive whole number, or None where there is none."""
+    try:
+        value = int(float(cells.get(name, "")))
+    except (ValueError, OverflowError):
+        return None
+    return value if value > 0 else None
+
+
+def age(cell: str) -> float | None:
+    """Return an age in years: ``58``, ``058Y`` and ``011M`` are understood; None for what no human reaches."""
+    found = _AGE.fullmatch(cell.strip())
+    if not found:
+        return None
+    years = float(found[1]) * _YEARS[found[2].upper()]
+    return years if years <= _OLDEST else None
+
+
+def sex(cell: str) -> str:
+    """Return F or M, or nothing."""
+    first = cell.strip()[:1].upper()
+    return first if first in ("F", "M") else ""
+
+
+def yes(cell: str) -> bool | None:
+    """Return what a cell with yes or no says; None where it says neither."""
+    word = cell.strip().lower()
+    return True if word in _TRUE else False if word in _FALSE else None
