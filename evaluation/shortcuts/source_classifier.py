@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from ...datasets import Film
 from ..comparing import MINIMUM_PATIENTS, Side, sides_of
@@ -88,7 +89,8 @@ def source_scores(fold: Fold, seen: str, inputs: Mapping[str, Floats]) -> list[B
         scoring="neg_log_loss",
         cv=StratifiedGroupKFold(_FOLDS, shuffle=True, random_state=0),
     )
-    model.fit(_matrix(train, inputs), [film.main_source for film in train], groups=[film.group for film in train])
+    with threadpool_limits(1):  # threads of the matrix library cost more here than they save
+        model.fit(_matrix(train, inputs), [film.main_source for film in train], groups=[film.group for film in train])
     if not fold.tested:
         return []
     found = model.predict_proba(_matrix(fold.tested, inputs))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
+from threadpoolctl import threadpool_limits
 
 from .glance import SIDE, Glance
 from .predictor import Scorer
@@ -38,7 +39,8 @@ class Thumbnail:
 
     def fit(self, films: Sequence[Glance], truth: NDArray[np.bool_]) -> Scorer:
         """Fit the regression."""
-        ridge = RidgeCV(alphas=RIDGE_ALPHAS).fit(self._pixels(films), truth.astype(np.float64))
+        with threadpool_limits(1):  # threads of the matrix library cost more here than they save
+            ridge = RidgeCV(alphas=RIDGE_ALPHAS).fit(self._pixels(films), truth.astype(np.float64))
 
         def score(others: Sequence[Glance]) -> NDArray[np.float64]:
             return np.asarray(ridge.predict(self._pixels(others)), dtype=np.float64).reshape(len(others))
