@@ -6,7 +6,7 @@ READY  := $(VENV)/.radiolucent-ready
 OUT    ?= build/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format protos configs bench load methods docs wheel clean
+.PHONY: help setup demo test check format protos configs bench load methods evaluation docs wheel clean
 
 help:  ## Show this help.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ load: $(READY)  ## Load a gateway while its workers are killed; writes docs/reli
 
 methods: $(READY)  ## Measure every method on the demo's networks; writes docs/methods.json (about half an hour).
 	$(BIN)/python -m benchmarks.methods $(REPOSITORY)
+
+evaluation: $(READY)  ## Compute docs/evaluation/ again from its tables: every number there comes from them.
+	$(BIN)/radiolucent evaluate --from-tables docs/evaluation/tables
 
 docs: $(READY)  ## Write the generated parts of docs/.
 	$(BIN)/python docs/generate.py

@@ -60,7 +60,6 @@ def evaluate(
     from rich.console import Console
 
     from ..client import RadiolucentError
-    from ..datasets import DataSetsError
     from ..handlers.errors import HandlersError
     from .bars import bars
     from .errors import EvaluationError
@@ -82,7 +81,7 @@ def evaluate(
                 asked = (tuple(compare or ()), 2000 if resamples is None else resamples, seed or 0)
                 _measure(source, manifest, images, asked, tables, console, progress)
             result = evaluate_tables(tables, target, progress)
-    except (EvaluationError, DataSetsError, HandlersError, RadiolucentError) as error:
+    except (EvaluationError, HandlersError, RadiolucentError) as error:
         console.print("[red]evaluate:[/]", end=" ")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(_INPUT) from None
@@ -104,12 +103,16 @@ def _measure(
     """Fill the folder of tables; here is what needs torch, which computing again from tables does not."""
     from functools import partial
 
-    from ..datasets import read_data_set
+    from ..datasets import DataSetsError, read_data_set
+    from .errors import EvaluationError
     from .measuring import Networks, measure_tables
     from .stored import write_tables
 
     networks = Networks(*source)
-    data_set = read_data_set(manifest, images, pixels=False, progress=partial(progress, "manifest"))
+    try:
+        data_set = read_data_set(manifest, images, pixels=False, progress=partial(progress, "manifest"))
+    except DataSetsError as error:
+        raise EvaluationError(str(error)) from error
     write_tables(measure_tables(networks, data_set, *asked, console, progress), tables)
 
 

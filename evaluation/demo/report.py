@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..figure import grid_figure
 from .explaining import ExplainedFilm
@@ -41,7 +41,7 @@ def render_report(result: DemoResult, pictures: list[bytes]) -> str:
     """
     environment = Environment(
         loader=PackageLoader("radiolucent.evaluation.demo", "."),
-        autoescape=select_autoescape(),
+        autoescape=True,
         undefined=StrictUndefined,
     )
     methods = list(result.methods)

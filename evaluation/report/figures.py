@@ -24,6 +24,7 @@ _LINES = ("#7aa6d6", "#5aa17f", "#a98bc9", "#c9a24b", "#8a8f98", "#5fb5bf", "#c7
 _SETTINGS: Any = {
     "svg.hashsalt": "radiolucent",  # the same drawing, the same bytes
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a name may hold a dollar
     "font.size": 10.5,
     "font.family": "sans-serif",
     "axes.spines.top": False,

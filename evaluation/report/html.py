@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from .document import Figure, Report, ScoreTable
@@ -17,7 +17,7 @@ def to_html(report: Report) -> str:
     """Return the report as HTML, its drawings inside."""
     environment = Environment(
         loader=PackageLoader("radiolucent.evaluation.report", "."),
-        autoescape=select_autoescape(),
+        autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -9,7 +9,7 @@ __all__ = ["to_markdown"]
 
 def to_markdown(report: Report) -> str:
     """Return the report as Markdown; drawings are left to the HTML."""
-    lines = [f"# {report.title}", "", f"**{report.intended_use}**", "", f"**{report.verdict}**", ""]
+    lines = [f"# {_text(report.title)}", "", f"**{report.intended_use}**", "", f"**{report.verdict}**", ""]
     lines += [f"- {_text(verdict)}" for verdict in report.verdicts]
     for section in report.sections:
         lines += ["", *_section(section)]
@@ -28,7 +28,7 @@ def _section(section: Section) -> list[str]:
 
 def _table(table: Table) -> list[str]:
     rows = table.rows + (table.shortcuts if isinstance(table, ScoreTable) else ())
-    lines = [f"### {table.title}", "", _row(table.header), "|" + "---|" * len(table.header)]
+    lines = [f"### {_text(table.title)}", "", _row(table.header), "|" + "---|" * len(table.header)]
     lines += [_row(row) for row in rows]
     return lines + (["", _text(table.note)] if table.note else [])
 

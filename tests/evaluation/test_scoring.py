@@ -145,14 +145,8 @@ def test_the_same_tables_give_the_same_files_byte_for_byte(make_predictions, mak
     result = evaluate_tables(tmp_path / "a" / "tables", tmp_path / "a")
     # Another process, and tables that were read and written once more.
     write_tables(read_tables(tmp_path / "a" / "tables"), tmp_path / "b" / "tables")
-    command = [
-        sys.executable,
-        "-m",
-        "radiolucent.client.program",
-        "evaluate",
-        "--from-tables",
-        str(tmp_path / "b" / "tables"),
-    ]
+    program = [sys.executable, "-m", "radiolucent.client.program"]
+    command = [*program, "evaluate", "--from-tables", str(tmp_path / "b" / "tables")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "Research use only" in done.stdout
