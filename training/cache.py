@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets import SPLITS, Split
+from ..datasets import SPLITS, ManifestError, Split
 from ..handlers.card import InputSpec
 from ..handlers.preprocess import preprocess
-from .errors import FilmsError
 from .examples import Examples
 
 __all__ = ["FilmCache", "build_cache"]
@@ -71,7 +70,7 @@ def build_cache(
 
     Raises
     ------
-    FilmsError
+    ManifestError
         With every film that cannot be decoded.
     """
     wanted = sorted(set(sizes))
@@ -86,7 +85,7 @@ def build_cache(
     mark.unlink(missing_ok=True)
     total = sum(counts.values())
     done = 0
-    faults: list[FilmsError] = []
+    faults: list[ManifestError] = []
     for split, count in counts.items():
         arrays = {
             size: np.lib.format.open_memmap(  # type: ignore[no-untyped-call]
@@ -101,10 +100,10 @@ def build_cache(
             split: Split = split,
             arrays: dict[int, NDArray[np.float32]] = arrays,
             targets: NDArray[np.float32] = targets,
-        ) -> FilmsError | None:
+        ) -> ManifestError | None:
             try:
                 xray, known = examples.load(split, index)
-            except FilmsError as error:
+            except ManifestError as error:
                 return error
             for size, array in arrays.items():
                 array[index] = preprocess(xray, InputSpec(size=size)).tensor
@@ -124,6 +123,6 @@ def build_cache(
             array.flush()
         np.save(folder / f"{split}_labels.npy", targets)
     if faults:
-        raise FilmsError([problem for fault in faults for problem in fault.problems])
+        raise ManifestError(faults[0].path, [problem for fault in faults for problem in fault.problems])
     mark.write_text(key)
     return FilmCache(folder)

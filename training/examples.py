@@ -10,12 +10,11 @@ from typing import Protocol
 
 import numpy as np
 
-from ..datasets import SPLITS, DataSet, Film, Split, make_labels
+from ..datasets import SPLITS, DataSet, Film, ManifestError, Split, make_labels
 from ..handlers.card import Label
 from ..handlers.decode import decode
 from ..handlers.errors import ImageError
 from ..handlers.image import XRay
-from .errors import FilmsError
 from .phantoms import PHANTOM_LABELS, draw_phantom
 
 __all__ = ["DataSetExamples", "Examples", "PhantomExamples"]
@@ -51,7 +50,7 @@ class Examples(Protocol):
 
         Raises
         ------
-        FilmsError
+        ManifestError
             If it cannot be decoded.
         """
 
@@ -101,7 +100,7 @@ class DataSetExamples:
             return decode(film.path.read_bytes()), film.known
         except (ImageError, OSError) as error:
             where = f"line {film.line}: " if film.line else ""
-            raise FilmsError([f"{where}file {film.file!r}: {error}"]) from error
+            raise ManifestError(self.data.path, [f"{where}file {film.file!r}: {error}"]) from error
 
     def licences(self) -> Mapping[str, int]:
         """Return how many training films are under each licence; ``unknown`` where the manifest does not tell."""
@@ -170,50 +169,3 @@ class PhantomExamples:
 
     def _series(self, split: Split) -> int:
         return _SERIES + 3 * self.seed + SPLITS.index(split)
-
-
-@dataclass(frozen=True)
-class FilmExamples:
-    """The films of a data set.
-
-    Parameters
-    ----------
-    data_set : DataSet
-        Found sound.
-    """
-
-    data_set: DataSet
-
-    @property
-    def name(self) -> str:
-        """How a model card calls the data."""
-        return self.data_set.name
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the manifest."""
-        return self.data_set.checksum
-
-    @property
-    def labels(self) -> tuple[Label, ...]:
-        """Labels of the data set."""
-        return self.data_set.labels
-
-    def count(self, split: Split) -> int:
-        """Return how many films a split has."""
-        return len(self.data_set.of(split))
-
-    def load(self, split: Split, index: int) -> tuple[XRay, frozenset[str]]:
-        """Decode one film.
-
-        Raises
-        ------
-        ManifestError
-            If its file cannot be used; names line and file.
-        """
-        film = self.data_set.of(split)[index]
-        try:
-            xray = decode(film.path.read_bytes())
-        except (ImageError, OSError) as error:
-            raise ManifestError(self.data_set.path, [f"line {film.line}: file {film.file!r}: {error}"]) from error
-        return xray, frozenset(name for name, present in film.known.items() if present)

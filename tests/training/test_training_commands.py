@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from PIL import Image
 from radiolucent.datasets import check_implications, make_labels
 from radiolucent.training import commands
 from typer.testing import CliRunner
