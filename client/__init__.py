@@ -51,6 +51,7 @@ from .events import (
     Target,
     TargetReason,
 )
+from .likeness import Likeness
 from .results import (
     Affine,
     BrokenPlugin,
@@ -117,6 +118,7 @@ __all__ = [
     "JobState",
     "Label",
     "LabelVote",
+    "Likeness",
     "Mean",
     "Method",
     "MethodCatalogue",

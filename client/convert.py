@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from . import results
 from .errors import InternalError
+from .likeness import Likeness
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
@@ -133,7 +134,12 @@ def classification(message: classification_pb2.Classification) -> results.Classi
         if message.HasField("instance")
         else None,
         intended_use=message.intended_use,
+        likeness=_likeness(message.likeness) if message.HasField("likeness") else None,
     )
+
+
+def _likeness(message: classification_pb2.Likeness) -> Likeness:
+    return Likeness(message.unlikeness, message.threshold, message.share, message.warns, message.text)
 
 
 def _model(message: model_pb2.Model) -> results.Model:

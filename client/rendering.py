@@ -114,7 +114,7 @@ def paint(axes: Axes, background: NDArray[np.float32], values: NDArray[np.float3
     )
 
 
-def render(heatmap: Heatmap, background: NDArray[np.float32]) -> bytes:
+def render(heatmap: Heatmap, background: NDArray[np.float32], *, unlike: bool = False) -> bytes:
     """Draw a heatmap over its X-ray.
 
     Parameters
@@ -123,6 +123,8 @@ def render(heatmap: Heatmap, background: NDArray[np.float32]) -> bytes:
         Partial or final; the title marks a partial one.
     background : ndarray of float32, shape (channels, height, width)
         The tensor that the network saw: what was explained, whatever file it came from.
+    unlike : bool
+        Write a warning across it that the X-ray is unlike the training data.
 
     Returns
     -------
@@ -143,16 +145,9 @@ def render(heatmap: Heatmap, background: NDArray[np.float32]) -> bytes:
     axes.set_axis_off()
     painted = paint(axes, background, heatmap.values, scale)
     if not heatmap.final:
-        axes.text(
-            *(0.02, 0.98),
-            f"PARTIAL: {heatmap.fraction:.0%} of the work",
-            transform=axes.transAxes,
-            fontsize=10,
-            fontweight="bold",
-            color="white",
-            va="top",
-            bbox={"facecolor": "#a00000", "edgecolor": "none", "pad": 4},
-        )
+        _mark(axes, 0.98, f"PARTIAL: {heatmap.fraction:.0%} of the work")
+    if unlike:
+        _mark(axes, 0.02, "UNLIKE THE TRAINING DATA: do not rely on the votes")
     _legend(figure, axes, painted, heatmap, scale)
     _title(figure, heatmap)
     figure.text(
@@ -161,6 +156,19 @@ def render(heatmap: Heatmap, background: NDArray[np.float32]) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": "radiolucent"})
     return file.getvalue()
+
+
+def _mark(axes: Axes, height: float, text: str) -> None:
+    axes.text(
+        *(0.02, height),
+        text,
+        transform=axes.transAxes,
+        fontsize=10,
+        fontweight="bold",
+        color="white",
+        va="top" if height > 0.5 else "bottom",
+        bbox={"facecolor": "#a00000", "edgecolor": "none", "pad": 4},
+    )
 
 
 def _inches(

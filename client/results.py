@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from .likeness import Likeness
+
 __all__ = [
     "Affine",
     "BrokenPlugin",
@@ -227,6 +229,8 @@ class Classification:
         The reference that came with the X-ray.
     intended_use : str
         To be shown wherever the classification is.
+    likeness : Likeness, optional
+        How like the training data the X-ray is; None where the model set has no guard that could tell.
     """
 
     answers: tuple[ModelAnswer, ...]
@@ -236,6 +240,12 @@ class Classification:
     image_size: ImageSize
     instance: InstanceReference | None
     intended_use: str
+    likeness: Likeness | None = None
+
+    @property
+    def warning(self) -> str:
+        """Why the votes must not be relied on, in plain words; empty where nothing is known against them."""
+        return self.likeness.text if self.likeness is not None and self.likeness.warns else ""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,10 @@ Columns, in this order:
     What the network says: a probability in [0, 1], and whether it votes for the label.
 ``mean_probability:<label>``, ``majority:<label>``
     What the networks say together: the same in every row of an image.
+``unlikeness``, ``likeness_share``, ``unlike_training``
+    How unlike the model set's training data the image is, without unit; the share in (0, 1] of calibration films that
+    are at least as unlike; and whether that is so rare that the votes must not be relied on. The same in every row of
+    an image; empty where the model set has no guard.
 ``error``
     Why there is no answer; the image then has this one row, with nothing between ``file`` and here.
 ``intended_use``
@@ -39,7 +43,7 @@ FORMATS = (".csv", ".parquet")
 """Suffixes of the output."""
 
 _ABOUT = ("file", "model", "version", "model_set")
-_END = ("error", "intended_use")
+_END = ("unlikeness", "likeness_share", "unlike_training", "error", "intended_use")
 _BLOCK_BYTES = 1 << 20
 
 Row = dict[str, Any]
@@ -91,6 +95,12 @@ class Columns:
             raise InvalidRequest("the labels changed while the batch ran: the server has another model set now")
         together: Row = {f"mean_probability:{vote.label}": vote.mean_probability for vote in classification.labels}
         together |= {f"majority:{vote.label}": vote.majority for vote in classification.labels}
+        if (likeness := classification.likeness) is not None:
+            together |= {
+                "unlikeness": likeness.unlikeness,
+                "likeness_share": likeness.share,
+                "unlike_training": likeness.warns,
+            }
         return [
             {
                 "file": file,
@@ -216,7 +226,8 @@ class ScoreTable:
         from pyarrow import csv as arrow_csv
         from pyarrow import parquet
 
-        kinds = {"version": pyarrow.uint32(), "model_set": pyarrow.uint32()}
+        kinds = {"version": pyarrow.uint32(), "model_set": pyarrow.uint32(), "unlike_training": pyarrow.bool_()}
+        kinds |= dict.fromkeys(("unlikeness", "likeness_share"), pyarrow.float32())
         for name in self._columns.names:
             kind, colon, _ = name.partition(":")
             if colon:

@@ -84,6 +84,7 @@ class ResultFolder:
         self._inputs: dict[str, NDArray[np.float32]] = {}
         self._waiting: list[Heatmap] = []
         self._writer = WriterThread()
+        self._unlike = False
 
     def add(self, event: Event) -> None:
         """Write what an event brings: a final map and its picture (in the background), or an input.
@@ -100,6 +101,7 @@ class ResultFolder:
         """
         if isinstance(event, Classified):
             self._remove_previous()
+            self._unlike = bool(event.classification.warning)
             self._name(event)
             self._record.add(event)
         elif isinstance(event, ModelInput):
@@ -178,7 +180,7 @@ class ResultFolder:
             # Where the server sent no attribution, one channel's is the map itself.
             arrays["attribution"] = heatmap.values[np.newaxis] if heatmap.attribution is None else heatmap.attribution
         self._write_arrays(names["npz"], **arrays)
-        write_whole(self.folder / names["png"], render(heatmap, background))
+        write_whole(self.folder / names["png"], render(heatmap, background, unlike=self._unlike))
 
     def _write_arrays(self, name: str, **arrays: NDArray[np.float32]) -> None:
         file = io.BytesIO()

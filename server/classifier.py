@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..handlers.card import ModelCard
 from ..handlers.decode import decode, inspect
+from ..handlers.guard import Likeness
 from ..handlers.image import ImageHeader, XRay
 from ..handlers.preprocess import preprocess
 from ..handlers.vote import served_probabilities
@@ -53,7 +54,7 @@ class LabelVote:
 
 @dataclass(frozen=True)
 class Classification:
-    """The answer of the ensemble for one X-ray (height and width in pixels), by a model set and its audit's verdict."""
+    """The ensemble's answer for one X-ray (height and width in pixels): its set, its verdict, the guard's word."""
 
     answers: tuple[ModelAnswer, ...]
     labels: tuple[LabelVote, ...]
@@ -62,6 +63,7 @@ class Classification:
     height: int
     width: int
     set_verdict: str = NOT_EVALUATED
+    likeness: Likeness | None = None
 
 
 class Triton(Protocol):
@@ -155,6 +157,7 @@ class Classifier:
             height=height,
             width=width,
             set_verdict=loaded.card.verdict,
+            likeness=answer.likeness,
         )
 
     async def ask_network(self, name: str, xray: XRay, timeout: float) -> tuple[ModelCard, tuple[float, ...]]:

@@ -17,6 +17,7 @@ from ..handlers.card import INTENDED_USE, Label, ModelCard
 from ..handlers.ensemble_card import EnsembleCard
 from ..handlers.evaluated import Estimate
 from ..handlers.geometry import Affine
+from ..handlers.guard import Likeness
 from ..handlers.repository import LoadedSet
 from ..plugins import Applicability, Need
 from ..protos.radiolucent.v1 import classification_pb2, image_pb2, model_pb2
@@ -131,6 +132,17 @@ def classification(value: Classification, source: InstanceReference | None) -> c
         image_size=image_pb2.ImageSize(height=value.height, width=value.width),
         instance=_instance(source),
         intended_use=INTENDED_USE,
+        likeness=None if value.likeness is None else _likeness(value.likeness),
+    )
+
+
+def _likeness(value: Likeness) -> classification_pb2.Likeness:
+    return classification_pb2.Likeness(
+        unlikeness=value.unlikeness,
+        threshold=value.threshold,
+        share=value.share,
+        warns=value.warns,
+        text=value.text,
     )
 
 

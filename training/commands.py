@@ -53,6 +53,7 @@ def export(
         from .display import TerminalProgress
         from .export import export_set
         from .exportable import EVALUATION, load_run
+        from .guard import read_guard
 
         run = run or _newest_run()
         with TerminalProgress() as progress:
@@ -64,9 +65,12 @@ def export(
                 progress.update("export", done[0], len(loaded.networks), name)
 
             progress.update("export", 0, len(loaded.networks))
-            model_set = export_set(Repository(repository), loaded.networks, proven, loaded.facts)
+            guard = read_guard(run)
+            model_set = export_set(Repository(repository), loaded.networks, proven, loaded.facts, guard=guard)
         members = ", ".join(f"{name} {version}" for name, version in model_set.members.items())
         Console().print(f"Model set {model_set.version} in {repository}: {members}", highlight=False, soft_wrap=True)
+        if guard is None:
+            Console(stderr=True).print("No guard against X-rays unlike the training data: too few films, or an old run")
         if not loaded.evaluated:
             Console(stderr=True).print(
                 f"[yellow]Not evaluated:[/] there is no {EVALUATION} in the run. Every card of this set says "

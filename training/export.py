@@ -20,6 +20,7 @@ from ..handlers.calibration import Calibration
 from ..handlers.card import InputSpec, Label, ModelCard, ThresholdRecord, TrainingRecord, save_card
 from ..handlers.ensemble_card import EnsembleFacts
 from ..handlers.evaluated import Evaluation
+from ..handlers.guard import Guard
 from ..handlers.repository import (
     FIVE_NETWORKS,
     Member,
@@ -87,6 +88,8 @@ def export_set(
     networks: Sequence[Exportable],
     progress: Callable[[str], None] = lambda _: None,
     facts: EnsembleFacts = _NO_FACTS,
+    *,
+    guard: Guard | None = None,
 ) -> ModelSet:
     """Write the next version of every network and publish them as the next model set.
 
@@ -100,6 +103,8 @@ def export_set(
         Told each network's name when it is proven.
     facts : EnsembleFacts
         What the card of their vote shall say beside what their own do.
+    guard : Guard, optional
+        What warns of X-rays unlike the data that all of them were trained on.
 
     Returns
     -------
@@ -126,7 +131,7 @@ def export_set(
     # Native Triton reads these; the gateway brings its own. Other networks than the five need another ensemble.
     others = [Member.of(repository.card(name, version)) for name, version in members.items()]
     write_configs(repository.root, () if tuple(members) == FIVE_NETWORKS else others)
-    return publish_set(repository, members, facts)
+    return publish_set(repository, members, facts, guard=guard)
 
 
 def write_version(folder: Path, version: int, item: Exportable) -> ModelCard:

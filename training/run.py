@@ -11,6 +11,7 @@
     RUN/resnet18/model.pt
     RUN/resnet18/logits.npz
     RUN/resnet18/result.json
+    RUN/guard.json               what tells which X-rays are unlike the training films
     RUN/run.json                 when all are finished
 """
 
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from ..datasets import SPLITS
 from ..handlers.brightness import GRID
+from ..handlers.guard import GUARD_INPUT
 from .baseline import THUMBNAIL
 from .batches import PlainBatches
 from .cache import build_cache
@@ -30,6 +32,7 @@ from .errors import RunError
 from .examples import Examples
 from .finish import Progress, RunInProgress, finish_network
 from .fit import BEST, CHECKPOINT, fit_network, series_of
+from .guard import write_guard
 from .record import NetworkResult, RunRecord, read_document, write_document
 from .settings import RunSettings
 from .together import score_together
@@ -70,7 +73,7 @@ def run_training(folder: Path, settings: RunSettings, examples: Examples, progre
         progress.say(f"{folder}: all networks are finished")
         return read_document(RunRecord, folder / "run.json")
     _write_splits(folder / "splits.csv", examples)
-    sizes = [THUMBNAIL, GRID, *(network.size for network in settings.networks.values())]
+    sizes = [THUMBNAIL, GRID, GUARD_INPUT.size, *(network.size for network in settings.networks.values())]
     cache = build_cache(folder / "cache", examples, sizes, lambda done, total: progress.update("films", done, total))
     groups = {split: tuple(group for _, group in examples.names(split)) for split in SPLITS}
     run = RunInProgress(folder, settings, cache, groups, progress)
@@ -82,6 +85,7 @@ def run_training(folder: Path, settings: RunSettings, examples: Examples, progre
             _train_one(run, name)
         results.append(read_document(NetworkResult, folder / name / "result.json"))
     record = score_together(run, examples, results)
+    write_guard(folder, *(cache.images(split, GUARD_INPUT.size) for split in ("train", "val")))
     write_document(record, folder / "run.json")
     shutil.rmtree(folder / "cache", ignore_errors=True)
     return record

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ..handlers.card import DataRecord, InputSpec, Label, TrainingRecord
+from ..handlers.guard import Guard
 from ..handlers.repository import ModelSet, Repository
 from .batch_norm import estimate_batch_norm
 from .examples import PhantomExamples
@@ -33,6 +34,7 @@ def build_untrained_set(
     sizes: Mapping[str, int] = UNTRAINED_SIZES,
     *,
     seed: int = 0,
+    guard: Guard | None = None,
 ) -> ModelSet:
     """Export random networks as the next model set of a repository. They detect nothing, and their titles say so.
 
@@ -46,6 +48,8 @@ def build_untrained_set(
         Networks to build, in the order of the set, and their input sizes in pixels.
     seed : int
         Of the weights.
+    guard : Guard, optional
+        The set's guard.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def build_untrained_set(
             seconds=0,
         )
         networks.append(Exportable(name, f"{NETWORKS[name].title} (untrained)", network, labels, spec, record))
-    return export_set(Repository(repository), networks)
+    return export_set(Repository(repository), networks, guard=guard)
 
 
 def _tame(network: torch.nn.Module, images: torch.Tensor) -> None:

@@ -51,7 +51,8 @@ def batch(
     """Score many X-rays: a row per image and network.
 
     Columns: file, model, version, model_set; per label the network's probability and vote, the networks' mean
-    probability and majority; error; intended_use. An image that cannot be scored has one row with its error, is listed
+    probability and majority; unlikeness, likeness_share and unlike_training, which warns of images unlike the training
+    data; error; intended_use. An image that cannot be scored has one row with its error, is listed
     at the end, and stops nothing; the exit code is 4 then. After Ctrl-C the table holds what was scored, and --resume
     goes on. With --resume, answers of an earlier model set stay; the column model_set tells. A table that is there
     already is refused without --resume or --overwrite, and stays as it is until a new one is complete.
@@ -80,6 +81,7 @@ class _Run:
         self._resume = resume
         self._overwrite = overwrite
         self._scored = 0
+        self._unlike = 0
         self._kept = 0
         self._said = 0
         self._started = time.monotonic()
@@ -119,6 +121,12 @@ class _Run:
             escape(f"{self._written}: {self._scored} scored{kept}, {len(self.failures)} failed"),
             style="red" if self.failures else None,
         )
+        if self._unlike:
+            self._console.print(
+                f"WARNING: {self._unlike} of these {self._scored} are unlike the training data; their votes must not "
+                "be relied on: see the column unlike_training",
+                style="bold red",
+            )
         if self._written != self._output:
             self._console.print(escape(f"{self._output} is as it was; --resume --overwrite goes on to replace it"))
         for scored in self.failures[:_FAILURES_SHOWN]:
@@ -132,6 +140,7 @@ class _Run:
             table.append(columns.failure(scored.source.name, scored.error or "", intended_use))
         else:
             self._scored += 1
+            self._unlike += bool(scored.classification.warning)
             table.append(columns.rows(scored.source.name, scored.classification))
 
     def _log(self) -> None:

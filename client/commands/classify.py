@@ -11,7 +11,7 @@ from rich.markup import escape
 from ..document import plain
 from ..errors import InvalidRequest
 from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
-from .votes import votes_table
+from .votes import print_votes
 
 __all__ = ["classify"]
 
@@ -46,7 +46,7 @@ def classify(
                 continue
             answers.append({"file": str(file), **plain(classification)})
             if not as_json:
-                results.print(votes_table(str(file), classification))
+                print_votes(results, str(file), classification)
     if as_json:
         print_json(answers)
     if failed:

@@ -17,7 +17,7 @@ from .asked import ALL, chosen_aggregates, chosen_methods, chosen_models, chosen
 from .live import LiveJob
 from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
 from .planned import plan_document, plan_table, plan_total
-from .votes import votes_table
+from .votes import print_votes
 
 __all__ = ["explain"]
 
@@ -196,7 +196,7 @@ class _Job:
     def print(self) -> None:
         console = out()
         if self._classified is not None:
-            console.print(votes_table(str(self._file), self._classified.classification))
+            print_votes(console, str(self._file), self._classified.classification)
         for heatmap in self._unconverged:
             console.print(
                 escape(

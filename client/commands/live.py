@@ -73,6 +73,8 @@ class LiveJob:
             votes = ", ".join(event.classification.majority) or "no label has a majority"
             targets = ", ".join(target.label for target in event.targets)
             self._say(f"votes after {self._seconds()}: {votes}")
+            if event.classification.warning:
+                self._say(f"WARNING: {event.classification.warning}", style="bold red")
             self._say(f"explaining {targets} in {len(event.items)} items{_expected(event)}")
             self._left.plan(event.estimated_work_s, event.estimated_wait_s)
             self._describe("explaining")

@@ -78,6 +78,7 @@ def _entry(explained: ExplainedFilm, png: bytes) -> dict[str, Any]:
         "first": explained.first_map_seconds,
         "seconds": explained.seconds,
         "maps": len(explained.explanation.heatmaps),
+        "warning": classification.warning,
         "votes": [
             {
                 "label": vote.label,

@@ -8,6 +8,7 @@
         preprocess/2/model.py                        the Python models of model set 2
         vote/2/model.py
         chest_xray/2/model_set.json                  model set 2, the unit of release
+    chest_xray/2/guard.json                      what warns of X-rays unlike its training data, where it has that
         chest_xray/.staging/                         versions that are still being written
         chest_xray/.serving/                         second names of what a gateway serves with workers elsewhere
 """
@@ -30,6 +31,8 @@ PREPROCESS = "preprocess"
 VOTE = "vote"
 TORCHSCRIPT = "model.pt"
 """In the folder of a version of a network: what is explained."""
+GUARD_FILE = "guard.json"
+"""In the folder of a model set."""
 
 _NOT_MEMBERS = frozenset({ENSEMBLE, PREPROCESS, VOTE})
 _VERSION = re.compile(r"[1-9][0-9]*")

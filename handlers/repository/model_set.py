@@ -16,8 +16,9 @@ from ..card import Label, ModelCard, Name, Sha256
 from ..card_file import load_record, save_record
 from ..ensemble_card import EnsembleCard, EnsembleFacts, make_ensemble_card
 from ..errors import CardError, RepositoryError
+from ..guard import Guard
 from .checksum import sha256
-from .layout import ENSEMBLE, PREPROCESS, VOTE, Repository
+from .layout import ENSEMBLE, GUARD_FILE, PREPROCESS, VOTE, Repository
 from .staging import publish, stage
 
 __all__ = ["LoadedSet", "ModelSet", "load_set", "new_member_version", "publish_set", "read_set", "verify"]
@@ -42,7 +43,7 @@ class ModelSet(BaseModel):
     labels: tuple[str, ...] = Field(min_length=1)
     """Labels, in the order in which answers list them; the same in all members."""
     files: dict[str, Sha256]
-    """Checksums of the members' cards and weights and of the set's own card, by path relative to the repository."""
+    """Checksums of the members' cards and weights, the set's own card and its guard, by path below the repository."""
     created: datetime
     """When."""
 
@@ -117,7 +118,13 @@ def new_member_version(repository: Repository, name: str) -> Iterator[tuple[Path
         publish(folder, target)
 
 
-def publish_set(repository: Repository, members: Mapping[str, int], facts: EnsembleFacts = _NO_FACTS) -> ModelSet:
+def publish_set(
+    repository: Repository,
+    members: Mapping[str, int],
+    facts: EnsembleFacts = _NO_FACTS,
+    *,
+    guard: Guard | None = None,
+) -> ModelSet:
     """Publish the next model set.
 
     The set exists from the moment its ``model_set.json`` does, which is the last thing to appear.
@@ -130,6 +137,8 @@ def publish_set(repository: Repository, members: Mapping[str, int], facts: Ensem
         Version of each network, in the order in which answers shall list them.
     facts : EnsembleFacts
         What the set's card shall say beside what its networks' cards do.
+    guard : Guard, optional
+        What warns of X-rays unlike the training data.
 
     Returns
     -------
@@ -155,6 +164,9 @@ def publish_set(repository: Repository, members: Mapping[str, int], facts: Ensem
     version, created = repository.next_set_version(), datetime.now(timezone.utc)
     own = make_ensemble_card(ENSEMBLE, version, cards, facts, created)
     files[_own_card(version)] = hashlib.sha256(own.to_json().encode()).hexdigest()
+    guard_text = None if guard is None else (guard.model_dump_json() + "\n").encode()
+    if guard_text is not None:
+        files[f"{ENSEMBLE}/{version}/{GUARD_FILE}"] = hashlib.sha256(guard_text).hexdigest()
     model_set = ModelSet(
         version=version,
         members=dict(members),
@@ -168,6 +180,8 @@ def publish_set(repository: Repository, members: Mapping[str, int], facts: Ensem
             publish(folder, repository.version_dir(model, model_set.version))
     with stage(repository) as folder:
         save_record(own, folder / "card.json")
+        if guard_text is not None:
+            (folder / GUARD_FILE).write_bytes(guard_text)
         (folder / "model_set.json").write_text(model_set.to_json(), encoding="utf-8")
         publish(folder, repository.set_dir(model_set.version))
     return model_set

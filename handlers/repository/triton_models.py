@@ -37,7 +37,9 @@ _VOTE_OUTPUTS: tuple[tuple[str, DataType, str], ...] = (
     ("MODELS", "TYPE_STRING", "N"),
     ("VERSIONS", "TYPE_INT64", "N"),
 )
-"""Name, type and shape (N networks, L labels) of what the ensemble answers."""
+"""Name, type and shape (N networks, L labels) of what the vote answers."""
+_GUARD_OUTPUTS = (TensorSpec("LIKENESS", "TYPE_FP32", (3,)), TensorSpec("LIKENESS_TEXT", "TYPE_STRING", (1,)))
+"""Of preprocess, which sees the decoded file, and so of the ensemble."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def member_config(member: Member, *, versions: Sequence[int] = (), threads: int 
 
 
 def preprocess_config(members: Sequence[Member], *, versions: Sequence[int] = ()) -> ModelConfig:
-    """Return the configuration of the Python model that decodes and preprocesses.
+    """Return the configuration of the Python model that decodes, preprocesses and asks the guard.
 
     Parameters
     ----------
@@ -153,8 +155,9 @@ def preprocess_config(members: Sequence[Member], *, versions: Sequence[int] = ()
         backend="python",
         max_batch_size=MAX_BATCH,
         inputs=(TensorSpec("IMAGE", "TYPE_STRING", (1,)),),
-        outputs=tuple(
-            TensorSpec(f"INPUT_{m.name}", "TYPE_FP32", (m.spec.channels if m.spec else 1, -1, -1)) for m in members
+        outputs=(
+            *(TensorSpec(f"INPUT_{m.name}", "TYPE_FP32", (m.spec.channels if m.spec else 1, -1, -1)) for m in members),
+            *_GUARD_OUTPUTS,
         ),
         versions=tuple(versions),
         queue_delay_us=0,
@@ -215,7 +218,7 @@ def ensemble_config(members: Sequence[Member], *, set_version: int | None = None
         For Triton.
     """
     version = -1 if set_version is None else set_version
-    tensors = {f"INPUT_{m.name}": f"INPUT_{m.name}" for m in members}
+    tensors = {f"INPUT_{m.name}": f"INPUT_{m.name}" for m in members} | {t.name: t.name for t in _GUARD_OUTPUTS}
     steps = [EnsembleStep(PREPROCESS, version, {"IMAGE": "IMAGE"}, tensors)]
     votes: dict[str, str] = {}
     for m in members:
@@ -231,7 +234,7 @@ def ensemble_config(members: Sequence[Member], *, set_version: int | None = None
         backend="",
         max_batch_size=MAX_BATCH,
         inputs=(TensorSpec("IMAGE", "TYPE_STRING", (1,)),),
-        outputs=answer,
+        outputs=(*answer, *_GUARD_OUTPUTS),
         versions=() if set_version is None else (set_version,),
         steps=tuple(steps),
     )

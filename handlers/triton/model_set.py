@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from ..guard import Guard
+from ..repository.guard_file import load_guard
 from ..repository.layout import Repository
 from ..repository.model_set import LoadedSet, load_set
 
-__all__ = ["served_set"]
+__all__ = ["served_guard", "served_set"]
 
 
 def served_set(args: Mapping[str, str]) -> LoadedSet:
@@ -24,5 +26,13 @@ def served_set(args: Mapping[str, str]) -> LoadedSet:
     LoadedSet
         The set and the cards of its networks. Checksums were compared before the set was loaded.
     """
-    folder = Path(args["model_repository"])
-    return load_set(Repository(folder.parent), int(args["model_version"]), check=False)
+    return load_set(_repository(args), int(args["model_version"]), check=False)
+
+
+def served_guard(args: Mapping[str, str], loaded: LoadedSet) -> Guard | None:
+    """Read the guard of the model set that `served_set` found; None where it has none."""
+    return load_guard(_repository(args), loaded.model_set)
+
+
+def _repository(args: Mapping[str, str]) -> Repository:
+    return Repository(Path(args["model_repository"]).parent)

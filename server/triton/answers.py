@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...handlers.guard import Likeness
 from .errors import TritonFailed
 
 
@@ -31,6 +32,8 @@ class EnsembleAnswer:
         [L], bool: whether more than half do, with the labels that those imply.
     mean
         [L], float32: mean probability over the networks.
+    likeness
+        What the guard of the set says; None where the set has none.
     """
 
     set_version: int
@@ -42,6 +45,7 @@ class EnsembleAnswer:
     votes: npt.NDArray[np.int32]
     majority: npt.NDArray[np.bool_]
     mean: npt.NDArray[np.float32]
+    likeness: Likeness | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,7 @@ def ensemble_answer(result: Any) -> EnsembleAnswer:  # noqa: ANN401 - tritonclie
         votes=first["VOTES"],
         majority=first["MAJORITY"],
         mean=first["MEAN"],
+        likeness=_likeness(result),
     )
 
 
@@ -99,6 +104,15 @@ def network_answer(result: Any) -> NetworkAnswer:  # noqa: ANN401 - tritonclient
     version = result.as_numpy("VERSION")
     told = result.get_response().model_version if version is None else version.reshape(-1)[0]
     return NetworkAnswer(version=int(told), logits=logits)
+
+
+def _likeness(result: Any) -> Likeness | None:  # noqa: ANN401 - tritonclient is untyped
+    numbers, text = result.as_numpy("LIKENESS"), result.as_numpy("LIKENESS_TEXT")
+    # An external Triton whose repository was configured before there were guards has no such outputs.
+    if numbers is None or text is None or np.isnan(numbers[0]).any():
+        return None
+    unlikeness, threshold, share = numbers[0].tolist()
+    return Likeness(unlikeness, threshold, share, _texts(text[0])[0])
 
 
 def _texts(array: npt.NDArray[np.object_]) -> tuple[str, ...]:

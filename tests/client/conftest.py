@@ -51,7 +51,15 @@ def version(name: str) -> model_pb2.ModelVersion:
     return model_pb2.ModelVersion(name=name, version=3)
 
 
-def a_classification(majority: tuple[str, ...] = ("Pneumonia", "Viral Pneumonia")) -> classification_pb2.Classification:
+UNLIKE = classification_pb2.Likeness(
+    unlikeness=7.5, threshold=1.5, share=0.0078125, warns=True, text="Unlike: none of 127. Do not rely on the votes."
+)
+LIKE = classification_pb2.Likeness(unlikeness=-0.5, threshold=1.5, share=0.75, warns=False, text="Like: 95 of 127.")
+
+
+def a_classification(
+    majority: tuple[str, ...] = ("Pneumonia", "Viral Pneumonia"), likeness: classification_pb2.Likeness | None = None
+) -> classification_pb2.Classification:
     return classification_pb2.Classification(
         answers=[
             classification_pb2.ModelAnswer(
@@ -72,6 +80,7 @@ def a_classification(majority: tuple[str, ...] = ("Pneumonia", "Viral Pneumonia"
         model_set=model_pb2.ModelSet(version=7, members=[version(name) for name in MODELS]),
         image_size=image_pb2.ImageSize(height=480, width=512),
         intended_use=INTENDED_USE,
+        likeness=likeness,
     )
 
 
@@ -116,6 +125,8 @@ class FakeServer(
     ensemble: model_pb2.Model | None = None
     """What it says of its model set; None: it is older than that."""
     ensemble_card: dict[str, Any] = field(default_factory=dict)
+    likeness: classification_pb2.Likeness | None = None
+    """What the guard says of every X-ray; None: the model set has none."""
     busy_times: int = 0
     busy_ms: int = 20
     gone: bool = False
@@ -129,7 +140,7 @@ class FakeServer(
             refuse(context, code_pb2.UNAVAILABLE, "Triton does not answer")
         self._refuse_if_busy(context)
         self._check(request.xray, context)
-        answer = a_classification()
+        answer = a_classification(likeness=self.likeness)
         if request.xray.HasField("instance"):
             answer.instance.CopyFrom(request.xray.instance)
         return classification_pb2.ClassifyResponse(classification=answer)
@@ -230,7 +241,7 @@ class FakeServer(
         bodies: list[dict[str, Any]] = [
             {
                 "classified": explanation_pb2.Classified(
-                    classification=a_classification(),
+                    classification=a_classification(likeness=self.likeness),
                     targets=[
                         explanation_pb2.Target(label=label, reason=explanation_pb2.TARGET_REASON_PREDICTED)
                         for label in labels
@@ -490,3 +501,17 @@ def program(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
         return Ran(code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def unlike(fake) -> FakeServer:
+    """The server, with a guard that warns of every X-ray."""
+    fake.likeness = UNLIKE
+    return fake
+
+
+@pytest.fixture
+def like(fake) -> FakeServer:
+    """The server, with a guard that warns of none."""
+    fake.likeness = LIKE
+    return fake

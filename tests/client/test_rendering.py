@@ -80,6 +80,14 @@ def test_for_is_orange_against_is_blue_and_zero_leaves_the_xray_alone() -> None:
     assert np.ptp(nothing) <= 2
 
 
+def test_a_picture_of_an_xray_unlike_the_training_data_says_so(texts) -> None:
+    grey = np.full((1, 96, 96), 0.5, np.float32)
+    render(heatmap(halves()), grey)
+    assert not any("UNLIKE" in text for text in texts)
+    render(heatmap(halves()), grey, unlike=True)
+    assert "UNLIKE THE TRAINING DATA: do not rely on the votes" in texts
+
+
 def test_the_scale_of_a_signed_map_is_symmetric() -> None:
     values = np.linspace(-1, 3, 96 * 96, dtype=np.float32).reshape(96, 96)
     scale = scale_of(values, Sign.SIGNED)

@@ -167,7 +167,7 @@ def test_the_order_of_arrival_changes_no_name(fake, xray, tmp_path) -> None:
 def test_events_do_not_wait_for_pictures(fake, xray, tmp_path, monkeypatch) -> None:
     may_draw = threading.Event()
 
-    def slow(*_: object) -> bytes:
+    def slow(*_: object, **__: object) -> bytes:
         assert may_draw.wait(20)
         return b"a picture"
 
@@ -186,7 +186,7 @@ def test_events_do_not_wait_for_pictures(fake, xray, tmp_path, monkeypatch) -> N
 
 
 def test_what_could_not_be_written_is_told_and_not_in_the_result(fake, xray, tmp_path, monkeypatch) -> None:
-    def full(heatmap: Heatmap, _: object) -> bytes:
+    def full(heatmap: Heatmap, _: object, **__: object) -> bytes:
         if heatmap.method == "occlusion":
             raise OSError(28, "No space left on device")
         return b"a picture"

@@ -19,6 +19,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 from radiolucent.handlers import InputSpec, Label, ModelCard, save_card
 from radiolucent.handlers.card import Parity
+from radiolucent.handlers.guard import Guard, Scale
 from radiolucent.handlers.repository import Repository, new_member_version
 
 Encode = Callable[..., bytes]
@@ -116,6 +117,22 @@ def picture() -> NDArray[np.uint8]:
     """An 8-bit image, 40 rows x 56 columns, without symmetry."""
     row, column = np.mgrid[0:40, 0:56]
     return ((row * 5 + column * 2 + (row // 8) * (column // 8)) % 256).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def guard() -> Guard:
+    """A guard that is fitted on nothing: it takes a film for usual that grows brighter from the top down."""
+    row, spot = np.mgrid[0:16, 0:16][0].ravel() - 7.5, np.eye(256)[100]
+    return Guard(
+        films=100,
+        mean=tuple((row / row.std()).round(4).tolist()),
+        components=(tuple(spot.tolist()),),
+        variances=(0.5,),
+        noise=0.1,
+        distance=Scale(median=100, spread=100),
+        gain=Scale(median=0, spread=100),
+        held_out=tuple(np.linspace(-1, 1, 99).round(4).tolist()),
+    )
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from radiolucent.handlers import CardError, RepositoryError
+from radiolucent.handlers.guard import Guard
 from radiolucent.handlers.repository import (
     Repository,
+    load_guard,
     load_set,
     new_member_version,
     publish_set,
@@ -35,6 +37,23 @@ def test_a_set_names_its_members_labels_and_checksums(repository: Repository) ->
     assert loaded.thresholds == ((0.5, 0.5), (0.5, 0.5))
     assert verify(repository, 1) == ()
     assert repository.members() == ("resnet18", "densenet161")
+
+
+def test_the_guard_of_a_set_is_a_file_of_the_set(repository: Repository, guard: Guard) -> None:
+    assert load_guard(repository, publish_set(repository, MEMBERS)) is None
+    published = publish_set(repository, MEMBERS, guard=guard)
+    assert load_guard(repository, published) == guard
+    assert verify(repository, 2) == ()
+    path = repository.set_dir(2) / "guard.json"
+    path.write_text(path.read_text().replace(":100,", ":101,"))
+    assert "guard.json: is not the file that was published" in verify(repository, 2)[0]
+    with pytest.raises(RepositoryError, match=r"guard\.json"):
+        load_set(repository, 2)
+    path.write_text("{}")
+    with pytest.raises(RepositoryError, match="not a valid guard"):
+        load_guard(repository, published)
+    path.unlink()
+    assert "guard.json: is missing" in verify(repository, 2)[0]
 
 
 def test_a_set_is_also_the_version_of_its_python_models(repository: Repository) -> None:

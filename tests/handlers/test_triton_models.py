@@ -16,6 +16,7 @@ from radiolucent.datasets import Film
 from radiolucent.evaluation.tables import Decision, Predictions, PredictionsHead
 from radiolucent.handlers import Calibration, InputSpec, decode, preprocess, probabilities
 from radiolucent.handlers.card import DataRecord
+from radiolucent.handlers.guard import Guard
 from radiolucent.handlers.repository import Repository, new_member_version, publish_set
 
 Encode = Callable[..., bytes]
@@ -70,6 +71,8 @@ def test_every_network_gets_its_own_size(
     assert {name: array.shape for name, array in response.outputs.items()} == {
         "INPUT_resnet18": (2, 1, 64, 64),
         "INPUT_densenet161": (2, 1, 96, 96),
+        "LIKENESS": (2, 3),
+        "LIKENESS_TEXT": (2, 1),
     }
     expected = preprocess(decode(png(picture)), InputSpec(size=96)).tensor
     assert np.array_equal(response.outputs["INPUT_densenet161"][0], expected)
@@ -119,6 +122,30 @@ def test_networks_of_one_size_share_a_decode_and_a_resize(
     (response,) = start(module, repository, "preprocess").execute([files(png(picture))])
     assert calls == ["decode", "preprocess", "preprocess"]
     assert np.array_equal(response.outputs["INPUT_resnet18"], response.outputs["INPUT_resnet34"])
+
+
+def test_a_set_with_a_guard_says_how_like_its_training_data_each_image_is(
+    triton: Callable[[str], Any], repository: Repository, png: Encode, picture: NDArray[np.uint8], guard: Guard
+) -> None:
+    publish_set(repository, {"resnet18": 1}, guard=guard)
+    (response,) = start(triton("preprocess"), repository, "preprocess").execute(
+        [files(png(picture), png(255 - picture))]
+    )
+    said = [guard.judge(decode(png(pixels))) for pixels in (picture, 255 - picture)]
+    assert said[0].unlikeness != said[1].unlikeness
+    expected = np.array([(one.unlikeness, one.threshold, one.share) for one in said], dtype=np.float32)
+    assert response.outputs["LIKENESS"].dtype == np.float32
+    np.testing.assert_array_equal(response.outputs["LIKENESS"], expected)
+    assert response.outputs["LIKENESS_TEXT"].tolist() == [[one.text.encode()] for one in said]
+
+
+def test_a_set_without_a_guard_says_nothing_of_likeness(
+    triton: Callable[[str], Any], repository: Repository, png: Encode, picture: NDArray[np.uint8]
+) -> None:
+    publish_set(repository, {"resnet18": 1})
+    (response,) = start(triton("preprocess"), repository, "preprocess").execute([files(png(picture))])
+    assert np.isnan(response.outputs["LIKENESS"]).all()
+    assert response.outputs["LIKENESS_TEXT"].tolist() == [[b""]]
 
 
 def test_the_vote_answers_what_answered(triton: Callable[[str], Any], repository: Repository) -> None:

@@ -23,8 +23,9 @@ import psutil
 import pytest
 import torch
 from PIL import Image
-from radiolucent.handlers import InputSpec, Label
+from radiolucent.handlers import InputSpec, Label, XRay, preprocess
 from radiolucent.handlers.card import DataRecord, TrainingRecord
+from radiolucent.handlers.guard import GUARD_INPUT
 from radiolucent.handlers.repository import Repository, new_member_version
 from radiolucent.server.engine.task import ItemTask, ModelRef
 from torch import nn
@@ -156,13 +157,21 @@ def run_gateway() -> Callable[..., RunningGateway]:
 
 @pytest.fixture(scope="session")
 def model_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model set of two small networks with random weights, and a network outside of it. Never written to."""
+    """A model set of two small networks with random weights, and a network outside of it. Never written to.
+
+    The guard of the set was fitted on made-up X-rays like that of the fixture ``png``.
+    """
     from radiolucent.training.export import Exportable, write_version
+    from radiolucent.training.guard import fit_guard
     from radiolucent.training.networks import build_network
     from radiolucent.training.untrained import build_untrained_set
 
     root = tmp_path_factory.mktemp("gateway") / "models"
-    build_untrained_set(root, sizes=SIZES)
+    films = [made_up_xray(seed) / np.float32(255) for seed in range(150)]
+    small = np.stack([preprocess(XRay(film, "png"), GUARD_INPUT).tensor for film in films])
+    guard = fit_guard(small[:100], small[100:])
+    assert guard is not None
+    build_untrained_set(root, sizes=SIZES, guard=guard)
     labels = (Label(name="Mass", threshold=0.0), Label(name="Effusion", threshold=1.0))
     record = TrainingRecord(
         preset="untrained",
@@ -204,10 +213,27 @@ def channel(gateway: RunningGateway) -> Iterator[grpc.Channel]:
 @pytest.fixture(scope="session")
 def png() -> bytes:
     """A made-up X-ray of 120 rows and 100 columns."""
+    return encoded(made_up_xray())
+
+
+@pytest.fixture(scope="session")
+def inverted_png() -> bytes:
+    """The same with black and white exchanged."""
+    return encoded(255 - made_up_xray())
+
+
+def made_up_xray(seed: int | None = None) -> np.ndarray:
+    """Draw it, uint8 [120, 100]; with a seed, another one like it."""
     rows, columns = np.mgrid[0:120, 0:100]
-    pixels = 120 + 80 * np.sin(rows / 17) * np.cos(columns / 11)
+    down, across, noise = np.zeros(3) if seed is None else (*np.random.default_rng(seed).normal(0, 2, 2), 10)
+    pixels = 120 + 80 * np.sin((rows + down) / 17) * np.cos((columns + across) / 11)
+    pixels += np.random.default_rng(seed).normal(0, 1, pixels.shape) * noise
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def encoded(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
-    Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+    Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
 
 

@@ -43,6 +43,20 @@ def test_an_answer_has_the_votes_of_every_network_and_the_set_that_gave_it(chann
     assert answer.intended_use == "Research use only. Not for diagnosis."
 
 
+def test_an_xray_unlike_the_training_data_is_warned_of_and_the_usual_one_is_not(
+    channel: grpc.Channel, png: bytes, inverted_png: bytes
+) -> None:
+    usual, inverted = (classify(channel, image_pb2.XRay(file=file)).likeness for file in (png, inverted_png))
+    assert not usual.warns
+    assert usual.unlikeness <= usual.threshold
+    assert usual.share > 0.05
+    assert usual.text.startswith("Like the X-rays that the networks were trained on: of 50 that were held out")
+    assert inverted.warns
+    assert inverted.unlikeness > inverted.threshold == usual.threshold
+    assert inverted.share == pytest.approx(1 / 51)
+    assert "with black and white exchanged" in inverted.text
+
+
 def test_a_dicom_is_classified(channel: grpc.Channel, shared: Path) -> None:
     files = sorted((shared / "data" / "originals").rglob("*.dcm"))
     assert files

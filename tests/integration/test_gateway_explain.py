@@ -28,6 +28,17 @@ def array(tensor: image_pb2.Tensor) -> np.ndarray:
     return np.frombuffer(tensor.float32_le, dtype="<f4").reshape(tuple(tensor.shape))
 
 
+def test_an_explanation_says_with_its_votes_that_the_xray_is_unlike_the_training_data(
+    channel: grpc.Channel, png: bytes, inverted_png: bytes
+) -> None:
+    said = [
+        explain(channel, request(file, "saliency", models=["resnet18"]))[0].classified.classification.likeness
+        for file in (png, inverted_png)
+    ]
+    assert [one.warns for one in said] == [False, True]
+    assert "Do not rely on the votes." in said[1].text
+
+
 def test_a_stream_brings_classification_progress_heatmaps_and_a_summary(channel: grpc.Channel, png: bytes) -> None:
     asked = request(png, partial_heatmaps=True, attributions=True, inputs=True)
     asked.xray.instance.sop_instance_uid = "1.2.3"

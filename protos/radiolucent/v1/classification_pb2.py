@@ -26,7 +26,7 @@ from . import image_pb2 as radiolucent_dot_v1_dot_image__pb2
 from . import model_pb2 as radiolucent_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#radiolucent/v1/classification.proto\x12\x0eradiolucent.v1\x1a\x1aradiolucent/v1/image.proto\x1a\x1aradiolucent/v1/model.proto\"5\n\x0f\x43lassifyRequest\x12\"\n\x04xray\x18\x01 \x01(\x0b\x32\x14.radiolucent.v1.XRay\"J\n\x10\x43lassifyResponse\x12\x36\n\x0e\x63lassification\x18\x01 \x01(\x0b\x32\x1e.radiolucent.v1.Classification\"\xa2\x02\n\x0e\x43lassification\x12,\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1b.radiolucent.v1.ModelAnswer\x12)\n\x06labels\x18\x02 \x03(\x0b\x32\x19.radiolucent.v1.LabelVote\x12\x10\n\x08majority\x18\x03 \x03(\t\x12+\n\tmodel_set\x18\x04 \x01(\x0b\x32\x18.radiolucent.v1.ModelSet\x12-\n\nimage_size\x18\x05 \x01(\x0b\x32\x19.radiolucent.v1.ImageSize\x12\x33\n\x08instance\x18\x06 \x01(\x0b\x32!.radiolucent.v1.InstanceReference\x12\x14\n\x0cintended_use\x18\x07 \x01(\t\"p\n\x0bModelAnswer\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.radiolucent.v1.ModelVersion\x12\x15\n\rprobabilities\x18\x02 \x03(\x02\x12\x0e\n\x06logits\x18\x03 \x03(\x02\x12\r\n\x05votes\x18\x04 \x03(\x08\"U\n\tLabelVote\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05votes\x18\x02 \x01(\r\x12\x10\n\x08majority\x18\x03 \x01(\x08\x12\x18\n\x10mean_probability\x18\x04 \x01(\x02\x32\x66\n\x15\x43lassificationService\x12M\n\x08\x43lassify\x12\x1f.radiolucent.v1.ClassifyRequest\x1a .radiolucent.v1.ClassifyResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#radiolucent/v1/classification.proto\x12\x0eradiolucent.v1\x1a\x1aradiolucent/v1/image.proto\x1a\x1aradiolucent/v1/model.proto\"5\n\x0f\x43lassifyRequest\x12\"\n\x04xray\x18\x01 \x01(\x0b\x32\x14.radiolucent.v1.XRay\"J\n\x10\x43lassifyResponse\x12\x36\n\x0e\x63lassification\x18\x01 \x01(\x0b\x32\x1e.radiolucent.v1.Classification\"\xce\x02\n\x0e\x43lassification\x12,\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1b.radiolucent.v1.ModelAnswer\x12)\n\x06labels\x18\x02 \x03(\x0b\x32\x19.radiolucent.v1.LabelVote\x12\x10\n\x08majority\x18\x03 \x03(\t\x12+\n\tmodel_set\x18\x04 \x01(\x0b\x32\x18.radiolucent.v1.ModelSet\x12-\n\nimage_size\x18\x05 \x01(\x0b\x32\x19.radiolucent.v1.ImageSize\x12\x33\n\x08instance\x18\x06 \x01(\x0b\x32!.radiolucent.v1.InstanceReference\x12\x14\n\x0cintended_use\x18\x07 \x01(\t\x12*\n\x08likeness\x18\x08 \x01(\x0b\x32\x18.radiolucent.v1.Likeness\"]\n\x08Likeness\x12\x12\n\nunlikeness\x18\x01 \x01(\x02\x12\x11\n\tthreshold\x18\x02 \x01(\x02\x12\r\n\x05share\x18\x03 \x01(\x02\x12\r\n\x05warns\x18\x04 \x01(\x08\x12\x0c\n\x04text\x18\x05 \x01(\t\"p\n\x0bModelAnswer\x12+\n\x05model\x18\x01 \x01(\x0b\x32\x1c.radiolucent.v1.ModelVersion\x12\x15\n\rprobabilities\x18\x02 \x03(\x02\x12\x0e\n\x06logits\x18\x03 \x03(\x02\x12\r\n\x05votes\x18\x04 \x03(\x08\"U\n\tLabelVote\x12\r\n\x05label\x18\x01 \x01(\t\x12\r\n\x05votes\x18\x02 \x01(\r\x12\x10\n\x08majority\x18\x03 \x01(\x08\x12\x18\n\x10mean_probability\x18\x04 \x01(\x02\x32\x66\n\x15\x43lassificationService\x12M\n\x08\x43lassify\x12\x1f.radiolucent.v1.ClassifyRequest\x1a .radiolucent.v1.ClassifyResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,11 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLASSIFYRESPONSE']._serialized_start=166
   _globals['_CLASSIFYRESPONSE']._serialized_end=240
   _globals['_CLASSIFICATION']._serialized_start=243
-  _globals['_CLASSIFICATION']._serialized_end=533
-  _globals['_MODELANSWER']._serialized_start=535
-  _globals['_MODELANSWER']._serialized_end=647
-  _globals['_LABELVOTE']._serialized_start=649
-  _globals['_LABELVOTE']._serialized_end=734
-  _globals['_CLASSIFICATIONSERVICE']._serialized_start=736
-  _globals['_CLASSIFICATIONSERVICE']._serialized_end=838
+  _globals['_CLASSIFICATION']._serialized_end=577
+  _globals['_LIKENESS']._serialized_start=579
+  _globals['_LIKENESS']._serialized_end=672
+  _globals['_MODELANSWER']._serialized_start=674
+  _globals['_MODELANSWER']._serialized_end=786
+  _globals['_LABELVOTE']._serialized_start=788
+  _globals['_LABELVOTE']._serialized_end=873
+  _globals['_CLASSIFICATIONSERVICE']._serialized_start=875
+  _globals['_CLASSIFICATIONSERVICE']._serialized_end=977
 # @@protoc_insertion_point(module_scope)

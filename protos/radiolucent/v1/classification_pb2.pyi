@@ -81,6 +81,7 @@ class Classification(_message.Message):
     IMAGE_SIZE_FIELD_NUMBER: _builtins.int
     INSTANCE_FIELD_NUMBER: _builtins.int
     INTENDED_USE_FIELD_NUMBER: _builtins.int
+    LIKENESS_FIELD_NUMBER: _builtins.int
     intended_use: _builtins.str
     """"Research use only. Not for diagnosis." """
     @_builtins.property
@@ -107,6 +108,10 @@ class Classification(_message.Message):
     def instance(self) -> _image_pb2.InstanceReference:
         """The reference that came with the X-ray, unchanged."""
 
+    @_builtins.property
+    def likeness(self) -> Global___Likeness:
+        """How like the model set's training data the X-ray is. Absent where the set has no guard: then it is not known."""
+
     def __init__(
         self,
         *,
@@ -117,14 +122,55 @@ class Classification(_message.Message):
         image_size: _image_pb2.ImageSize | None = ...,
         instance: _image_pb2.InstanceReference | None = ...,
         intended_use: _builtins.str = ...,
+        likeness: Global___Likeness | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size", "instance", b"instance", "model_set", b"model_set"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["image_size", b"image_size", "instance", b"instance", "likeness", b"likeness", "model_set", b"model_set"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "image_size", b"image_size", "instance", b"instance", "intended_use", b"intended_use", "labels", b"labels", "majority", b"majority", "model_set", b"model_set"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "image_size", b"image_size", "instance", b"instance", "intended_use", b"intended_use", "labels", b"labels", "likeness", b"likeness", "majority", b"majority", "model_set", b"model_set"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Classification: _TypeAlias = Classification  # noqa: Y015
+
+@_typing.final
+class Likeness(_message.Message):
+    """What the guard of a model set says of an X-ray: how like the films that its networks were trained on it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNLIKENESS_FIELD_NUMBER: _builtins.int
+    THRESHOLD_FIELD_NUMBER: _builtins.int
+    SHARE_FIELD_NUMBER: _builtins.int
+    WARNS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    unlikeness: _builtins.float
+    """How unlike them it is, without unit: below 0 as half of them are, above 1 as their rarest twentieth; at most 1000."""
+    threshold: _builtins.float
+    """The guard warns where the unlikeness is above this. The same for all X-rays of a model set."""
+    share: _builtins.float
+    """Share of the films that calibrated the guard, this one counted among them, that are at least as unlike, in (0, 1].
+    Films like those have any value with equal chance; it cannot be below 1 / (their number + 1).
+    """
+    warns: _builtins.bool
+    """Whether the X-ray is too unlike the training data for its votes to be relied on. Never show votes without this."""
+    text: _builtins.str
+    """The same in a few plain words, and how the X-ray would have to be turned to be like them, where that helps."""
+    def __init__(
+        self,
+        *,
+        unlikeness: _builtins.float = ...,
+        threshold: _builtins.float = ...,
+        share: _builtins.float = ...,
+        warns: _builtins.bool = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["share", b"share", "text", b"text", "threshold", b"threshold", "unlikeness", b"unlikeness", "warns", b"warns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Likeness: _TypeAlias = Likeness  # noqa: Y015
 
 @_typing.final
 class ModelAnswer(_message.Message):
