@@ -16,6 +16,7 @@ from .errors import RunError
 from .export import Exportable
 from .networks import NETWORKS, build_network
 from .record import NetworkResult, RunRecord, read_document
+from .resampled import FOLDS
 from .settings import NetworkSettings, RunSettings
 from .thresholds import Threshold
 
@@ -61,6 +62,8 @@ def load_run(folder: Path) -> ExportableRun:
     """
     if not (folder / "run.json").is_file():
         state = "unfinished: run the same train command again" if (folder / "settings.json").is_file() else "no run"
+        if (folder / FOLDS).is_file():
+            state = "a run for each fold: name one of the folders in it"
         raise RunError(f"{folder} holds {state}")
     record = read_document(RunRecord, folder / "run.json")
     evaluation = _read_evaluation(folder, [result.name for result in record.networks])

@@ -15,7 +15,10 @@ from .record import RunRecord, read_document, write_document
 from .run import run_training
 from .settings import RunSettings
 
-__all__ = ["Folds", "run_resampled"]
+__all__ = ["FOLDS", "Folds", "run_resampled"]
+
+FOLDS = "folds.json"
+"""In the folder of several runs."""
 
 
 class Folds(BaseModel):
@@ -63,7 +66,7 @@ def run_resampled(
     RunError
         If the folder holds another run.
     """
-    path = folder / "folds.json"
+    path = folder / FOLDS
     if path.is_file():
         if read_document(Folds, path) != folds:
             raise RunError(f"{folder} holds a run with other folds; choose another --out, or remove it")

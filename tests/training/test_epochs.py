@@ -135,9 +135,9 @@ def test_ctrl_c_while_the_last_checkpoint_is_written_is_not_lost(
 ) -> None:
     save = WholeCheckpoints.save_checkpoint
 
-    def pressed(self: WholeCheckpoints, *arguments: Any) -> None:  # noqa: ANN401
+    def pressed(self: WholeCheckpoints, checkpoint: dict[str, Any], path: Path, **_: object) -> None:
         ctrl_c()
-        save(self, *arguments)
+        save(self, checkpoint, path)
 
     monkeypatch.setattr(WholeCheckpoints, "save_checkpoint", pressed)
     with pytest.raises(Interrupted, match="resnet18: stopped after step 4 of 4"):
@@ -254,6 +254,8 @@ def test_folds_are_runs_of_their_own_and_go_on_as_a_whole(data: DataSet, tmp_pat
     assert [record.settings.seed for record in records.values()] == [5, 6]
     assert json.loads((tmp_path / "folds.json").read_text())["folds"] == ["fold-1", "fold-2"]
     assert len(load_run(tmp_path / "fold-2").networks) == 1
+    with pytest.raises(RunError, match="a run for each fold"):
+        load_run(tmp_path)
     tested = []
     for fold in parts:
         with (tmp_path / fold / "splits.csv").open(newline="") as file:
