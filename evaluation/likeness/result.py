@@ -28,7 +28,7 @@ class FalseAlarms(_Record):
     rate: Score
     """Share of films that are warned of."""
     auroc: Score | None = None
-    """Chance that a film of the source is more unlike than one of another; .5 where the guard does not tell sources apart.
+    """Chance that a film of the source is more unlike than one of another; .5 where it tells no sources apart.
     None of all films, and where there is one source only."""
 
 
