@@ -60,8 +60,9 @@ load: $(READY)  ## Load a gateway while its workers are killed; writes docs/reli
 methods: $(READY)  ## Measure every method on the demo's networks; writes docs/methods.json (about half an hour).
 	$(BIN)/python -m benchmarks.methods $(REPOSITORY)
 
-evaluation: $(READY)  ## Compute docs/evaluation/ again from its tables: every number there comes from them.
-	$(BIN)/radiolucent evaluate --from-tables docs/evaluation/tables
+evaluation: $(READY)  ## Compute docs/evaluation/ again from its tables, from which every number there comes.
+	for tables in docs/evaluation/*/tables; do $(BIN)/radiolucent evaluate --from-tables $$tables || exit 1; done
+	$(BIN)/python docs/generate.py
 
 docs: $(READY)  ## Write the generated parts of docs/.
 	$(BIN)/python docs/generate.py

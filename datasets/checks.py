@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Sequence
 
@@ -33,23 +34,31 @@ def check_rows(table: Table, labels: Sequence[str] | None) -> list[str]:
         Problems, each with its line.
     """
     problems = [] if table.rows else ["has no rows" if not table.left_out else _all_left_out(table)]
-    wrong = {} if table.own_words else _wrong_labels(table.rows, labels)
-    first: dict[str, str] = {}
+    if table.own_words and table.labels is not None:
+        wrong = {}
+        problems += [
+            f"there is no label {name!r}; there are {', '.join(table.labels)}"
+            for name in labels or ()
+            if name not in table.labels
+        ]
+    else:
+        wrong = _wrong_labels(table.rows, labels)
+    first: dict[str, Row] = {}
     for row in table.rows:
         found = list(row.problems)
         if row.file and not row.path.is_file():
             found.append(f"file {row.file!r} does not exist" + (f" in {row.path.parent}" if row.line else ""))
-        if not any(row.stated.values()) and not row.problems:
-            found.append("no label is said to be present")
+        if not row.stated and not row.problems:
+            found.append("nothing is said of any label")
         if NO_FINDING in row.present and len(row.present) > 1:
             others = ", ".join(sorted(row.present - {NO_FINDING}))
             found.append(f"labels say {NO_FINDING!r} and {others!r}")
         found += [wrong[name] for name in sorted({*row.present, *row.unknown}) if name in wrong]
         if row.split and row.split not in SPLITS:
             found.append(f"split {row.split!r} is not one of {', '.join(SPLITS)}")
-        where = first.setdefault(row.file, row.at) if row.file else row.at
-        if where != row.at or (row.file and not row.line and where is not row.at and first[row.file] != row.at):
-            found.append(f"file {row.file!r} is on {where} already")
+        before = first.setdefault(os.path.normpath(row.path), row)
+        if row.file and before is not row:
+            found.append(f"file {row.file!r} is on {before.at} already")
         problems += [f"{row.at}: {problem}" for problem in found]
     return problems
 

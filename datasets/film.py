@@ -99,6 +99,8 @@ class DataSet:
         Rows that were left out, by reason.
     warnings : tuple of str
         What was noticed and does not stop a training, such as look-alikes in two splits.
+    look_alikes : tuple of (str, str)
+        Pairs of files of different groups that look alike; empty where no pixels were looked at.
     """
 
     path: Path
@@ -108,6 +110,7 @@ class DataSet:
     films: tuple[Film, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    look_alikes: tuple[tuple[str, str], ...] = ()
 
     def of(self, split: Split) -> tuple[Film, ...]:
         """Return the films of a split."""

@@ -20,7 +20,6 @@ DISTANCE = 36
 CORRELATION = 0.95
 """Pearson correlation of the thumbnails that confirms a pair."""
 
-_BLOCK = 512
 _ONES = np.array([bin(value).count("1") for value in range(256)], dtype=np.uint8)
 
 
@@ -74,13 +73,11 @@ def find_look_alikes(
         By position.
     """
     candidates: dict[tuple[int, int], int] = {}
-    for members in _buckets(hashes):
-        for start in range(0, len(members), _BLOCK):
-            rows = members[start : start + _BLOCK]
-            apart = _ONES[hashes[rows, None] ^ hashes[None, members[start:]]].sum(axis=2, dtype=np.int64)
-            for row, column in np.argwhere(np.triu(apart <= distance, k=1)):
-                pair = (int(rows[row]), int(members[start + column]))
-                candidates[pair] = int(apart[row, column])
+    for one, two in _sharing_a_word(hashes):
+        apart = _ONES[hashes[one] ^ hashes[two]].sum(axis=1, dtype=np.int64)
+        near = apart <= distance
+        ends = np.sort(np.stack([one[near], two[near]], axis=1), axis=1)
+        candidates.update(zip(map(tuple, ends.tolist()), apart[near].tolist(), strict=True))
     found = []
     for (first, second), apart_by in sorted(candidates.items()):
         alike = _correlation(thumbnails[first], thumbnails[second])
@@ -89,14 +86,18 @@ def find_look_alikes(
     return found
 
 
-def _buckets(hashes: NDArray[np.uint8]) -> Iterator[NDArray[np.int64]]:
-    """Yield, in growing order, the positions of all hashes that share a word."""
-    words = np.ascontiguousarray(hashes).view(np.uint16)
-    for column in words.T:
-        order = np.argsort(column, kind="stable")
-        for members in np.split(order, np.flatnonzero(np.diff(column[order])) + 1):
-            if len(members) > 1:
-                yield members
+def _sharing_a_word(hashes: NDArray[np.uint8]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield the positions of all pairs of hashes that share a word: of neighbours, of those next but one, and so on."""
+    for word in np.ascontiguousarray(hashes).view(np.uint16).T:
+        order = np.argsort(word, kind="stable")
+        sorted_words = word[order]
+        alike = np.arange(len(order))
+        for offset in range(1, len(order)):
+            alike = alike[alike + offset < len(order)]
+            alike = alike[sorted_words[alike] == sorted_words[alike + offset]]
+            if not len(alike):
+                break
+            yield order[alike], order[alike + offset]
 
 
 def _correlation(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:

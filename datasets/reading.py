@@ -11,19 +11,17 @@ from typing import cast
 import numpy as np
 
 from .checks import check_rows, check_splits
-from .counts import warn_of_counts
 from .errors import ManifestError, PlanError
 from .files import FileLook, look_at_files
 from .film import SPLITS, DataSet, Film, Split
 from .labels import PAPER_HIERARCHY, complete, in_order, make_labels
 from .look_alikes import find_look_alikes
+from .noticed import notice
 from .readers import Kind, Row, read_table
 from .splitting import SHARES, connect, split_films
 from .stored_split import read_split
 
 __all__ = ["read_data_set"]
-
-_NAMED = 10
 
 
 def read_data_set(
@@ -97,7 +95,8 @@ def read_data_set(
         problems += found
     problems += check_splits(rows)
     looked_at = [row for row in rows if row.path.is_file()]
-    looks = dict(zip((row.path for row in looked_at), _look(looked_at, pixels, progress), strict=True))
+    paths = [row.path for row in looked_at]
+    looks = dict(zip(paths, look_at_files(paths, pixels=pixels, progress=progress), strict=True))
     problems += [
         f"{row.at}: file {row.file!r}: {looks[row.path].problem}" for row in looked_at if looks[row.path].problem
     ]
@@ -114,13 +113,9 @@ def read_data_set(
     if problems:
         raise ManifestError(table.path, problems)
     checksum = table.checksum or _checksum(rows, looks)
-    read = DataSet(table.path, table.name, checksum, made, films, left_out)
-    warnings = (*table.warnings, *_look_alikes(films, looks), *warn_of_counts(read))
-    return replace(read, warnings=warnings)
-
-
-def _look(rows: Sequence[Row], pixels: bool, progress: Callable[[int, int], None]) -> list[FileLook]:
-    return look_at_files([row.path for row in rows], pixels=pixels, progress=progress)
+    alike = _look_alikes(films, looks)
+    read = DataSet(table.path, table.name, checksum, made, films, left_out, look_alikes=alike)
+    return replace(read, warnings=(*table.warnings, *notice(read)))
 
 
 def _with_stored_split(rows: Sequence[Row], path: Path) -> tuple[tuple[Row, ...], list[str]]:
@@ -202,25 +197,12 @@ def _checksum(rows: Sequence[Row], looks: Mapping[Path, FileLook]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _look_alikes(films: Sequence[Film], looks: Mapping[Path, FileLook]) -> list[str]:
-    """Warn of films of different groups that look alike, most of all of those in two splits."""
+def _look_alikes(films: Sequence[Film], looks: Mapping[Path, FileLook]) -> tuple[tuple[str, str], ...]:
+    """Return the files of films of different groups that look alike."""
     seen = [(film, looks[film.path]) for film in films if looks[film.path].hash is not None]
     if not seen:
-        return []
+        return ()
     hashes = np.stack([look.hash for _, look in seen if look.hash is not None])
     thumbnails = [look.thumbnail for _, look in seen if look.thumbnail is not None]
-    pairs = [(seen[pair.first][0], seen[pair.second][0], pair) for pair in find_look_alikes(hashes, thumbnails)]
-    across = [
-        f"{one.file!r} ({one.split}) and {two.file!r} ({two.split}) look alike (correlation {pair.correlation:.3f})"
-        for one, two, pair in pairs
-        if one.group != two.group and one.split != two.split
-    ]
-    within = sum(one.group != two.group and one.split == two.split for one, two, _ in pairs)
-    warnings = across[:_NAMED]
-    if len(across) > _NAMED:
-        warnings.append(f"{len(across) - _NAMED} more pairs of films in different splits look alike")
-    if across:
-        warnings.append("look-alikes of one patient belong in one group: give them the same group_id")
-    if within:
-        warnings.append(f"{within} pairs of films of different groups look alike within a split")
-    return warnings
+    pairs = [(seen[pair.first][0], seen[pair.second][0]) for pair in find_look_alikes(hashes, thumbnails)]
+    return tuple((one.file, two.file) for one, two in pairs if one.group != two.group)

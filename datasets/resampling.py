@@ -10,6 +10,7 @@ import numpy as np
 
 from .errors import PlanError
 from .film import DataSet, Film, Split
+from .noticed import notice_anew
 from .splitting import folds_of, split_films
 
 __all__ = ["Fold", "plan_folds", "resample"]
@@ -90,7 +91,8 @@ def resample(data_set: DataSet, plan: str, seed: int = 0) -> dict[str, DataSet]:
         left_out = dict(data_set.left_out)
         if len(films) < len(data_set.films):
             left_out["shares a group with the tested source"] = len(data_set.films) - len(films)
-        made[name] = replace(data_set, films=films, left_out=left_out)
+        one = replace(data_set, films=films, left_out=left_out)
+        made[name] = replace(one, warnings=notice_anew(one, data_set))
     return made
 
 

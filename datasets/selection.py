@@ -8,6 +8,7 @@ from dataclasses import replace
 from .errors import LabelsError, PlanError
 from .film import DataSet
 from .labels import PAPER_HIERARCHY, make_labels
+from .noticed import notice_anew
 
 __all__ = ["select"]
 
@@ -69,4 +70,6 @@ def select(
         films = kept
     if not films:
         raise PlanError(f"{data_set.path}: no film of these sources and labels")
-    return replace(data_set, films=films, labels=made, left_out={k: n for k, n in left_out.items() if n})
+    left_out = {reason: count for reason, count in left_out.items() if count}
+    selected = replace(data_set, films=films, labels=made, left_out=left_out)
+    return replace(selected, warnings=notice_anew(selected, data_set))

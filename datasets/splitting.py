@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -16,6 +17,7 @@ __all__ = ["SHARES", "connect", "folds_of", "split_films", "strata"]
 SHARES: Mapping[Split, float] = {"train": 0.7, "val": 0.1, "test": 0.2}
 """How films are shared out where a manifest does not say."""
 
+_COMBINATIONS = 30
 _PARTS = 20  # shares are kept to a twentieth
 
 
@@ -48,8 +50,19 @@ def connect(keys: Sequence[Sequence[str]]) -> list[int]:
 
 
 def strata(films: Sequence[Film]) -> list[str]:
-    """Return what splits keep alike for each film: its present labels and its source."""
-    return [f"{film.main_source}|{'|'.join(sorted(n for n, value in film.known.items() if value))}" for film in films]
+    """Return what splits keep alike for each film.
+
+    Its source and its present labels; of combinations that are not among the most common ones, the label that is
+    rarest in all films, so that a data set of thousands of combinations is split in about a minute.
+    """
+    present = [sorted(name for name, value in film.known.items() if value) for film in films]
+    often = Counter(name for names in present for name in names)
+    kinds = [f"{film.main_source}|{'|'.join(names)}" for film, names in zip(films, present, strict=True)]
+    common = {kind for kind, _ in Counter(kinds).most_common(_COMBINATIONS)}
+    return [
+        kind if kind in common else f"{film.main_source}|other|{min(names, key=lambda name: often[name], default='')}"
+        for film, names, kind in zip(films, present, kinds, strict=True)
+    ]
 
 
 def folds_of(films: Sequence[Film], count: int, seed: int) -> NDArray[np.int64]:
@@ -80,7 +93,7 @@ def folds_of(films: Sequence[Film], count: int, seed: int) -> NDArray[np.int64]:
     if len(set(groups)) < count:
         raise PlanError(f"{len(set(groups))} groups of films are too few for {count} parts")
     kinds = strata(films)
-    if max(kinds.count(kind) for kind in set(kinds)) < count:
+    if max(Counter(kinds).values()) < count:
         kinds = [""] * len(films)  # too few films of each kind to keep them alike
     folds = np.zeros(len(films), dtype=np.int64)
     splitter = StratifiedGroupKFold(n_splits=count, shuffle=True, random_state=seed)

@@ -110,7 +110,10 @@ def _measure(
 
     networks = Networks(*source)
     try:
-        data_set = read_data_set(manifest, images, pixels=False, progress=partial(progress, "manifest"))
+        # A run says itself which films it was made of; doubtful ones may be among them.
+        data_set = read_data_set(
+            manifest, images, keep_doubtful=bool(networks.runs), pixels=False, progress=partial(progress, "manifest")
+        )
     except DataSetsError as error:
         raise EvaluationError(str(error)) from error
     write_tables(measure_tables(networks, data_set, *asked, console, progress), tables)

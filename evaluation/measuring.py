@@ -15,11 +15,12 @@ from .agreement import ServedAnswers, agree
 from .default_comparisons import default_comparisons, parse_comparison
 from .errors import EvaluationError
 from .folds import Fold, one_fold
-from .predicting import predict
 from .predicting_served import predict_served
 from .progress import Progress
+from .shortcuts.audit import AuditTables
 from .shortcuts.baselines import measure_baselines
 from .shortcuts.glance import glance_at
+from .shortcuts.measuring import measure
 from .stored import Asked, Tables
 from .tables import Predictions
 from .trainings import Training, training_of_repository, trainings_of_runs
@@ -118,7 +119,9 @@ def measure_tables(
     if networks.asks_server and len(trainings) > 1:
         raise EvaluationError("a server serves one training: evaluate one run, or leave the server out")
     comparisons = tuple(dict.fromkeys([*default_comparisons(tested, labels), *asked]))
-    predictions = predict(trainings, data_set, progress=progress) if trainings else None
+    predictions, baselines, audit = None, None, None
+    if trainings:
+        predictions, baselines, audit = measure(trainings, data_set, comparisons, progress)
     agreement = None
     if networks.asks_server:
         served, answers = _ask_server(networks, data_set, console, progress)
@@ -126,10 +129,12 @@ def measure_tables(
         predictions = served if predictions is None else predictions
     if predictions is None:
         raise EvaluationError("nothing to evaluate")
-    glances = glance_at((f for fold in folds for f in (*fold.train, *fold.validation, *fold.tested)), progress)
-    baselines = measure_baselines(folds, comparisons, glances, progress)
+    if baselines is None:
+        glances = glance_at((f for fold in folds for f in (*fold.train, *fold.validation, *fold.tested)), progress)
+        measured = measure_baselines(folds, comparisons, glances, progress)
+        baselines, audit = measured.scores, AuditTables(measured.notes(), None, ())
     wanted = Asked(comparisons=comparisons, resamples=resamples, seed=seed)
-    return Tables(predictions, baselines.scores, wanted, agreement)
+    return Tables(predictions, baselines, wanted, agreement, audit)
 
 
 def _ask_server(

@@ -50,7 +50,7 @@ def predict_served(
     Returns
     -------
     tuple of Predictions and ServedAnswers
-        Logits with the decisions of the served cards; and the probabilities, votes and majorities as they came.
+        Logits with the decisions of the served cards; and probabilities, votes, majorities and means as they came.
 
     Raises
     ------
@@ -69,11 +69,11 @@ def predict_served(
         for i, name in enumerate(head.decisions[ONE_SPLIT])
     }
     predictions = Predictions(head, tuple(film for film, _ in answers), (ONE_SPLIT,) * len(answers), logits)
-    return predictions, served_answers(answers)
+    return predictions, served_answers(head, answers)
 
 
-def served_answers(answers: list[Answer]) -> ServedAnswers:
-    """Put what a server said of films into a table."""
+def served_answers(head: PredictionsHead, answers: list[Answer]) -> ServedAnswers:
+    """Put what a server said of films, and what its cards say, into a table."""
     names = [answer.model.name for answer in answers[0][1].answers] if answers else []
     probabilities = {
         name: np.asarray([said.answers[i].probabilities for _, said in answers], dtype=np.float32)
@@ -81,7 +81,8 @@ def served_answers(answers: list[Answer]) -> ServedAnswers:
     }
     votes = np.asarray([[label.votes for label in said.labels] for _, said in answers], dtype=np.int32)
     majority = np.asarray([[label.majority for label in said.labels] for _, said in answers], dtype=np.bool_)
-    return ServedAnswers(tuple(film.file for film, _ in answers), probabilities, votes, majority)
+    mean = np.asarray([[label.mean_probability for label in said.labels] for _, said in answers], dtype=np.float32)
+    return ServedAnswers(tuple(film.file for film, _ in answers), probabilities, votes, majority, mean, head)
 
 
 async def _ask(

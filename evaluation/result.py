@@ -11,6 +11,7 @@ from ..handlers.card import INTENDED_USE, DataRecord
 from ..handlers.evaluated import ShortcutVerdict
 from .agreement import Agreement
 from .comparing import ComparisonResult, Side
+from .shortcuts.audit import ShortcutAudit
 from .statistics.differences import Difference
 from .statistics.resampling import Plan
 from .statistics.score import Score
@@ -163,6 +164,8 @@ class EvaluationResult(_Record):
     """Curves."""
     agreement: Agreement | None
     """Of offline and served answers; None: not asked both ways."""
+    audit: ShortcutAudit | None = None
+    """What else was measured of shortcuts; None: nothing."""
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from .result import (
     ReliabilityPoint,
     Settings,
 )
+from .shortcuts.audit import AuditTables, audit
 from .statistics.binary import Floats, auroc
 from .statistics.differences import differences
 from .statistics.metrics import metric_values
@@ -46,6 +47,7 @@ def score(
     resamples: int = 2000,
     seed: int = 0,
     progress: Progress = silent,
+    audit_tables: AuditTables | None = None,
 ) -> EvaluationResult:
     """Compute every number of an evaluation.
 
@@ -65,6 +67,8 @@ def score(
         Of the bootstrap.
     progress : callable
         Told how far it is.
+    audit_tables : AuditTables, optional
+        What else was measured of shortcuts.
 
     Returns
     -------
@@ -128,6 +132,7 @@ def score(
         reliability=_reliability(predictors, truth, labels),
         precision_recall=_precision_recall(predictors, truth, labels),
         agreement=agreement,
+        audit=None if audit_tables is None else audit(predictions, baselines, audit_tables, compared, resampling),
     )
 
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .agreement import Agreement
 from .comparisons import Comparison
+from .shortcuts.audit import AuditTables
+from .shortcuts.audit_storing import read_audit, write_audit
 from .storing import (
     read_baselines,
     read_predictions,
@@ -50,12 +52,15 @@ class Tables:
         ``asked.json``.
     agreement : Agreement, optional
         ``agreement.json``; only where answers were computed both offline and by the served ensemble.
+    audit : AuditTables, optional
+        ``audit.json`` and what `write_audit` puts beside it; none without X-rays.
     """
 
     predictions: Predictions
     baselines: Sequence[BaselineScore]
     asked: Asked
     agreement: Agreement | None = None
+    audit: AuditTables | None = None
 
 
 def write_tables(tables: Tables, folder: Path) -> None:
@@ -76,6 +81,7 @@ def write_tables(tables: Tables, folder: Path) -> None:
         write_record(tables.agreement, folder / "agreement.json")
     else:
         (folder / "agreement.json").unlink(missing_ok=True)
+    write_audit(tables.audit, folder)
 
 
 def read_tables(folder: Path) -> Tables:
@@ -92,4 +98,5 @@ def read_tables(folder: Path) -> Tables:
         baselines=read_baselines(baselines) if baselines.exists() else (),
         asked=read_record(Asked, folder / "asked.json"),
         agreement=read_record(Agreement, agreement) if agreement.exists() else None,
+        audit=read_audit(folder),
     )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast, get_args
 
+import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..datasets import Split
@@ -115,7 +117,7 @@ def read_run(folder: Path) -> TrainedSet:
         result = _read(_Result, folder / name / "result.json")
         decisions[name] = Decision(thresholds=_values(result.thresholds), calibration=result.calibration)
         try:
-            script = load_torchscript(folder / name / "model.pt", result.model)
+            script = _load(folder / name / "model.pt", result.model)
         except RepositoryError as error:
             raise RunUnreadable(folder, str(error)) from error
         networks.append(Network(name, InputSpec(size=own.size), script))
@@ -159,12 +161,19 @@ def read_repository(repository: Repository, version: int) -> TrainedSet:
         path = repository.torchscript(name, member.version)
         if "model.pt" not in member.files:
             raise RepositoryError(path, "is missing: this network has no TorchScript copy to be run without a server")
-        networks.append(Network(name, member.input, load_torchscript(path, member.files["model.pt"])))
+        networks.append(Network(name, member.input, _load(path, member.files["model.pt"])))
         thresholds = tuple(label.threshold for label in member.labels)
         decisions[name] = Decision(thresholds=thresholds, calibration=member.calibration)
     card = loaded.card
     mean_thresholds = tuple(label.threshold for label in card.labels)
     return TrainedSet(tuple(networks), card.labels, decisions, mean_thresholds, card.data, dict(card.versions))
+
+
+def _load(path: Path, checksum: str) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings():
+        # TorchScript is deprecated without a successor that can be explained; a user can do nothing about it.
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is (deprecated|not supported)")
+        return load_torchscript(path, checksum)
 
 
 def _values(thresholds: Sequence[_Threshold]) -> tuple[float, ...]:

@@ -50,6 +50,7 @@ def evaluate_tables(tables: Path, out: Path, progress: Progress = silent) -> Eva
         stored.asked.resamples,
         stored.asked.seed,
         progress,
+        stored.audit,
     )
     report = compose(result)
     out.mkdir(parents=True, exist_ok=True)

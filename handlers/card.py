@@ -135,7 +135,7 @@ class ModelCard(Record):
 
     @property
     def estimates(self) -> dict[str, Estimate]:
-        """Scores by name, with intervals where it was evaluated."""
+        """Scores by name: of the evaluation, with intervals; where there is none, those of training."""
         return metrics_of(self.metrics, self.evaluation)
 
     def to_json(self) -> str:

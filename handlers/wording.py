@@ -45,9 +45,13 @@ def verdict_of(evaluation: Evaluation | None) -> str:
 
 
 def metrics_of(metrics: Mapping[str, float], evaluation: Evaluation | None) -> dict[str, Estimate]:
-    """Return what was measured, by name: of an evaluation with intervals, what training alone measured without."""
-    found = {name: Estimate(value=value) for name, value in metrics.items()}
-    return found | (evaluation.metrics if evaluation is not None else {})
+    """Return what was measured, by name: by an evaluation where there is one, else what training measured.
+
+    The two are never mixed: the one has intervals and an audit, the other neither.
+    """
+    if evaluation is not None:
+        return evaluation.metrics
+    return {name: Estimate(value=value) for name, value in metrics.items()}
 
 
 def baseline_of(metrics: Mapping[str, float], evaluation: Evaluation | None) -> str:

@@ -20,7 +20,8 @@ def estimate_batch_norm(network: torch.nn.Module, batches: Iterable[torch.Tensor
     network : torch.nn.Module
         Changed in place; weights stay.
     batches : iterable of Tensor
-        Images as in training, each ``[batch, channels, height, width]`` with a batch of at least 2.
+        Images as in training, each ``[batch, channels, height, width]``. A batch of one, which has no spread, is passed
+        over.
     """
     norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     momenta = [m.momentum for m in norms]
@@ -31,7 +32,8 @@ def estimate_batch_norm(network: torch.nn.Module, batches: Iterable[torch.Tensor
         norm.train()
     with torch.no_grad():
         for batch in batches:
-            network(batch)
+            if len(batch) > 1:
+                network(batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 class Batches:
     """An endless series of augmented training batches, handed out pass by pass.
 
-    It has a state, which Lightning saves and restores with a checkpoint.
+    Its position is the number of steps taken, so a resumed training sets it from the optimiser's.
 
     Parameters
     ----------
@@ -36,6 +35,8 @@ class Batches:
         Of order and augmentation.
     augmentation : Augmentation
         What is changed at random.
+    position : int
+        The next step, from 0.
     """
 
     images: NDArray[np.float32]
@@ -68,14 +69,6 @@ class Batches:
         chosen = [int(orders[i // films][i % films]) for i in where]
         images = self._augment(torch.from_numpy(self.images[chosen]), (self.seed, 1, step))
         return images.to(memory_format=torch.channels_last), torch.from_numpy(self.targets[chosen])
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint needs to go on."""
-        return {"position": self.position}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a checkpoint was saved."""
-        self.position = int(state["position"])
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""
-        self.console.print(text, highlight=False)
+        self.console.print(text, highlight=False, soft_wrap=True)
 
 
 def scores_table(record: RunRecord) -> Table:

@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..datasets import Split
-from ..handlers.calibration import Calibration
 from ..handlers.card import InputSpec
 from ..handlers.repository.checksum import sha256
-from ..handlers.vote import probabilities
+from ..handlers.vote import served_probabilities
 from .batches import PlainBatches
 from .cache import FilmCache
 from .calibrate import fit_calibration
@@ -27,7 +26,7 @@ from .scores import score
 from .settings import RunSettings
 from .thresholds import Threshold, choose_thresholds, fixed_thresholds
 
-__all__ = ["HELD_OUT", "Progress", "RunInProgress", "calibrated", "finish_network", "load_logits", "thresholds_for"]
+__all__ = ["HELD_OUT", "Progress", "RunInProgress", "finish_network", "load_logits", "thresholds_for"]
 
 HELD_OUT: tuple[Literal["val", "test"], ...] = ("val", "test")
 
@@ -91,7 +90,7 @@ def finish_network(run: RunInProgress, name: str, fitted: Fitted) -> NetworkResu
     logits = {split: _predict(run, name, fitted.network, split) for split in HELD_OUT}
     targets = {split: run.cache.targets(split) for split in HELD_OUT}
     found = fit_calibration(settings.calibration, logits["val"], targets["val"], names)
-    scores = {split: calibrated(logits[split], found.calibration) for split in HELD_OUT}
+    scores = {split: served_probabilities(logits[split], found.calibration) for split in HELD_OUT}
     thresholds = thresholds_for(run, scores["val"])
     limits = np.asarray([threshold.value for threshold in thresholds], dtype=np.float32)
     metrics = {s: score(scores[s] >= limits, targets[s], names, scores[s]) for s in HELD_OUT}
@@ -114,11 +113,6 @@ def finish_network(run: RunInProgress, name: str, fitted: Fitted) -> NetworkResu
     )
     write_document(result, folder / "result.json")
     return result
-
-
-def calibrated(logits: Floats, calibration: Calibration | None) -> Floats:
-    """Return probabilities of the same shape."""
-    return probabilities(logits if calibration is None else calibration.apply(logits))
 
 
 def thresholds_for(run: RunInProgress, scores: Floats) -> tuple[Threshold, ...]:

@@ -116,9 +116,9 @@ def fit_network(
         logging.getLogger(logger).setLevel(logging.WARNING)  # it announces its hardware and sells its cloud
     with stop_on_interrupt() as stop, _quiet_lightning():
         if own.epochs is None:
-            watch = Watch(report, stop, steps, checkpoint=checkpoint)
+            watch = Watch(report, batches, stop, steps, checkpoint=checkpoint)
         else:
-            watch = Watch(report, stop, steps, log=folder / "log.csv")
+            watch = Watch(report, batches, stop, steps, log=folder / "log.csv")
         trainer = lightning.Trainer(
             accelerator="cpu",
             devices=1,
@@ -163,7 +163,7 @@ def _callbacks(own: NetworkSettings, looks: bool, folder: Path) -> list[Callback
     kept = {"dirpath": folder, "save_on_train_epoch_end": True, "enable_version_counter": False}
     chosen: list[Callback] = []
     if own.patience is not None and looks:
-        chosen.append(EarlyStopping(SCORE, mode="max", patience=own.patience, check_on_train_epoch_end=True))
+        chosen.append(_EarlyStopping(SCORE, mode="max", patience=own.patience, check_on_train_epoch_end=True))
         chosen.append(ModelCheckpoint(filename="best", monitor=SCORE, mode="max", save_weights_only=True, **kept))
     # The last of all: what the others have decided is in it.
     return [*chosen, ModelCheckpoint(filename="last", **kept)]
@@ -175,6 +175,14 @@ def _take_best(network: torch.nn.Module, path: Path) -> int:
     prefix = "network."
     network.load_state_dict({name.removeprefix(prefix): value for name, value in best["state_dict"].items()})
     return int(best["epoch"]) + 1
+
+
+class _EarlyStopping(EarlyStopping):
+    """Stays stopped: a training that ended early and was killed before its result was written takes no more steps."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        trainer.should_stop = trainer.should_stop or self.stopped_epoch > 0
 
 
 @contextmanager

@@ -22,7 +22,7 @@ def reported(again: str = "") -> Iterator[Console]:
     again : str
         What the user can do after a stop.
     """
-    from ..datasets import DataSetsError, LabelsError, PlanError
+    from ..datasets import DataSetsError
     from ..handlers.errors import HandlersError
     from .errors import Interrupted, TrainingError, WrongArgument
 
@@ -38,4 +38,4 @@ def reported(again: str = "") -> Iterator[Console]:
     except (TrainingError, DataSetsError, HandlersError) as error:
         console.print("[red]Error:[/]", end=" ")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(_EXIT_INPUT if isinstance(error, (LabelsError, PlanError, WrongArgument)) else 1) from None
+        raise typer.Exit(_EXIT_INPUT if isinstance(error, (WrongArgument, DataSetsError)) else 1) from None

@@ -65,7 +65,7 @@ def run_training(folder: Path, settings: RunSettings, examples: Examples, progre
         After Ctrl-C during training; the same call goes on.
     RunError
         If the folder holds a run with other settings.
-    FilmsError, WeightsError
+    ManifestError, WeightsError
         If films or initial weights cannot be had.
     """
     _claim(folder, settings)

@@ -9,10 +9,11 @@ import numpy as np
 from ..datasets import SPLITS
 from ..handlers.brightness import GRID, BrightnessStatistics
 from ..handlers.repository.checksum import sha256
+from ..handlers.vote import served_probabilities
 from .baseline import thumbnail_ridge
 from .examples import Examples
 from .export import library_versions
-from .finish import HELD_OUT, RunInProgress, calibrated, load_logits, thresholds_for
+from .finish import HELD_OUT, RunInProgress, load_logits, thresholds_for
 from .record import NetworkResult, RunRecord
 from .scores import majority, score
 
@@ -35,7 +36,7 @@ def score_together(run: RunInProgress, examples: Examples, results: Sequence[Net
     names = [label.name for label in labels]
     truth = run.cache.targets("test")
     scores = {
-        split: np.stack([calibrated(load_logits(run.folder / r.name, split), r.calibration) for r in results])
+        split: np.stack([served_probabilities(load_logits(run.folder / r.name, split), r.calibration) for r in results])
         for split in HELD_OUT
     }
     mean = {split: values.mean(axis=0) for split, values in scores.items()}

@@ -115,10 +115,10 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of splits, weights, order and augmentation.")] = 0,
 ) -> None:
     """Train networks on X-rays or phantoms; run it again with the same --out to go on after Ctrl-C."""
-    if (preset == "demo") == (manifest is not None) or (manifest is None and preset is None):
-        raise typer.BadParameter("give either --manifest FILE or --preset demo")
     if preset not in (None, *_PRESETS):
         raise typer.BadParameter(f"there is no preset {preset!r}; there are: {', '.join(_PRESETS)}")
+    if (preset == "demo") == (manifest is not None):
+        raise typer.BadParameter("give either --manifest FILE or --preset demo")
     out = out or RUNS / ("demo" if manifest is None else manifest.resolve().parent.name)
     chosen = choose_networks(networks)
     starts = choose_weights(weights, chosen)
@@ -155,11 +155,11 @@ def train(
         )
 
         def settings(data: DataSet, fold: str | None, seed: int) -> RunSettings:
-            from ..handlers.card import DataRecord
+            from .data_record import record_of
             from .presets import paper_settings, standard_settings
 
             make = paper_settings if preset == "paper" else standard_settings
-            made = make(DataRecord(name=data.name, checksum=data.checksum), data.labels, chosen, seed, starts)
+            made = make(record_of(data, commercial_only=commercial_only), data.labels, chosen, seed, starts)
             what = selection if fold is None else (*selection, f"{fold} of {plan}")
             return changed(made.model_copy(update={"selection": what}), changes)
 
@@ -187,7 +187,8 @@ def _train_demo(out: Path, networks: Sequence[str], seed: int) -> None:
     data = DataRecord(name=examples.name, checksum=examples.checksum)
     with TerminalProgress() as progress:
         record = run_training(out, demo_settings(data, examples.labels, networks, seed), examples, progress)
-    _show(scores_table(record), out)
+    _show(scores_table(record))
+    Console(stderr=True).print(f"Run in {out}. Next: radiolucent export {out}", highlight=False, soft_wrap=True)
 
 
 def _read(
@@ -238,16 +239,19 @@ def _read(
 
 
 def _train_once(out: Path, data: DataSet, seed: int, settings: SettingsOf) -> None:
+    """Train one run."""
     from .display import TerminalProgress, scores_table
     from .examples import DataSetExamples
     from .run import run_training
 
     with TerminalProgress() as progress:
         record = run_training(out, settings(data, None, seed), DataSetExamples(data), progress)
-    _show(scores_table(record), out)
+    _show(scores_table(record))
+    _say_next(f"evaluate {out} --manifest {data.path}", f"export {out}")
 
 
 def _train_folds(out: Path, data: DataSet, plan: str, seed: int, settings: SettingsOf) -> None:
+    """Train a run for each fold of a plan."""
     from ..datasets import resample
     from .display import TerminalProgress, folds_table
     from .resampled import Folds, run_resampled
@@ -256,19 +260,22 @@ def _train_folds(out: Path, data: DataSet, plan: str, seed: int, settings: Setti
     folds = Folds(plan=plan, seed=seed, folds=tuple(parts))
     with TerminalProgress() as progress:
         records = run_resampled(out, folds, parts, settings, progress)
-    _show(folds_table(records, plan), out)
+    _show(folds_table(records, plan))
+    runs = " ".join(str(out / name) for name in records)
+    _say_next(f"evaluate {runs} --manifest {data.path}")
 
 
-def _show(table: Table, out: Path) -> None:
-    from ..handlers.card import INTENDED_USE
-
+def _show(table: Table) -> None:
     terminal = Console()
     Console(width=None if terminal.is_terminal else 200).print(table)
-    console = Console(stderr=True)
-    console.print(
-        f"{INTENDED_USE} These scores alone prove nothing: read the last row, and then\n"
-        f"  radiolucent evaluate {out}    intervals, and whether the networks see more than where a film comes from\n"
-        f"  radiolucent export {out}      into the model repository",
-        highlight=False,
-        soft_wrap=True,
-    )
+
+
+def _say_next(*commands: str) -> None:
+    from ..handlers.card import INTENDED_USE
+
+    lines = [
+        f"{INTENDED_USE} These scores alone prove nothing: what the thumbnails reach, a network need not have learnt",
+        "from the lungs. Next, for intervals and for whether the networks see more than where a film comes from:",
+        *(f"  radiolucent {command}" for command in commands),
+    ]
+    Console(stderr=True).print("\n".join(lines), highlight=False, soft_wrap=True)

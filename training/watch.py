@@ -16,6 +16,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
+from .batches import Batches
 from .errors import Interrupted
 
 __all__ = ["Report", "Watch", "stop_on_interrupt"]
@@ -36,6 +37,8 @@ class Watch(Callback):
     ----------
     report : callable
         Told of each step.
+    batches : Batches
+        Continued where the training is. Lightning restores a loader's state within a pass alone.
     stop : threading.Event
         Set when the training shall end.
     steps : int
@@ -49,12 +52,14 @@ class Watch(Callback):
     def __init__(
         self,
         report: Report,
+        batches: Batches,
         stop: threading.Event,
         steps: int,
         log: Path | None = None,
         checkpoint: Path | None = None,
     ) -> None:
         self._report = report
+        self._batches = batches
         self._stop = stop
         self._steps = steps
         self._log = log
@@ -64,7 +69,6 @@ class Watch(Callback):
         self._rows: list[dict[str, float]] = []
         self._before = 0.0
         self._start = time.monotonic()
-        self._ended = False
 
     @property
     def seconds(self) -> float:
@@ -73,18 +77,16 @@ class Watch(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        return {"seconds": self.seconds, "rows": self._rows, "ended": self._ended}
+        return {"seconds": self.seconds, "rows": self._rows}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from what a checkpoint has kept."""
         self._before = float(state_dict["seconds"])
         self._rows = list(state_dict["rows"])
-        self._ended = bool(state_dict["ended"])
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Train no further where early stopping had ended it before."""
-        if self._ended:
-            trainer.should_stop = True
+        """Go on with the batch that is next."""
+        self._batches.position = trainer.global_step
 
     def on_train_batch_end(
         self,
@@ -119,7 +121,7 @@ class Watch(Callback):
             self._give_up(trainer)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Log an epoch; what early stopping decided is known here, since it comes before."""
+        """Log an epoch."""
         if self._log is None:
             return
         metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -130,7 +132,6 @@ class Watch(Callback):
             "seconds": round(self.seconds, 1),
         }
         self._rows.append(row | {name: round(metrics[name], 6) for name in _COLUMNS if name in metrics})
-        self._ended = bool(trainer.should_stop)
         auroc = f", validation AUROC {metrics['val_auroc']:.3f}" if "val_auroc" in metrics else ""
         self._note = f", {row['epoch']} epochs{auroc}"
         temporary = self._log.with_name(f".{self._log.name}")

@@ -43,7 +43,11 @@ def audit(verdict: str, baseline: str, evaluation: Card) -> Section:
 
 def intended_use(card: Card) -> Section:
     """Say what it is for, and of an ensemble how it decides."""
-    told = [card.get("intended_use", "")]
+    told = [
+        card.get("intended_use", ""),
+        "It scores single frontal chest X-rays for the labels below, for research into classifiers and their "
+        "explanations. It is not a medical device.",
+    ]
     if rule := card.get("vote_rule"):
         members = ", ".join(f"{name} {version}" for name, version in card.get("members", {}).items())
         told += [f"It is the vote of {members}.", rule]

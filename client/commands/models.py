@@ -16,6 +16,8 @@ from .options import Address, AsJson, Repository, RootCertificates, connected, e
 __all__ = ["models", "score"]
 
 _INSPECTION_SECONDS = 60.0
+_SCORE = "score and shortcut audit"
+_VERDICT_WIDTH = len("shortcut not excluded: not evaluated")
 
 
 def models(
@@ -38,8 +40,8 @@ def models(
         print_json([{**plain(one), "model_set": serving if one.votes else None} for one in _listed(catalogue)])
         return
     table = Table(title=f"Model set {catalogue.serving.version}" if catalogue.serving else "No model set is served")
-    for column in ("name", "version", "votes", "input", "score and shortcut audit", "explainable by", "labels"):
-        table.add_column(column)
+    for column in ("name", "version", "votes", "input", _SCORE, "explainable by", "labels"):
+        table.add_column(column, min_width=_VERDICT_WIDTH if column == _SCORE else None)
     for model in _listed(catalogue):
         table.add_row(
             escape(model.name),

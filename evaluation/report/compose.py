@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..result import EvaluationResult
-from . import part_sections, score_sections
+from . import audit_sections, part_sections, score_sections
 from .document import NOT_AUDITED, Report
 
 __all__ = ["compose"]
@@ -14,6 +14,7 @@ def compose(result: EvaluationResult) -> Report:
     sections = [
         score_sections.labels(result),
         part_sections.comparisons(result),
+        audit_sections.audit(result),
         score_sections.averages(result),
         score_sections.probabilities(result),
         score_sections.differences(result),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .document import Report, ScoreTable, Section, Table
 
-__all__ = ["to_markdown"]
+__all__ = ["table_to_markdown", "to_markdown"]
 
 
 def to_markdown(report: Report) -> str:
@@ -24,6 +24,11 @@ def _section(section: Section) -> list[str]:
         if isinstance(item, Table):
             lines += ["", *_table(item)]
     return lines
+
+
+def table_to_markdown(table: Table) -> str:
+    """Return one table with its title and note."""
+    return "\n".join(_table(table))
 
 
 def _table(table: Table) -> list[str]:

@@ -66,7 +66,7 @@ def labels(result: EvaluationResult) -> Section:
             (item.name, *(with_interval(item.metrics.get(f"{kind} {label}")) for kind in _KINDS))
             for item in result.predictors
         )
-        shortcuts = rows_of_baselines(result.pooled(label), len(_KINDS) + 1, 1 + _KINDS.index("auroc"))
+        shortcuts = rows_of_baselines(result, label, _KINDS)
         tables.append(ScoreTable(f"{label}, all films", ("predictor", *_TITLES), rows, _few(result, label), shortcuts))
     figures = [auroc_figure(result, label) for label in result.label_names]
     return Section(
@@ -105,7 +105,9 @@ def averages(result: EvaluationResult) -> Section:
                 f"{average.capitalize()} average over labels",
                 ("predictor", *_TITLES),
                 rows,
-                shortcuts=best_baselines(result, len(_KINDS) + 1, 1 + _KINDS.index("auroc")),
+                shortcuts=best_baselines(
+                    result, ["micro_f1" if (average, k) == ("micro", "f1") else k for k in _KINDS]
+                ),
             )
         )
     shown = ("micro_f1", "macro_auroc", *(f"auroc {label}" for label in result.label_names))
@@ -121,11 +123,7 @@ def averages(result: EvaluationResult) -> Section:
         "macro AUROC",
         *(f"AUROC {label}" for label in result.label_names),
     )
-    shortcuts = []
-    for place, (name, auroc) in enumerate(best_baselines(result, 2, 1)):
-        cells = [ABSENT] * len(result.label_names)
-        cells[place] = auroc
-        shortcuts.append((name, "each film", ABSENT, ABSENT, *cells))
+    shortcuts = tuple((name, "each film", *cells) for name, *cells in best_baselines(result, shown))
     tables.append(
         ScoreTable(
             "One film per patient",
@@ -134,14 +132,15 @@ def averages(result: EvaluationResult) -> Section:
             "Films of one patient share one film's weight: what one film per patient, chosen at random, comes to on "
             "average. Where both rows differ, a few patients with many films carry the score. Baselines stand with the "
             "AUROC of their own label.",
-            tuple(shortcuts),
+            shortcuts,
         )
     )
     return Section(
         "All labels together",
         (
             "Micro averages throw all film-label pairs into one question; macro averages are the mean over labels. "
-            "Baselines answer one label each and stand with the AUROC of that label.",
+            "Baselines answer one label each and stand with the AUROC of that label; the one with the best micro-F1, "
+            "its thresholds chosen as those of networks are, stands with that.",
         ),
         tuple(tables),
     )
@@ -209,7 +208,7 @@ def folds(result: EvaluationResult) -> Section | None:
                 for item in result.folds
             ),
             "Baselines are of all folds together, under the first predictor.",
-            rows_of_baselines(result.pooled(label), 3 + len(names), 3),
+            rows_of_baselines(result, label, [ABSENT, ABSENT, "auroc", *names[1:]]),
         )
         for label in result.label_names
     )

@@ -13,31 +13,14 @@ from ..comparisons import Comparison
 from ..folds import Fold
 from ..progress import Progress, silent
 from ..tables import BaselineScore
-from .cut import Cut, best_cut
+from .audit import AuditNotes, Omission
+from .cut import BaselineCuts, Cut, best_cut
 from .errors import NotApplicable
 from .glance import Glance
 from .predictor import Predictor
 from .predictors import PREDICTORS
 
-__all__ = ["Baselines", "Omission", "measure_baselines"]
-
-
-@dataclass(frozen=True)
-class Omission:
-    """A predictor that could not be had for a comparison.
-
-    Parameters
-    ----------
-    comparison, predictor, fold : str
-        Which.
-    reason : str
-        Why.
-    """
-
-    comparison: str
-    predictor: str
-    fold: str
-    reason: str
+__all__ = ["Baselines", "measure_baselines"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +40,10 @@ class Baselines:
     scores: tuple[BaselineScore, ...]
     cuts: tuple[Cut, ...]
     omissions: tuple[Omission, ...]
+
+    def notes(self, refusals: Mapping[str, str] | None = None) -> AuditNotes:
+        """Return what is stored of it beside the scores; `refusals` are of the source classifiers."""
+        return AuditNotes(cuts=BaselineCuts(cuts=self.cuts), omissions=self.omissions, refusals=dict(refusals or {}))
 
 
 def measure_baselines(
@@ -102,7 +89,7 @@ def measure_baselines(
                 try:
                     cut, found = _fit(predictor, *parts)
                 except NotApplicable as reason:
-                    omissions.append(Omission(*key, str(reason)))
+                    omissions.append(Omission(comparison=key[0], predictor=key[1], fold=key[2], reason=str(reason)))
                 else:
                     cuts.append(Cut(comparison=key[0], predictor=key[1], fold=key[2], threshold=cut))
                     scores.extend(BaselineScore(*key, glance.film.file, score) for glance, score in found)

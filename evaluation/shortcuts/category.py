@@ -40,11 +40,11 @@ class Category:
         Raises
         ------
         NotApplicable
-            If all films have the same word.
+            If it is the same for all films.
         """
         all_films = Counter(self.word(film) for film in films)
         if len(all_films) == 1:
-            raise NotApplicable(f"all training films have the same {self.name}")
+            raise NotApplicable("it is the same for all training films")
         positive = Counter(self.word(film) for film, yes in zip(films, truth, strict=True) if yes)
         overall = float(truth.mean())
         rates = {word: (positive[word] + overall) / (count + 1) for word, count in all_films.items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from sklearn.metrics import precision_recall_curve
 
 __all__ = ["BaselineCuts", "Cut", "best_cut"]
 
@@ -26,7 +25,7 @@ class Cut(BaseModel):
 
 
 class BaselineCuts(BaseModel):
-    """``baseline_cuts.json``: the thresholds of all baselines."""
+    """The thresholds of all baselines."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +43,8 @@ def best_cut(scores: NDArray[np.float64], truth: NDArray[np.bool_]) -> float:
     truth : ndarray of bool, shape [films]
         Which are positive.
     """
+    from sklearn.metrics import precision_recall_curve
+
     precision, recall, thresholds = precision_recall_curve(truth, scores)
     total = np.maximum(precision + recall, 1e-12)
     f1 = (2 * precision * recall / total)[:-1]

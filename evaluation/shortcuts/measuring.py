@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ...datasets import DataSet
 from ..comparisons import Comparison
@@ -12,46 +11,22 @@ from ..predicting import TESTED, Answered, join, predict
 from ..progress import Progress, silent
 from ..tables import BaselineScore, Predictions
 from ..trainings import Training
-from .baselines import Baselines, measure_baselines
+from .audit import AuditTables
+from .baselines import measure_baselines
 from .errors import NotApplicable
 from .glance import glance_at
 from .hidden_centre import hide_centre
 from .source_classifier import source_scores
 
-__all__ = ["Measured", "measure"]
+__all__ = ["measure"]
 
 FILM_SEEN = "film, 16 x 16"
 """What the source is told from, beside the networks' features: the film as networks get it, shrunk."""
 
 
-@dataclass(frozen=True, eq=False)
-class Measured:
-    """The tables of an evaluation with its audit.
-
-    Parameters
-    ----------
-    predictions : Predictions
-        Of the tested films.
-    centre_hidden : Predictions
-        Of the same films with their centre hidden: what the networks say without seeing lungs.
-    baselines : Baselines
-        What predictors that know no medicine say, with their thresholds.
-    sources : tuple of BaselineScore
-        How well the source can be told, film by film (`score_sources`).
-    refusals : dict of str to str
-        By what the source should have been told from: why that was not possible.
-    """
-
-    predictions: Predictions
-    centre_hidden: Predictions
-    baselines: Baselines
-    sources: tuple[BaselineScore, ...]
-    refusals: dict[str, str]
-
-
 def measure(
     trainings: Sequence[Training], data_set: DataSet, comparisons: Sequence[Comparison], progress: Progress = silent
-) -> Measured:
+) -> tuple[Predictions, tuple[BaselineScore, ...], AuditTables]:
     """Run networks and baselines on the tested films, and the source classifiers.
 
     The networks run once over training and tested films, for logits and features in one pass, and once over the tested
@@ -70,8 +45,8 @@ def measure(
 
     Returns
     -------
-    Measured
-        The tables.
+    tuple of Predictions, tuple of BaselineScore, AuditTables
+        Of the networks, of the baselines, and what else the audit needs.
 
     Raises
     ------
@@ -105,7 +80,7 @@ def measure(
                 refusals[seen] = str(reason)
             progress("sources", done, len(inputs))
     hidden = predict(trainings, data_set, TESTED, progress, change=hide_centre, task="centre hidden")
-    return Measured(join(answers, data_set), hidden, baselines, tuple(sources), refusals)
+    return join(answers, data_set), baselines.scores, AuditTables(baselines.notes(refusals), hidden, sources)
 
 
 def _first(outputs: dict[str, Outputs], count: int) -> dict[str, Outputs]:

@@ -19,6 +19,7 @@ PREDICTORS: tuple[Predictor, ...] = (
     PatientNumber(),
     OneNumber("brightness", brightness),
     Thumbnail("thumbnail", lambda film: film.crop),
+    Thumbnail("padded thumbnail", lambda film: film.whole),
     Thumbnail("outer ring", lambda film: film.crop, outer_ring()),
     Thumbnail("centre hidden", lambda film: film.frame),
 )

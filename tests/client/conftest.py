@@ -122,6 +122,9 @@ class FakeServer(
     disconnected: threading.Event = field(default_factory=threading.Event)
     go_on: threading.Event = field(default_factory=threading.Event)
     failing_method: str = "broken_method"
+    ensemble: model_pb2.Model | None = None
+    """What it says of its model set; None: it is older than that."""
+    ensemble_card: dict[str, Any] = field(default_factory=dict)
     likeness: classification_pb2.Likeness | None = None
     """What the guard says of every X-ray; None: the model set has none."""
     busy_times: int = 0
@@ -149,9 +152,12 @@ class FakeServer(
             serving=a_classification().model_set,
             refused=[model_pb2.Refusal(name="net_b", version=4, reason="model.onnx has another checksum")],
             intended_use=INTENDED_USE,
+            ensemble=self.ensemble,
         )
 
     def GetModel(self, request, context):
+        if request.name == "chest_xray" and self.ensemble is not None:
+            return model_pb2.GetModelResponse(model=self.ensemble, card_json=json.dumps(self.ensemble_card))
         if request.name not in MODELS:
             refuse(context, code_pb2.NOT_FOUND, f"there is no {request.name}; there are {', '.join(MODELS)}")
         return model_pb2.GetModelResponse(model=self._model(request.name), card_json=json.dumps({"name": request.name}))
@@ -481,7 +487,7 @@ def program(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Runs the program with the client's commands, as if it were started from a shell."""
     points = {
         name: EntryPoint(name, f"radiolucent.client.commands:{name}", "radiolucent.commands")
-        for name in ("models", "methods", "classify", "explain", "batch")
+        for name in ("models", "methods", "card", "classify", "explain", "batch")
     }
 
     def run(*arguments: object) -> Ran:

@@ -21,7 +21,7 @@ from radiolucent.client.extras import commands, missing
 from radiolucent.client.program import build
 from rich.console import Console
 
-COMMANDS = ("models", "methods", "classify", "explain", "batch")
+COMMANDS = ("models", "methods", "card", "classify", "explain", "batch")
 CLASSIFY = EntryPoint("classify", "radiolucent.client.commands:classify", "radiolucent.commands")
 
 

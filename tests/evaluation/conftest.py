@@ -37,7 +37,7 @@ def _film(number: int, group: int, kind: int, random: np.random.Generator) -> Fi
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_predictions() -> Make:
     def make(
         films: int = 240,
@@ -76,7 +76,7 @@ def make_predictions() -> Make:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_baselines() -> MakeBaselines:
     def make(predictions: Predictions, comparisons: Sequence, signal: float = 1.0) -> list[BaselineScore]:
         random = np.random.default_rng(7)

@@ -9,20 +9,23 @@ from radiolucent.evaluation.report import compose, to_html, to_markdown
 from radiolucent.evaluation.report.document import NOT_AUDITED, ScoreTable, Table
 from radiolucent.evaluation.result import EvaluationResult
 from radiolucent.evaluation.scoring import score
+from radiolucent.evaluation.shortcuts.audit import ShortcutAudit
+from radiolucent.evaluation.shortcuts.rules import RuleScores
 from radiolucent.evaluation.shortcuts.verdict import verdicts
+from radiolucent.evaluation.statistics.score import Score
 from radiolucent.handlers import INTENDED_USE
 
 LABELS = ["COVID-19", "Pneumonia", "No Finding"]
 COMPARISONS = [*map(Comparison, LABELS), Comparison("Pneumonia", source="NIH ChestX-ray14")]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def audited(make_predictions, make_baselines) -> EvaluationResult:  # noqa: ANN001
     found = make_predictions()
     return score(found, make_baselines(found, COMPARISONS), COMPARISONS, verdicts, resamples=100)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def unaudited(make_predictions) -> EvaluationResult:  # noqa: ANN001
     return score(make_predictions(), [], COMPARISONS, verdicts, resamples=100)
 
@@ -42,6 +45,16 @@ def test_every_table_of_pooled_scores_has_its_baselines(audited: EvaluationResul
         assert not alone or any("baseline" in cell for cell in (table.title, *table.header)), table.title
     of_covid = next(table for table in pooled if table.title == "COVID-19, all films")
     assert [row[0] for row in of_covid.shortcuts] == ["no medicine: thumbnail", "no medicine: brightness"]
+
+
+def test_the_f1_of_a_baseline_stands_beside_that_of_networks(audited: EvaluationResult) -> None:
+    f1 = dict.fromkeys(LABELS, Score(value=0.777, low=0.7, high=0.8))
+    rule = RuleScores(predictor="thumbnail", rule="best F1", f1=f1, micro_f1=Score(value=0.666, low=0.6, high=0.7))
+    found = ShortcutAudit(rules=(rule,), sources=(), centre_hidden=(), left_out=(), omissions=(), refusals={})
+    text = to_markdown(compose(audited.model_copy(update={"audit": found})))
+    of_label, all_labels = text.split("### COVID-19, all films")[1], text.split("### Micro average over labels")[1]
+    assert re.search(r"no medicine: thumbnail \|.*0\.777 \(0\.700 to 0\.800\)", of_label.split("###")[0])
+    assert re.search(r"no medicine: thumbnail \|.*0\.666 \(0\.600 to 0\.700\)", all_labels.split("###")[0])
 
 
 def test_without_baselines_every_table_says_that_nothing_was_audited(unaudited: EvaluationResult) -> None:

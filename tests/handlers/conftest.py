@@ -146,14 +146,16 @@ def repository(tmp_path: Path) -> Repository:
     return repository
 
 
-def write_member(folder: Path, name: str, version: int, size: int = 64, labels: tuple[str, ...] = ("A", "B")) -> None:
-    """Fill a version folder."""
+def write_member(
+    folder: Path, name: str, version: int, size: int = 64, labels: tuple[str, ...] = ("A", "B"), **more: object
+) -> None:
+    """Fill a version folder; its card says more where told so."""
     files = {}
     for file in ("model.onnx", "model.pt"):
         content = f"{file} of {name} {version}".encode()
         (folder / file).write_bytes(content)
         files[file] = hashlib.sha256(content).hexdigest()
-    card = ModelCard(
+    values: dict[str, Any] = dict(
         name=name,
         title=name,
         version=version,
@@ -164,8 +166,9 @@ def write_member(folder: Path, name: str, version: int, size: int = 64, labels: 
         parity=Parity(),
         files=files,
         created=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        **more,
     )
-    save_card(card, folder / "card.json")
+    save_card(ModelCard(**values), folder / "card.json")
 
 
 @pytest.fixture(scope="session")

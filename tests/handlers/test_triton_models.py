@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from radiolucent.handlers import InputSpec, decode, preprocess, probabilities
+from radiolucent.datasets import Film
+from radiolucent.evaluation.tables import Decision, Predictions, PredictionsHead
+from radiolucent.handlers import Calibration, InputSpec, decode, preprocess, probabilities
+from radiolucent.handlers.card import DataRecord
 from radiolucent.handlers.guard import Guard
 from radiolucent.handlers.repository import Repository, new_member_version, publish_set
 
@@ -177,3 +181,42 @@ def test_outputs_unlike_the_cards_are_an_error(triton: Callable[[str], Any], rep
         [{"LOGITS_resnet18": np.zeros((1, 5), np.float32), "VERSION_resnet18": np.array([[1]])}]
     )
     assert "not those of their cards" in response.error.message
+
+
+def test_the_vote_is_on_calibrated_probabilities_as_it_is_offline(
+    triton: Callable[[str], Any], repository: Repository, fill: Callable[..., None]
+) -> None:
+    """Thresholds of .5 on probabilities that calibration moves across it, both ways."""
+    calibrations = {
+        "resnet18": Calibration(method="platt", scale=(0.5, 2.0), offset=(-1.0, 0.5)),
+        "densenet161": Calibration(method="temperature", scale=(0.7, 0.7), offset=(0, 0)),
+        "resnet34": None,
+    }
+    for name, calibration in calibrations.items():
+        with new_member_version(repository, name) as (folder, version):
+            fill(folder, name, version, calibration=calibration)
+    members = {name: repository.versions(name)[-1] for name in calibrations}
+    publish_set(repository, members)
+    logits = {name: np.random.default_rng(i).normal(0, 1, (6, 2)).astype(np.float32) for i, name in enumerate(members)}
+    request = {f"LOGITS_{name}": values for name, values in logits.items()}
+    request |= {f"VERSION_{name}": np.full((6, 1), version) for name, version in members.items()}
+    answer = start(triton("vote"), repository, "vote").execute([request])[0].outputs
+
+    cards = {name: repository.card(name, version) for name, version in members.items()}
+    labels = cards["resnet18"].labels
+    head = PredictionsHead(
+        data=DataRecord(name="films", checksum="0" * 64),
+        labels=labels,
+        decisions={"split": {n: Decision(thresholds=(0.5, 0.5), calibration=calibrations[n]) for n in members}},
+        mean_thresholds={"split": (0.5, 0.5)},
+    )
+    films = tuple(Film(Path(f"{i}.png"), f"{i}.png", i, {}, str(i)) for i in range(6))
+    offline = Predictions(head, films, ("split",) * 6, logits)
+    for row, name in enumerate(members):
+        np.testing.assert_array_equal(answer["PROBABILITIES"][:, row], offline.probabilities(name))
+    np.testing.assert_array_equal(answer["VOTES"], [one.votes for one in offline.votes()])
+    np.testing.assert_array_equal(answer["MAJORITY"], [one.majority for one in offline.votes()])
+    np.testing.assert_array_equal(answer["MEAN"], [one.mean for one in offline.votes()])
+    np.testing.assert_array_equal(answer["LOGITS"], np.stack(list(logits.values()), axis=1))
+    plain = sum((probabilities(values) >= 0.5).astype(int) for values in logits.values())
+    assert (answer["VOTES"] != plain).any(), "calibration shall matter here"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from radiolucent.handlers import Label, probabilities, vote
+from radiolucent.handlers import Calibration, Label, probabilities, served_probabilities, vote
 
 LABELS = (
     Label(name="Pneumonia"),
@@ -58,3 +58,11 @@ def test_mean_and_majority_may_differ() -> None:
 def test_shapes_that_do_not_fit_are_refused(scores: object) -> None:
     with pytest.raises(ValueError, match="networks"):
         vote(scores, np.full((2, 2), 0.5))  # type: ignore[arg-type]
+
+
+def test_served_probabilities_are_calibrated_where_there_is_a_calibration() -> None:
+    logits = np.array([[-1.0, 2.0], [0.5, 0.0]], np.float32)
+    calibration = Calibration(method="platt", scale=(0.5, 2.0), offset=(1.0, -1.0))
+    expected = 1 / (1 + np.exp(-(logits * [0.5, 2.0] + [1.0, -1.0])))
+    np.testing.assert_allclose(served_probabilities(logits, calibration), expected, rtol=1e-6)
+    np.testing.assert_array_equal(served_probabilities(logits, None), probabilities(logits))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -86,6 +87,14 @@ def test_models_are_listed_with_what_can_be_done_with_them(channel: grpc.Channel
     card = stub.GetModel(model_pb2.GetModelRequest(name="thoracic"), timeout=5)
     assert '"name": "thoracic"' in card.card_json
     assert [label.name for label in card.model.labels] == ["Mass", "Effusion"]
+
+
+def test_the_vote_has_a_card_and_nothing_hides_that_it_was_not_evaluated(channel: grpc.Channel, png: bytes) -> None:
+    stub = model_pb2_grpc.ModelServiceStub(channel)
+    answer = stub.GetModel(model_pb2.GetModelRequest(name="chest_xray"), timeout=5)
+    assert json.loads(answer.card_json)["members"] == {"resnet18": 1, "resnet34": 1}
+    assert answer.model.verdict == "shortcut not excluded: not evaluated"
+    assert classify(channel, image_pb2.XRay(file=png)).model_set.verdict == answer.model.verdict
 
 
 @pytest.mark.parametrize(

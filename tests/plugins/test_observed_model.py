@@ -7,7 +7,7 @@ from typing import Any
 import captum.attr
 import pytest
 import torch
-from radiolucent.handlers import InputSpec
+from radiolucent.handlers import Calibration, InputSpec, served_probabilities
 from radiolucent.plugins import Cancelled, ObservedModel, Output
 from torch import nn
 
@@ -60,3 +60,14 @@ def test_captum_takes_it_for_a_module(
 def test_without_an_image_there_is_no_value(network: nn.Module, spec: InputSpec, recorder: type) -> None:
     with pytest.raises(ValueError, match="which image"):
         ObservedModel(network, recorder(), spec=spec).value(0)
+
+
+def test_the_probability_that_is_explained_is_the_one_that_is_served(
+    network: nn.Module, image: torch.Tensor, spec: InputSpec, recorder: type
+) -> None:
+    calibration = Calibration(method="platt", scale=(0.5, 2, 1, 1, 3), offset=(1, 0, -1, 0, 0.5))
+    logits = network(image).detach()
+    kinds = {"logit": logits[0].tolist(), "probability": served_probabilities(logits.numpy(), calibration)[0].tolist()}
+    for kind, expected in kinds.items():
+        model = ObservedModel(network, recorder(), spec=spec, output=Output(kind), image=image, calibration=calibration)
+        assert [model.value(target) for target in range(5)] == pytest.approx(expected, abs=1e-6)

@@ -11,8 +11,9 @@ import onnxruntime
 import pytest
 import torch
 from radiolucent.datasets import make_labels
+from radiolucent.handlers import Calibration, EnsembleFacts
 from radiolucent.handlers.brightness import BrightnessStatistics
-from radiolucent.handlers.card import DataRecord, InputSpec, TrainingRecord
+from radiolucent.handlers.card import DataRecord, InputSpec, ThresholdRecord, TrainingRecord
 from radiolucent.handlers.repository import Repository, load_set, verify
 from radiolucent.handlers.torchscript import load_torchscript
 from radiolucent.training.batch_norm import estimate_batch_norm
@@ -132,3 +133,19 @@ def test_all_five_export_as_a_sound_set(tmp_path: Path) -> None:
     assert all("untrained" in card.title for card in load_set(repository, 1).cards.values())
     stored = json.loads((tmp_path / "chest_xray/1/model_set.json").read_text())
     assert stored["members"] == dict(model_set.members)
+
+
+def test_what_is_known_of_a_network_and_of_the_vote_goes_into_the_cards(tmp_path: Path) -> None:
+    calibration = Calibration(method="temperature", scale=(2.0,) * 3, offset=(0.0,) * 3)
+    records = tuple(ThresholdRecord(label=label.name, value=0.5, chosen_by="preset") for label in LABELS)
+    item = replace(exportable(), calibration=calibration, thresholds=records)
+    export_set(Repository(tmp_path), [item], facts=EnsembleFacts(thresholds=records, metrics={"micro_f1": 0.9}))
+    loaded = load_set(Repository(tmp_path), 1)
+    card = loaded.cards["resnet18"]
+    assert (card.calibration, card.thresholds) == (calibration, records)
+    assert [label.code.value for label in card.labels if label.code] == ["840539006", "233604007", "281900007"]
+    assert [label.code for label in loaded.card.labels] == [label.code for label in card.labels]
+    assert loaded.card.thresholds == records
+    assert loaded.card.metrics == {"micro_f1": 0.9}
+    assert loaded.card.data == item.training.data
+    assert card.verdict == loaded.card.verdict == "shortcut not excluded: not evaluated"

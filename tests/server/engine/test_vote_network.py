@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from radiolucent.handlers import InputSpec, preprocess
+from radiolucent.handlers import Calibration, InputSpec, preprocess, served_probabilities
 from radiolucent.handlers.decode import decode
 from radiolucent.handlers.image import XRay
-from radiolucent.handlers.vote import probabilities, vote
+from radiolucent.handlers.vote import vote
 from radiolucent.plugins import Cancelled, Output, load_registry
 from radiolucent.server.engine.explainer import Explainer
 from radiolucent.server.engine.task import (
@@ -32,6 +32,12 @@ from radiolucent.server.engine.vote import VoteNetwork, Voter
 from torch import nn
 
 SPECS = (InputSpec(size=20), InputSpec(size=28, channels=3, mean=0.4, std=0.2), InputSpec(size=28), InputSpec(size=28))
+CALIBRATIONS = (
+    None,
+    Calibration(method="platt", scale=(0.5, 2.0, 1.5), offset=(-0.3, 0.4, 0.2)),
+    Calibration(method="temperature", scale=(3.0, 3.0, 3.0), offset=(0, 0, 0)),
+    None,
+)
 THRESHOLDS = ((0.5, 0.5, 0.5), (0.45, 0.55, 0.5), (0.5, 0.5, 0.6), (0.4, 0.5, 0.5))
 
 
@@ -123,7 +129,7 @@ def test_resampling_costs_nothing_where_all_grids_are_the_same_and_is_measured_e
 def voters(tmp_path: Path) -> tuple[VoterRef, ...]:
     """Four networks of three sizes that do not agree."""
     found = []
-    for number, (spec, thresholds) in enumerate(zip(SPECS, THRESHOLDS, strict=True)):
+    for number, (spec, thresholds, calibration) in enumerate(zip(SPECS, THRESHOLDS, CALIBRATIONS, strict=True)):
         torch.manual_seed(number)
         network = nn.Sequential(
             nn.Conv2d(spec.channels, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(64, 3)
@@ -131,7 +137,7 @@ def voters(tmp_path: Path) -> tuple[VoterRef, ...]:
         path = tmp_path / f"{number}.pt"
         torch.jit.trace(network.eval(), torch.rand(2, spec.channels, spec.size, spec.size)).save(str(path))
         checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-        found.append(VoterRef(ModelRef(f"net{number}", 1, path, checksum, spec), thresholds))
+        found.append(VoterRef(ModelRef(f"net{number}", 1, path, checksum, spec, calibration=calibration), thresholds))
     return tuple(found)
 
 
@@ -148,12 +154,13 @@ def votes_task(png: bytes, voters: tuple[VoterRef, ...], **changes: Any) -> Item
 
 @pytest.mark.parametrize("output", [Output.VOTES, Output.PROBABILITY])
 def test_the_explained_value_is_what_the_vote_says(png: bytes, voters: tuple[VoterRef, ...], output: Output) -> None:
-    logits = []
+    served = []
     for one in voters:
         tensor = preprocess(decode(png), one.model.input).tensor
         with torch.no_grad():
-            logits.append(torch.jit.load(one.model.path)(torch.from_numpy(tensor)[None])[0].numpy())
-    answer = vote(probabilities(np.stack(logits)), [one.thresholds for one in voters])
+            logits = torch.jit.load(one.model.path)(torch.from_numpy(tensor)[None])[0].numpy()
+        served.append(served_probabilities(logits, one.model.calibration))
+    answer = vote(np.stack(served), [one.thresholds for one in voters])
     events = run(votes_task(png, voters, output=output, want_input=True))
     assert isinstance(events[-1], WorkerDone)
     assert isinstance(events[0], WorkerInput)
@@ -178,9 +185,11 @@ def test_a_perturbation_explains_the_drop_of_the_mean_probability(png: bytes, vo
         network = torch.jit.load(one.model.path)
         tensor = torch.from_numpy(preprocess(decode(png), spec).tensor)[None]
         with torch.no_grad():
-            whole.append(torch.sigmoid(network(tensor))[0])
-            black.append(torch.sigmoid(network(torch.full_like(tensor, (0 - spec.mean) / spec.std)))[0])
-    drop = (torch.stack(whole) - torch.stack(black)).mean(dim=0)
+            calibration = one.model.calibration
+            whole.append(served_probabilities(network(tensor).numpy(), calibration)[0])
+            dark = torch.full_like(tensor, (0 - spec.mean) / spec.std)
+            black.append(served_probabilities(network(dark).numpy(), calibration)[0])
+    drop = (np.stack(whole) - np.stack(black)).mean(axis=0)
     for one in run(task):
         if isinstance(one, WorkerMap) and one.final:
             np.testing.assert_allclose(one.heatmap, float(drop[one.target]), atol=1e-5)
