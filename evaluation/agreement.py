@@ -73,7 +73,7 @@ class Agreement(BaseModel):
 
     @property
     def holds(self) -> bool:
-        """Whether they agree: probabilities up to the tolerance, votes up to what that explains, and thresholds."""
+        """Whether they agree: on probabilities within the tolerance, on votes as that explains, on thresholds."""
         close = all(value <= self.tolerance for value in self.probabilities.values())
         return close and not self.unexplained and not self.thresholds_differ
 

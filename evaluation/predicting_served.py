@@ -20,6 +20,7 @@ from ..handlers.repository import ENSEMBLE
 from .agreement import ServedAnswers
 from .errors import EvaluationError, FilmsUnreadable
 from .folds import ONE_SPLIT
+from .known_splits import refuse_other_splits
 from .predicting import TESTED
 from .progress import Progress, silent
 from .tables import Decision, Predictions, PredictionsHead
@@ -55,7 +56,8 @@ def predict_served(
     Raises
     ------
     EvaluationError
-        If the model set changed meanwhile, serves other labels than the data set has, or its cards cannot be read.
+        If the model set changed meanwhile, serves other labels than the data set has, was trained on other splits of
+        it, or its cards cannot be read.
     FilmsUnreadable
         With every film that the server refused.
     RadiolucentError
@@ -127,6 +129,7 @@ async def _head(client: AsyncClient, serving: ModelSet, data_set: DataSet) -> Pr
     lacking = [label.name for label in data_set.labels if label.name not in {own.name for own in ensemble.labels}]
     if lacking:
         raise EvaluationError(f"the served networks do not know {', '.join(lacking)}")
+    refuse_other_splits(ensemble.data, data_set)
     decisions = {
         card.name: Decision(thresholds=tuple(label.threshold for label in card.labels), calibration=card.calibration)
         for card in members

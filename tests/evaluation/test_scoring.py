@@ -198,3 +198,8 @@ def test_cards_carry_what_was_found(make_predictions, make_baselines) -> None:  
     assert "auroc COVID-19" not in cards.ensemble.metrics, "the vote ranks in fifths; the mean is named"
     assert "mean_probability auroc COVID-19" in cards.ensemble.metrics
     assert cards.ensemble.created == tables.predictions.head.created
+    pooled = result.pooled("COVID-19")
+    best = cards.networks["resnet18"].baselines["auroc COVID-19"]
+    assert (best.predictor, best.value) == (pooled.best_baseline, pooled.baselines[pooled.best_baseline].value)
+    assert cards.ensemble.baselines["mean_probability auroc COVID-19"] == best
+    assert set(cards.ensemble.baselines) <= set(cards.ensemble.metrics)
