@@ -80,8 +80,8 @@ class Likeness:
     Parameters
     ----------
     unlikeness : float
-        How unlike the training films it is: below 0 as half of them are, above 1 as their rarest twentieth; at most
-        1000.
+        How unlike the training films it is: for each of the two questions their median is 0 and their 95th percentile
+        1, and the larger answer counts, so that about a tenth of them are above 1; at most 1000.
     threshold : float
         Above it the guard warns.
     share : float
