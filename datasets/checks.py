@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from .film import SPLITS
@@ -12,13 +13,14 @@ from .labels import NO_FINDING, PAPER_HIERARCHY
 from .readers.nih import NIH_LABELS
 from .readers.row import Row, Table
 
-__all__ = ["check_rows", "check_splits"]
+__all__ = ["check_rows", "check_splits", "unsplit"]
 
 _KNOWN = (*PAPER_HIERARCHY, "Pneumonia", NO_FINDING, *NIH_LABELS)
 _NEAR = 0.88
+_NOT_TOLD = {"unknown", "unclear", "uncertain", "todo", "na", "nan", "null", "none", ""}  # letters and digits alone
 
 
-def check_rows(table: Table, labels: Sequence[str] | None) -> list[str]:
+def check_rows(table: Table, labels: Sequence[str] | None, *, lone_labels: bool = False) -> list[str]:
     """Check rows one by one and against each other.
 
     Parameters
@@ -27,6 +29,8 @@ def check_rows(table: Table, labels: Sequence[str] | None) -> list[str]:
         As read.
     labels : sequence of str, optional
         What the user asked for.
+    lone_labels : bool
+        Accept labels that are none of those known here and are on one line alone; else they are mistakes.
 
     Returns
     -------
@@ -42,11 +46,11 @@ def check_rows(table: Table, labels: Sequence[str] | None) -> list[str]:
             if name not in table.labels
         ]
     else:
-        wrong = _wrong_labels(table.rows, labels)
+        wrong = _wrong_labels(table.rows, labels, lone_labels)
     first: dict[str, Row] = {}
     for row in table.rows:
         found = list(row.problems)
-        if row.file and not row.path.is_file():
+        if row.file and not row.there:
             found.append(f"file {row.file!r} does not exist" + (f" in {row.path.parent}" if row.line else ""))
         if not row.stated and not row.problems:
             found.append("nothing is said of any label")
@@ -89,21 +93,32 @@ def check_splits(rows: Sequence[Row]) -> list[str]:
     return problems
 
 
+def unsplit(rows: Sequence[Row]) -> list[str]:
+    """Report rows that say nothing of a split although others do: their films would be in none."""
+    if not any(row.split for row in rows):
+        return []
+    return [f"{row.at}: split is empty, but not in other rows" for row in rows if not row.split]
+
+
 def _all_left_out(table: Table) -> str:
     return "has no rows left: " + ", ".join(f"{count} {reason}" for reason, count in table.left_out.items())
 
 
-def _wrong_labels(rows: Sequence[Row], labels: Sequence[str] | None) -> dict[str, str]:
-    """Return what is wrong with each label that is not known: all of those, or misspelt ones, as labels are given."""
-    used = {name for row in rows for name in (*row.present, *row.unknown)}
+def _wrong_labels(rows: Sequence[Row], labels: Sequence[str] | None, lone_labels: bool) -> dict[str, str]:
+    """Return what is wrong with each label that is not known: all of those, or mistakes, as labels are given."""
+    used = Counter(name for row in rows for name in {*row.present, *row.unknown})
     known = tuple(labels) if labels is not None else _KNOWN
     wrong = {}
-    for name in used.difference(known):
+    for name in used.keys() - known:
         near = _nearest(name, known)
-        if near:
+        if _plain(name) in _NOT_TOLD:
+            wrong[name] = f"{name!r} is no label: what is not known is named in 'unknown', or left out"
+        elif near:
             wrong[name] = f"label {name!r}: is {near!r} meant?"
         elif labels is not None:
             wrong[name] = f"label {name!r} is not one of {', '.join(known)}"
+        elif used[name] == 1 and not lone_labels:
+            wrong[name] = f"label {name!r} is not known here, and of one film nothing can be learnt: is it a mistake?"
     return wrong
 
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from .checks import check_rows, check_splits
+from .checks import check_rows, check_splits, unsplit
 from .errors import ManifestError, PlanError
 from .files import FileLook, look_at_files
 from .film import SPLITS, DataSet, Film, Split
@@ -31,6 +31,7 @@ def read_data_set(
     kind: Kind = "auto",
     labels: Sequence[str] | None = None,
     implies: Mapping[str, str] = PAPER_HIERARCHY,
+    lone_labels: bool = False,
     keep_doubtful: bool = False,
     commercial_only: bool = False,
     split: Path | None = None,
@@ -54,6 +55,8 @@ def read_data_set(
         user's own may name no other; of a public data set they select.
     implies : mapping of str to str
         Hierarchy: label to parent.
+    lone_labels : bool
+        Accept labels that are none of those known here and that one film alone has; else they are mistakes.
     keep_doubtful : bool
         Keep rows whose ``label_check`` contradicts or doubts their labels.
     commercial_only : bool
@@ -88,13 +91,15 @@ def read_data_set(
         if len(allowed) < len(table.rows):
             left_out["no commercial use"] = len(table.rows) - len(allowed)
         table = replace(table, rows=allowed, left_out=left_out)
-    problems = check_rows(table, labels)
+    problems = check_rows(table, labels, lone_labels=lone_labels)
     rows = table.rows
     if split is not None:
         rows, found = _with_stored_split(rows, split)
         problems += found
+    elif not table.own_words:  # a public data set's reader tells more
+        problems += unsplit(rows)
     problems += check_splits(rows)
-    looked_at = [row for row in rows if row.path.is_file()]
+    looked_at = [row for row in rows if row.there]
     paths = [row.path for row in looked_at]
     looks = dict(zip(paths, look_at_files(paths, pixels=pixels, progress=progress), strict=True))
     problems += [

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import ManifestError
 from .film import Film
-from .readers.values import columns, read_csv
+from .readers.values import columns, excess, read_csv
 
 __all__ = ["read_split", "write_split"]
 
@@ -57,6 +57,7 @@ def read_split(path: Path) -> dict[str, str]:
         raise ManifestError(path, problems)
     splits: dict[str, str] = {}
     for line, cells in read_csv(path):
+        problems += [f"line {line}: {problem}" for problem in excess(cells)]
         if cells["file"] in splits:
             problems.append(f"line {line}: file {cells['file']!r} is named before")
         splits[cells["file"]] = cells["split"]

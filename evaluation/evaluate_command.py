@@ -110,9 +110,14 @@ def _measure(
 
     networks = Networks(*source)
     try:
-        # A run says itself which films it was made of; doubtful ones may be among them.
+        # A run says itself which films it was made of, and for which labels; doubtful films may be among them.
         data_set = read_data_set(
-            manifest, images, keep_doubtful=bool(networks.runs), pixels=False, progress=partial(progress, "manifest")
+            manifest,
+            images,
+            lone_labels=True,
+            keep_doubtful=bool(networks.runs),
+            pixels=False,
+            progress=partial(progress, "manifest"),
         )
     except DataSetsError as error:
         raise EvaluationError(str(error)) from error

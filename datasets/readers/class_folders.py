@@ -43,7 +43,7 @@ def read_class_folders(path: Path) -> Table:
     Table
         A row for each image, by name.
     """
-    found = list(classes_below(path))
+    found = [one for one in classes_below(path) if one[-1].suffix.lower() in IMAGE_SUFFIXES]
     classes = sorted({name for name, _, _ in found})
     rows = [
         Row(
@@ -60,12 +60,12 @@ def read_class_folders(path: Path) -> Table:
 
 
 def classes_below(path: Path) -> Iterator[tuple[str, str, Path]]:
-    """Yield class, split (or nothing) and file of each image below the folders of classes, by name."""
+    """Yield class, split (or nothing) and path of each file below the folders of classes, by name."""
     folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir() and not folder.name.startswith(".")]
     split = bool(folders) and all(folder.name.lower() in _SPLIT_FOLDERS for folder in folders)
     for folder in folders:
         inside = sorted(one for one in folder.iterdir() if one.is_dir()) if split else [folder]
         for one in inside:
             for file in sorted(one.rglob("*")):
-                if file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES:
+                if file.is_file():
                     yield one.name, _SPLIT_FOLDERS[folder.name.lower()] if split else "", file

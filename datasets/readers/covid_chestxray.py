@@ -14,7 +14,7 @@ from ..errors import ManifestError
 from ..labels import NO_FINDING, PAPER_HIERARCHY
 from ..licences import allows_commercial_use
 from .row import Row, Table
-from .values import FRONTAL, age, columns, read_csv, sex
+from .values import FRONTAL, age, columns, excess, read_csv, sex
 
 __all__ = ["COVID_COLUMNS", "read_covid_chestxray", "stated_by"]
 
@@ -72,7 +72,7 @@ def read_covid_chestxray(path: Path, images: Path | None = None) -> Table:
         folder = images or path.parent / (cells.get("folder") or "images")
         patient = cells["patientid"]
         licence = cells.get("license", "")
-        problems = [f"{name} is empty" for name in ("filename", "patientid") if not cells[name]]
+        problems = excess(cells) + [f"{name} is empty" for name in ("filename", "patientid") if not cells[name]]
         rows.append(
             Row(
                 file,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ...handlers.repository.checksum import sha256
 from ..errors import ManifestError
-from .class_folders import classes_below
+from .class_folders import IMAGE_SUFFIXES, classes_below
 from .manifest_csv import row_of
 from .row import Row, Table
 from .values import age, columns, listed, read_csv, sex
@@ -80,7 +80,7 @@ def read_dicom_folder(path: Path, images: Path | None = None) -> Table:
     headers = [_read(file) for file in files]
     salt = "".join(sorted(header.instance for header in headers))
     rows, left_out = (
-        (_labelled_by_folder(path, headers), Counter[str]())
+        _labelled_by_folder(path, headers)
         if table is None
         else _labelled_by_table(table, folder, headers)
     )
@@ -97,14 +97,18 @@ def read_dicom_folder(path: Path, images: Path | None = None) -> Table:
     return Table(path, tuple(kept), path.resolve().name, left_out=left_out, checksum=checksum)
 
 
-def _labelled_by_folder(path: Path, headers: Sequence[_Header]) -> list[Row]:
-    paths = {header.path for header in headers}
-    found = [(name, split, file) for name, split, file in classes_below(path) if file in paths]
+def _labelled_by_folder(path: Path, headers: Sequence[_Header]) -> tuple[list[Row], Counter[str]]:
+    paths = {header.path for header in headers}  # most DICOM files have no suffix
+    below = list(classes_below(path))
+    found = [(name, split, file) for name, split, file in below if file in paths]
+    others = sum(file not in paths and file.suffix.lower() in IMAGE_SUFFIXES for _, _, file in below)
+    left_out = Counter({"in no folder of a class": len(paths) - len(found), "no DICOM file": others})
     classes = sorted({name for name, _, _ in found})
-    return [
+    rows = [
         Row(file.relative_to(path).as_posix(), file, 0, {one: one == name for one in classes}, split=split)
         for name, split, file in found
     ]
+    return rows, +left_out
 
 
 def _labelled_by_table(table: Path, folder: Path, headers: Sequence[_Header]) -> tuple[list[Row], Counter[str]]:

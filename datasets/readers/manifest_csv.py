@@ -9,7 +9,7 @@ from ...handlers.repository.checksum import sha256
 from ..errors import ManifestError
 from ..licences import allows_commercial_use
 from .row import Row, Table
-from .values import age, columns, listed, number, read_csv, sex, yes
+from .values import age, columns, excess, listed, number, read_csv, sex, yes
 
 __all__ = ["DOUBTFUL", "read_manifest", "row_of"]
 
@@ -52,12 +52,9 @@ def read_manifest(path: Path, images: Path | None = None, *, keep_doubtful: bool
     rows = read_csv(path)
     kept = [(line, cells) for line, cells in rows if keep_doubtful or not _doubtful(cells)]
     occurring = {name for _, cells in kept for name in listed(cells["labels"])}
-    split = any(cells.get("split") for _, cells in kept)
     found = []
     for line, cells in kept:
         problems = [] if cells[told] else [f"{told} is empty"]
-        if split and not cells.get("split"):
-            problems.append("split is empty, but not in other rows")
         file = cells["file"]
         if not file:
             problems.append("file is empty")
@@ -92,6 +89,7 @@ def row_of(
     problems : list of str
         What is known to be wrong with it already.
     """
+    problems += excess(cells)
     present, unknown = listed(cells.get("labels", "")), listed(cells.get("unknown", ""))
     if not present:
         problems.append("labels is empty (a healthy film says 'No Finding')")
@@ -100,6 +98,8 @@ def row_of(
         problems.append(f"labels and unknown both name {', '.join(map(repr, both))}")
     licence = cells.get("licence", "")
     allowed = yes(cells.get("commercial_use", ""))
+    if allowed is None and cells.get("commercial_use"):
+        problems.append(f"commercial_use {cells['commercial_use']!r} is neither yes nor no")
     return Row(
         file,
         path,

@@ -8,7 +8,7 @@ from ...handlers.repository.checksum import sha256
 from ..errors import ManifestError
 from ..labels import NO_FINDING
 from .row import Row, Table
-from .values import age, columns, listed, number, read_csv, sex
+from .values import age, columns, excess, listed, number, read_csv, sex
 
 __all__ = ["NIH_COLUMNS", "NIH_LABELS", "read_nih"]
 
@@ -70,7 +70,7 @@ def read_nih(path: Path, images: Path | None = None) -> Table:
     for line, cells in read_csv(path):
         file, patient = cells["Image Index"], cells["Patient ID"]
         present = listed(cells["Finding Labels"], "|")
-        problems = [f"{name} is empty" for name in NIH_COLUMNS if not cells[name]]
+        problems = excess(cells) + [f"{name} is empty" for name in NIH_COLUMNS if not cells[name]]
         unknown = sorted(set(present).difference(NIH_LABELS))
         if unknown:
             problems.append(f"Finding Labels has {', '.join(map(repr, unknown))}, which is none of the 14")

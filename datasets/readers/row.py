@@ -61,6 +61,14 @@ class Row:
         return f"line {self.line}" if self.line else self.file
 
     @property
+    def there(self) -> bool:
+        """Whether its file exists; a name that no file can have names none."""
+        try:
+            return self.path.is_file()
+        except OSError:
+            return False
+
+    @property
     def present(self) -> frozenset[str]:
         """Labels that are said to be present."""
         return frozenset(name for name, value in self.stated.items() if value)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import ManifestError
 
-__all__ = ["FRONTAL", "age", "columns", "listed", "number", "read_csv", "sex", "yes"]
+__all__ = ["FRONTAL", "age", "columns", "excess", "listed", "number", "read_csv", "sex", "yes"]
 
 FRONTAL = ("PA", "AP", "AP Supine", "AP Erect")
 """Views of a chest from the front or the back."""
@@ -19,6 +19,7 @@ _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 _OLDEST = 120
 _TRUE = ("yes", "y", "true", "1")
 _FALSE = ("no", "n", "false", "0")
+_EXCESS = "\0"  # no header can have it
 
 
 def read_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
@@ -32,7 +33,8 @@ def read_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
     Returns
     -------
     list of (int, dict)
-        Line of each row (its last, where a cell holds line breaks) and its cells without spaces around them.
+        Line of each row (its last, where a cell holds line breaks) and its cells without spaces around them. See
+        `excess` for cells without a column.
 
     Raises
     ------
@@ -41,11 +43,11 @@ def read_csv(path: Path) -> list[tuple[int, dict[str, str]]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restkey="", restval="")
+            reader = csv.DictReader(file, restkey=_EXCESS, restval="")
             return [
                 (
                     reader.line_num,
-                    {(key or "").strip(): value.strip() for key, value in row.items() if isinstance(value, str)},
+                    {key.strip(): ("".join(value) if key == _EXCESS else value).strip() for key, value in row.items()},
                 )
                 for row in reader
             ]
@@ -59,13 +61,22 @@ def columns(path: Path) -> tuple[str, ...]:
     Raises
     ------
     ManifestError
-        If it cannot be read.
+        If it cannot be read, or two columns have one name: which of them counts would be chance.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            return tuple(name.strip() for name in next(csv.reader(file), []))
+            names = tuple(name.strip() for name in next(csv.reader(file), []))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ManifestError(path, [f"cannot be read: {error}"]) from error
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        raise ManifestError(path, [f"line 1: column {name!r} is there twice" for name in twice])
+    return names
+
+
+def excess(cells: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with a row that has more cells than there are columns: its cells may all be shifted."""
+    return ["has more cells than the header has columns: put a cell with a comma in quotes"] if cells.get(_EXCESS) else []
 
 
 def listed(cell: str, separator: str = ";") -> list[str]:
