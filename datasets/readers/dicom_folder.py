@@ -79,11 +79,7 @@ def read_dicom_folder(path: Path, images: Path | None = None) -> Table:
         raise ManifestError(path, ["holds no DICOM file"])
     headers = [_read(file) for file in files]
     salt = "".join(sorted(header.instance for header in headers))
-    rows, left_out = (
-        _labelled_by_folder(path, headers)
-        if table is None
-        else _labelled_by_table(table, folder, headers)
-    )
+    rows, left_out = _labelled_by_folder(path, headers) if table is None else _labelled_by_table(table, folder, headers)
     by_path = {header.path: header for header in headers}
     kept = []
     for row in rows:
