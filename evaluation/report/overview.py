@@ -72,8 +72,8 @@ def _comparisons(results: Mapping[str, EvaluationResult]) -> Item:
         "AUROC of the mean probability beside the best predictor that knows no medicine",
         ("evaluation", "comparison", "films / patients, positive", "negative", "networks", "no medicine", "difference"),
         tuple(rows),
-        "Fewer than 30 patients on a side: not estimable; within views such rows are left out. The best baseline is, in "
-        "each resample, the best one there.",
+        "Fewer than 30 patients on a side: not estimable; within views such rows are left out. The best baseline is "
+        "the best one of each resample.",
     )
 
 
