@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "Diverged",
     "ExportError",
     "ImportNetworkError",
     "Interrupted",
@@ -27,6 +28,10 @@ class WeightsError(TrainingError):
 
 class RunError(TrainingError):
     """A run folder that is missing, unfinished or holds another run."""
+
+
+class Diverged(TrainingError):
+    """A network whose answers are no numbers any more."""
 
 
 class ExportError(TrainingError):

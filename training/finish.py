@@ -20,6 +20,7 @@ from .batches import PlainBatches
 from .cache import FilmCache
 from .calibrate import fit_calibration
 from .fit import Fitted
+from .module import require_numbers
 from .parity import save_torchscript, trace_network
 from .record import NetworkResult, write_document
 from .scores import score
@@ -84,6 +85,11 @@ def finish_network(run: RunInProgress, name: str, fitted: Fitted) -> NetworkResu
     -------
     NetworkResult
         Also written to ``result.json``, last of all.
+
+    Raises
+    ------
+    Diverged
+        If it does not answer with numbers.
     """
     folder, settings = run.folder / name, run.settings
     names = [label.name for label in settings.labels]
@@ -135,7 +141,9 @@ def _predict(run: RunInProgress, name: str, network: torch.nn.Module, split: Lit
     found = []
     with torch.inference_mode():
         for done, (images, _) in enumerate(batches, start=1):
-            found.append(network(images).numpy())
+            logits = network(images)
+            require_numbers(logits, f"what {name} says of the films of {split}")
+            found.append(logits.numpy())
             run.progress.update(f"{name} on {split}", min(done * batches.batch, len(targets)), len(targets))
     return np.concatenate(found) if found else np.zeros(targets.shape, dtype=np.float32)
 

@@ -14,10 +14,12 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from .batch_norm import estimate_batch_norm
 from .batches import Batches, PlainBatches
-from .errors import Interrupted
+from .checkpoints import WholeCheckpoints
+from .errors import Diverged, Interrupted
 from .module import SCORE, MultilabelClassifier, positive_weights
 from .networks import build_network
 from .settings import NetworkSettings, RunSettings
@@ -96,7 +98,9 @@ def fit_network(
     Raises
     ------
     Interrupted
-        After Ctrl-C; the same call goes on after the last finished epoch, or step where steps are asked for.
+        After Ctrl-C or SIGTERM; the same call goes on after the last finished epoch, or step where steps are asked for.
+    Diverged
+        If the loss is no number any more.
     """
     own = settings.networks[name]
     steps = own.steps or (own.epochs or 0) * batches.steps
@@ -129,6 +133,7 @@ def fit_network(
             limit_val_batches=1.0 if looks else 0,
             num_sanity_val_steps=0,
             callbacks=[*_callbacks(own, looks, folder), watch],
+            plugins=[WholeCheckpoints()],
             logger=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -139,7 +144,11 @@ def fit_network(
             trainer.fit(module, train_dataloaders=batches, val_dataloaders=validation, ckpt_path=resumed)
         except Interrupted as stopped:
             raise Interrupted(f"{name}: {stopped}") from None
-        if own.steps is not None and trainer.global_step < steps:
+        except SIGTERMException:  # a SystemExit that says all went well
+            raise Interrupted(f"{name}: stopped in epoch {trainer.current_epoch + 1}") from None
+        except Diverged as error:
+            raise Diverged(f"{name}: {error}") from None
+        if stop.is_set():  # asked for while the last checkpoint was written, too
             raise Interrupted(f"{name}: stopped after step {trainer.global_step} of {steps}")
     best = _take_best(network, folder / BEST) if own.patience is not None and looks else None
     if settings.batch_norm_films:

@@ -12,10 +12,11 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .batch_norm import estimate_batch_norm
 from .batches import Batch, PlainBatches
+from .errors import Diverged
 from .scores import aurocs, mean_auroc
 from .settings import NetworkSettings
 
-__all__ = ["SCORE", "MultilabelClassifier", "masked_loss", "positive_weights"]
+__all__ = ["SCORE", "MultilabelClassifier", "masked_loss", "positive_weights", "require_numbers"]
 
 SCORE = "val_score"
 """What early stopping looks at; the higher the better."""
@@ -51,6 +52,12 @@ def positive_weights(targets: NDArray[np.float32], bound: float | None) -> torch
     positives, negatives = (targets == 1).sum(axis=0), (targets == 0).sum(axis=0)
     ratio = np.where((positives > 0) & (negatives > 0), negatives / np.maximum(positives, 1), 1)
     return torch.from_numpy(np.clip(ratio, 1 / bound, bound).astype(np.float32))
+
+
+def require_numbers(values: torch.Tensor, what: str) -> None:
+    """Raise `Diverged` where a value is infinite or no number."""
+    if not torch.isfinite(values).all():
+        raise Diverged(f"{what} is no finite number; a smaller --learning-rate may help")
 
 
 class MultilabelClassifier(lightning.LightningModule):
@@ -91,6 +98,7 @@ class MultilabelClassifier(lightning.LightningModule):
         """Return the loss of one batch."""
         images, targets = batch
         loss = masked_loss(self.network(images).float(), targets, self._positive_weight)
+        require_numbers(loss, f"the loss of step {self.global_step + 1}")
         if self._settings.epochs is not None:
             self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(images))
         return loss
@@ -110,6 +118,7 @@ class MultilabelClassifier(lightning.LightningModule):
         """Log the masked loss and AUROC of the validation split, and the score that early stopping looks at."""
         logits, targets = (torch.cat(part) for part in zip(*self._seen, strict=True))
         self._seen.clear()
+        require_numbers(logits, f"what it says of the validation films after step {self.global_step}")
         loss = masked_loss(logits, targets, self._positive_weight)
         auroc = mean_auroc(aurocs(logits.numpy(), targets.numpy()))
         self.log("val_loss", loss)

@@ -64,15 +64,16 @@ def run_training(folder: Path, settings: RunSettings, examples: Examples, progre
     Interrupted
         After Ctrl-C during training; the same call goes on.
     RunError
-        If the folder holds a run with other settings.
+        If the folder holds a run with other settings, or with other splits.
     ManifestError, WeightsError
         If films or initial weights cannot be had.
     """
     _claim(folder, settings)
+    _keep_splits(folder / "splits.csv", examples)
     if (folder / "run.json").is_file():
         progress.say(f"{folder}: all networks are finished")
+        shutil.rmtree(folder / "cache", ignore_errors=True)  # a kill may have left it
         return read_document(RunRecord, folder / "run.json")
-    _write_splits(folder / "splits.csv", examples)
     sizes = [THUMBNAIL, GRID, GUARD_INPUT.size, *(network.size for network in settings.networks.values())]
     cache = build_cache(folder / "cache", examples, sizes, lambda done, total: progress.update("films", done, total))
     groups = {split: tuple(group for _, group in examples.names(split)) for split in SPLITS}
@@ -106,12 +107,17 @@ def _claim(folder: Path, settings: RunSettings) -> None:
         raise RunError(f"{folder} holds a run with other {', '.join(changed)}; choose another --out, or remove it")
 
 
-def _write_splits(path: Path, examples: Examples) -> None:
+def _keep_splits(path: Path, examples: Examples) -> None:
+    """Write the splits, or refuse others than those that finished networks were trained on."""
+    rows = [("file", "group", "split"), *((*names, split) for split in SPLITS for names in examples.names(split))]
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            if [tuple(row) for row in csv.reader(file)] != rows:
+                raise RunError(f"{path.parent} holds a run with other splits; choose another --out, or remove it")
+        return
     temporary = path.with_name(f".{path.name}")
     with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("file", "group", "split"))
-        writer.writerows((*names, split) for split in SPLITS for names in examples.names(split))
+        csv.writer(file).writerows(rows)
     os.replace(temporary, path)
 
 

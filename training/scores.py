@@ -20,6 +20,8 @@ Bools = NDArray[np.bool_]
 def score(predicted: Bools, targets: Floats, names: Sequence[str], ranking: Floats | None = None) -> dict[str, float]:
     """Return micro and macro precision, recall and F1, and each label's F1; all in [0, 1].
 
+    A label that no film is known to have has no F1 and takes no part in the macro means.
+
     Parameters
     ----------
     predicted : ndarray of bool, shape [films, labels]
@@ -38,8 +40,10 @@ def score(predicted: Bools, targets: Floats, names: Sequence[str], ranking: Floa
     micro = _precision_recall_f1(truth[known], predicted[known])
     kinds = ("precision", "recall", "f1")
     result = {f"micro_{kind}": value for kind, value in zip(kinds, micro, strict=True)}
-    result |= {f"macro_{kind}": value for kind, value in zip(kinds, each.mean(axis=0), strict=True)}
-    result |= {f"f1 {name}": value for name, value in zip(names, each[:, 2], strict=True)}
+    there = truth.any(axis=0)
+    if there.any():
+        result |= {f"macro_{kind}": value for kind, value in zip(kinds, each[there].mean(axis=0), strict=True)}
+    result |= {f"f1 {name}": value for name, value, has in zip(names, each[:, 2], there, strict=True) if has}
     if ranking is not None:
         found = aurocs(ranking, targets)
         if (mean := mean_auroc(found)) is not None:

@@ -71,6 +71,10 @@ def train(
             help="One run per fold: folds:5, draws:5 (60/40; the paper preset's default), sources, or none.",
         ),
     ] = None,
+    split: Annotated[
+        Path | None,
+        typer.Option("--split", help="A stored split, which wins over the manifest's (see data).", dir_okay=False),
+    ] = None,
     networks: Annotated[
         list[str] | None, typer.Option("--networks", help="Only these; comma-separated or repeated.")
     ] = None,
@@ -138,7 +142,18 @@ def train(
         changes.append((path, value))
     with reported(f"The same command goes on from there ({out})."):
         if manifest is None:
-            if changes or starts or source or labels or commercial_only or resample:
+            if (
+                changes
+                or starts
+                or source
+                or labels
+                or commercial_only
+                or resample
+                or split
+                or implies
+                or images
+                or keep_doubtful
+            ):
                 raise typer.BadParameter("--preset demo takes --out, --networks and --seed alone")
             _train_demo(out, chosen, seed)
             return
@@ -151,6 +166,7 @@ def train(
             labels=split_commas(labels),
             commercial_only=commercial_only,
             keep_doubtful=keep_doubtful,
+            split=split,
             seed=seed,
         )
 
@@ -201,6 +217,7 @@ def _read(
     labels: Sequence[str],
     commercial_only: bool,
     keep_doubtful: bool,
+    split: Path | None,
     seed: int,
 ) -> tuple[DataSet, tuple[str, ...]]:
     """Return the data set and, in words, what was taken of it."""
@@ -217,8 +234,10 @@ def _read(
             images,
             kind=known[kind],
             implies=hierarchy,
+            lone_labels=bool(labels),  # what was not asked for is not learnt
             keep_doubtful=keep_doubtful,
             commercial_only=commercial_only,
+            split=split,
             seed=seed,
             progress=lambda done, total: progress.update("checks", done, total),
         )
@@ -240,10 +259,16 @@ def _read(
 
 def _train_once(out: Path, data: DataSet, seed: int, settings: SettingsOf) -> None:
     """Train one run."""
+    from ..datasets import SPLITS, PlanError
     from .display import TerminalProgress, scores_table
     from .examples import DataSetExamples
     from .run import run_training
 
+    empty = [split for split in SPLITS if not data.of(split)]
+    if empty:
+        raise PlanError(
+            f"{data.path}: of what was asked for, split {', '.join(empty)} has no film; --resample makes one"
+        )
     with TerminalProgress() as progress:
         record = run_training(out, settings(data, None, seed), DataSetExamples(data), progress)
     _show(scores_table(record))

@@ -76,9 +76,9 @@ def columns(path: Path) -> tuple[str, ...]:
 
 def excess(cells: Mapping[str, str]) -> list[str]:
     """Return what is wrong with a row that has more cells than there are columns: its cells may all be shifted."""
-    if not cells.get(_EXCESS):
-        return []
-    return ["has more cells than the header has columns: put a cell with a comma in quotes"]
+    return (
+        ["has more cells than the header has columns: put a cell with a comma in quotes"] if cells.get(_EXCESS) else []
+    )
 
 
 def listed(cell: str, separator: str = ";") -> list[str]:

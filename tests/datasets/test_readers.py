@@ -164,6 +164,24 @@ def test_dicom_files_in_folders_of_classes(tmp_path: Path) -> None:
     assert len({film.group for film in data.films}) == 6
 
 
+def test_dicom_files_need_no_suffix_and_what_is_passed_over_is_counted(tmp_path: Path, picture: Picture) -> None:
+    for index in range(6):
+        dicom(tmp_path / f"{('Pneumonia', 'No Finding')[index % 2]}/IM{index}", index)
+    dicom(tmp_path / "IM9", 9)
+    picture("Pneumonia/0.png", 0)
+    data = read_data_set(tmp_path, kind="dicom")
+    assert [film.file for film in data.films if film.known["Pneumonia"]] == [f"Pneumonia/IM{n}" for n in (0, 2, 4)]
+    assert data.left_out == {"in no folder of a class": 1, "no DICOM file": 1}
+
+
+def test_a_dicom_file_without_a_split_among_others_is_a_problem(tmp_path: Path) -> None:
+    rows = [f"{dicom(tmp_path / str(i), i)},Pneumonia,{('train', 'val', 'test', '')[i]}" for i in range(4)]
+    (tmp_path / "labels.csv").write_text("\n".join(["sop_instance_uid,labels,split", *rows]))
+    with pytest.raises(ManifestError) as raised:
+        read_data_set(tmp_path)
+    assert raised.value.problems == ("line 5: split is empty, but not in other rows",)
+
+
 def test_dicom_files_with_a_table_by_instance(tmp_path: Path) -> None:
     rows = [f"{dicom(tmp_path / f'a/{i}', i // 2)},{('Pneumonia', 'No Finding')[i % 2]}" for i in range(8)]
     (tmp_path / "labels.csv").write_text("\n".join(["sop_instance_uid,labels", *rows[:7]]))

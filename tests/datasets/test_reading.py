@@ -102,6 +102,46 @@ def test_missing_columns_are_named_together(manifest: Manifest) -> None:
     assert len(problems_of(manifest(["x"], header="image"))) == 3
 
 
+@pytest.mark.parametrize(
+    ("row", "problem"),
+    [
+        ("images/3.png,g3,Pneumonia,CC0,yes,COVID-19", "has more cells than the header has columns"),
+        ("images/3.png,g3,Pneumonia,CC BY 4.0,not allowed", "commercial_use 'not allowed' is neither yes nor no"),
+        ("images/3.png,g3,Pneumonia;unknown,,", "'unknown' is no label"),
+        ("images/3.png,g3,Pneumonia;Banana,,", "label 'Banana' is not known here"),
+        (f"images/{'x' * 300}.png,g3,Pneumonia,,", f"file 'images/{'x' * 300}.png' does not exist"),
+    ],
+)
+def test_what_would_be_read_as_something_else_is_a_problem(manifest: Manifest, row: str, problem: str) -> None:
+    header = "file,group_id,labels,licence,commercial_use"
+    rows = [f"images/{n}.png,g{n},{label},," for n, label in enumerate(("Pneumonia", "No Finding", "Pneumonia"))]
+    (found,) = problems_of(manifest([*rows, row], header))
+    assert found.startswith(f"line 5: {problem}")
+
+
+def test_a_column_that_is_there_twice_is_a_problem(manifest: Manifest) -> None:
+    assert problems_of(manifest(["images/0.png,g,A,B"], "file,group_id,labels,labels")) == (
+        "line 1: column 'labels' is there twice",
+    )
+
+
+def test_a_label_of_ones_own_is_taken_on_two_films_or_when_told(manifest: Manifest) -> None:
+    rows = [*SOUND[:3], "images/3.png,p3,g3,Banana,test,"]
+    assert read_data_set(manifest(rows), lone_labels=True).labels[-1].name == "Banana"
+    assert read_data_set(manifest([*rows, "images/4.png,p4,g4,Banana,train,"])).labels[-1].name == "Banana"
+
+
+def test_a_row_without_a_split_among_others_is_a_problem_unless_a_stored_split_has_it(
+    manifest: Manifest, tmp_path: Path
+) -> None:
+    rows = [*SOUND, "images/4.png,p4,g4,Pneumonia,,"]
+    assert problems_of(manifest(rows)) == ("line 6: split is empty, but not in other rows",)
+    stored = tmp_path / "split.csv"
+    splits = ["train", "val", "test", "test", "train"]
+    stored.write_text("\n".join(["file,split", *(f"images/{n}.png,{split}" for n, split in enumerate(splits))]))
+    assert sizes(read_data_set(manifest(rows), split=stored)) == [2, 1, 2]
+
+
 def test_labels_that_were_not_asked_for_are_mistakes(manifest: Manifest) -> None:
     problems = problems_of(manifest(SOUND), labels=["Pneumonia", "No Finding"])
     assert [problem.partition(" is ")[0] for problem in problems] == [

@@ -160,6 +160,14 @@ def test_unknown_labels_do_not_move_a_score() -> None:
     assert before["macro_auroc"] == 1
 
 
+def test_a_label_that_no_film_is_known_to_have_has_no_f1() -> None:
+    truth = np.array([[1, np.nan], [0, 0], [1, np.nan]], dtype=np.float32)
+    found = score(np.array([[True, False], [False, False], [True, True]]), truth, NAMES)
+    assert "f1 B" not in found
+    assert (found["f1 A"], found["macro_f1"], found["micro_f1"]) == (1, 1, 1)
+    assert "macro_f1" not in score(np.zeros((1, 2), dtype=bool), np.zeros((1, 2), dtype=np.float32), NAMES)
+
+
 def test_an_auroc_needs_both_sides() -> None:
     one_sided = score(np.ones((2, 1), dtype=bool), np.ones((2, 1), dtype=np.float32), ["A"], np.ones((2, 1)))
     assert "macro_auroc" not in one_sided

@@ -7,16 +7,19 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from radiolucent.datasets import DataSet, read_data_set, resample
+from radiolucent.datasets import DataSet, Split, read_data_set, resample
 from radiolucent.handlers.card import DataRecord
 from radiolucent.handlers.repository.checksum import sha256
-from radiolucent.training.errors import Interrupted, RunError
+from radiolucent.training.checkpoints import WholeCheckpoints
+from radiolucent.training.errors import Diverged, Interrupted, RunError
 from radiolucent.training.examples import DataSetExamples
 from radiolucent.training.exportable import load_run
 from radiolucent.training.presets import standard_settings
@@ -79,6 +82,10 @@ def ctrl_c() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
+def terminate() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def kill() -> None:
     raise Killed
 
@@ -104,7 +111,7 @@ def whole(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-@pytest.mark.parametrize("ending", [ctrl_c, kill])
+@pytest.mark.parametrize("ending", [ctrl_c, terminate, kill])
 def test_a_training_that_was_stopped_in_an_epoch_loses_that_epoch_at_most(
     ending: Callable[[], None], data: DataSet, whole: Path, tmp_path: Path
 ) -> None:
@@ -121,6 +128,55 @@ def test_a_training_that_was_stopped_in_an_epoch_loses_that_epoch_at_most(
 def test_ctrl_c_is_answered_with_what_is_kept(data: DataSet, tmp_path: Path) -> None:
     with pytest.raises(Interrupted, match="resnet18: stopped in epoch 1; 0 epochs are kept"):
         run_training(tmp_path, settings(data, 3), DataSetExamples(data), Recorder(1, ctrl_c))
+
+
+def test_ctrl_c_while_the_last_checkpoint_is_written_is_not_lost(
+    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = WholeCheckpoints.save_checkpoint
+
+    def pressed(self: WholeCheckpoints, *arguments: Any) -> None:  # noqa: ANN401
+        ctrl_c()
+        save(self, *arguments)
+
+    monkeypatch.setattr(WholeCheckpoints, "save_checkpoint", pressed)
+    with pytest.raises(Interrupted, match="resnet18: stopped after step 4 of 4"):
+        run_training(tmp_path, settings(data, 1), DataSetExamples(data), Recorder())
+    monkeypatch.undo()
+    resumed = Recorder()
+    run_training(tmp_path, settings(data, 1), DataSetExamples(data), resumed)
+    assert resumed.steps == []
+
+
+def test_half_a_checkpoint_never_replaces_a_whole_one(
+    data: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(checkpoint: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise Killed
+
+    with pytest.raises(Interrupted):
+        run_training(tmp_path, settings(data, 3), DataSetExamples(data), Recorder(7, ctrl_c))
+    monkeypatch.setattr("radiolucent.training.checkpoints.torch.save", half)
+    with pytest.raises(Killed):
+        run_training(tmp_path, settings(data, 3), DataSetExamples(data), Recorder())
+    monkeypatch.undo()
+    resumed = Recorder()
+    run_training(tmp_path, settings(data, 3), DataSetExamples(data), resumed)
+    assert resumed.steps[0] == 5
+
+
+def test_a_network_whose_loss_is_no_number_ends_the_run(data: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(Diverged, match=r"resnet18: .* smaller --learning-rate"):
+        run_training(tmp_path, settings(data, 2, rate=1e30), DataSetExamples(data), Recorder())
+    assert not (tmp_path / "resnet18/result.json").exists()
+
+
+def test_a_run_takes_no_other_splits(data: DataSet, whole: Path) -> None:
+    turned: dict[str | None, Split] = {"train": "train", "val": "test", "test": "val"}
+    films = tuple(replace(film, split=turned[film.split]) for film in data.films)
+    with pytest.raises(RunError, match="other splits"):
+        run_training(whole, settings(data, 3), DataSetExamples(replace(data, films=films)), Recorder())
 
 
 def test_early_stopping_keeps_the_best_epoch(data: DataSet, tmp_path: Path) -> None:
@@ -175,8 +231,6 @@ def test_what_a_run_leaves(data: DataSet, whole: Path) -> None:
 
 
 def test_unknown_labels_are_masked_all_the_way(data: DataSet, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     films = tuple(replace(f, known={}) if n % 5 == 0 else f for n, f in enumerate(data.films))
     record = run_training(tmp_path, settings(data, 1), DataSetExamples(replace(data, films=films)), Recorder())
     assert np.isfinite(list(record.networks[0].test.values())).all()

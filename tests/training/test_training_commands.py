@@ -95,6 +95,17 @@ def test_training_refuses_a_hierarchy_of_other_labels(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
+def test_a_selection_that_leaves_a_split_empty_is_refused_before_any_work(tmp_path: Path) -> None:
+    rows = [f"{n}.png,g{n},Pneumonia,{split},{split[:1]}" for n, split in enumerate(("train", "val", "test"))]
+    for number in range(3):
+        Image.new("L", (8, 8), number).save(tmp_path / f"{number}.png")
+    (tmp_path / "m.csv").write_text("\n".join(["file,group_id,labels,split,source", *rows]))
+    code, output = run("train", "--manifest", str(tmp_path / "m.csv"), "--out", str(tmp_path / "run"), "--source", "t")
+    assert code == 2
+    assert "split val has no film" in output
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_bad_manifest_is_reported_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "m.csv").write_text("file,group_id,labels\nx.png,g,\n")
     code, output = run("train", "--manifest", str(tmp_path / "m.csv"), "--out", str(tmp_path / "run"))
