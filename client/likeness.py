@@ -14,7 +14,8 @@ class Likeness:
     Parameters
     ----------
     unlikeness : float
-        Without unit: below 0 as half of the training films are, above 1 as their rarest twentieth; at most 1000.
+        Without unit: for each of the guard's two questions the median of the training films is 0 and their 95th
+        percentile 1, and the larger answer counts, so that about a tenth of them are above 1; at most 1000.
     threshold : float
         The guard warns above it.
     share : float

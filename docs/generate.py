@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from radiolucent.benchmarks.loading.table import table
+from radiolucent.evaluation.report.overview import overview
+from radiolucent.evaluation.result import EvaluationResult
 from radiolucent.plugins import load_registry
 from radiolucent.server.settings import Settings
 
@@ -81,6 +83,15 @@ def reliability_table() -> str:
     return table(json.loads((DOCS / "reliability.json").read_text(encoding="utf-8")))
 
 
+def evaluations() -> str:
+    """Tell the rows worth reporting of every committed evaluation."""
+    folders = [DOCS / "evaluation" / name for name in EVALUATIONS]
+    stored = [(folder / "evaluation.json").read_bytes() for folder in folders]
+    return overview(
+        {name: EvaluationResult.model_validate_json(one) for name, one in zip(EVALUATIONS, stored, strict=True)}
+    )
+
+
 def _measured(row: dict[str, Any] | None) -> str:
     if row is None:
         return "not measured"
@@ -95,7 +106,11 @@ def _anchor(title: str) -> str:
     return "".join(one for one in title.lower().replace(" ", "-") if one.isalnum() or one in "-_")
 
 
+EVALUATIONS = ("five-networks", "ieee8023-alone", "sources-left-out")
+"""Folders below docs/evaluation, in the order in which they are told."""
+
 GENERATED = {
+    "evaluation/README.md": {"evaluations": evaluations},
     "serving.md": {"settings": settings_table},
     "methods.md": {"measured": measured_table, "methods": methods_table},
     "reliability.md": {"load": reliability_table},
@@ -105,7 +120,7 @@ GENERATED = {
 def render(page: Path) -> str:
     """Return a page with its generated parts made anew."""
     text = page.read_text(encoding="utf-8")
-    for name, write in GENERATED[page.name].items():
+    for name, write in GENERATED[str(page.relative_to(DOCS))].items():
         start = _PART.format(name=name)
         if text.count(start) != 1:
             raise ValueError(f"{page.name} has no part {name}, or several")

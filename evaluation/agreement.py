@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from .errors import EvaluationError
+from .folds import ONE_SPLIT
+from .statistics.predictors import MEAN
 from .statistics.score import DIGITS
-from .tables import Predictions
+from .tables import Predictions, PredictionsHead
 
 __all__ = ["TOLERANCE", "Agreement", "ServedAnswers", "agree"]
 
 TOLERANCE = 1e-3
 """Largest difference of probabilities that is let pass."""
+_SAME_THRESHOLD = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +36,18 @@ class ServedAnswers:
         How many networks vote for the label.
     majority : ndarray of bool, shape [films, labels]
         The ensemble's label sets.
+    mean : ndarray of float32, shape [films, labels]
+        Mean probability.
+    head : PredictionsHead
+        Labels and thresholds, as the served cards have them.
     """
 
     files: tuple[str, ...]
     probabilities: Mapping[str, NDArray[np.float32]]
     votes: NDArray[np.int32]
     majority: NDArray[np.bool_]
+    mean: NDArray[np.float32]
+    head: PredictionsHead
 
 
 class Agreement(BaseModel):
@@ -51,16 +60,22 @@ class Agreement(BaseModel):
     tolerance: float = TOLERANCE
     """Largest difference that is let pass."""
     probabilities: dict[str, float]
-    """Largest absolute difference of probabilities, by network."""
+    """Largest absolute difference of probabilities, by network, and of their mean."""
     votes_differ: int
     """Film-label pairs with another number of votes."""
     majorities_differ: int
-    """Film-label pairs with another majority. A vote may differ within the tolerance, at a threshold."""
+    """Film-label pairs with another majority."""
+    unexplained: int = 0
+    """Film-label pairs with other votes or another majority, of films of which no probability is within the tolerance
+    of its threshold: there a small difference cannot be why."""
+    thresholds_differ: int = 0
+    """Thresholds, of networks and of the mean, that the served cards have otherwise."""
 
     @property
     def holds(self) -> bool:
-        """Whether they agree: no probability differs by more than the tolerance."""
-        return max(self.probabilities.values()) <= self.tolerance
+        """Whether they agree: on probabilities within the tolerance, on votes as that explains, on thresholds."""
+        close = all(value <= self.tolerance for value in self.probabilities.values())
+        return close and not self.unexplained and not self.thresholds_differ
 
 
 def agree(offline: Predictions, served: ServedAnswers, tolerance: float = TOLERANCE) -> Agreement:
@@ -83,21 +98,43 @@ def agree(offline: Predictions, served: ServedAnswers, tolerance: float = TOLERA
     Raises
     ------
     EvaluationError
-        If films or networks are not the same.
+        If films, networks or labels are not the same.
     """
     files = [film.file for film in offline.films]
     if sorted(files) != sorted(served.files) or set(offline.logits) != set(served.probabilities):
         raise EvaluationError("the served ensemble answered for other films or networks than were asked offline")
+    if _question(offline.head) != _question(served.head):
+        raise EvaluationError("the served ensemble has other labels than the networks that were asked offline")
     place = {file: row for row, file in enumerate(served.files)}
     rows = [place[file] for file in files]
     votes = offline.votes()
+    own = {name: offline.probabilities(name) for name in offline.logits}
+    pairs = [(name, own[name], served.probabilities[name]) for name in own]
+    pairs.append((MEAN, np.stack([vote.mean for vote in votes]), served.mean))
+    near = [np.abs(own[name] - offline.thresholds(name)) <= tolerance for name in own]
+    other_votes = np.stack([vote.votes for vote in votes]) != served.votes[rows]
+    other_majority = np.stack([vote.majority for vote in votes]) != served.majority[rows]
+    # What one label has decides the majority of what it implies: so any label of the film will do.
+    explained = np.any(near, axis=(0, 2))[:, None]
     return Agreement(
         films=len(files),
         tolerance=tolerance,
-        probabilities={
-            name: round(float(np.abs(offline.probabilities(name) - served.probabilities[name][rows]).max()), DIGITS)
-            for name in offline.logits
-        },
-        votes_differ=int((np.stack([vote.votes for vote in votes]) != served.votes[rows]).sum()),
-        majorities_differ=int((np.stack([vote.majority for vote in votes]) != served.majority[rows]).sum()),
+        probabilities={name: round(float(np.abs(a - b[rows]).max()), DIGITS) for name, a, b in pairs},
+        votes_differ=int(other_votes.sum()),
+        majorities_differ=int(other_majority.sum()),
+        unexplained=int(((other_votes | other_majority) & ~explained).sum()),
+        thresholds_differ=_thresholds_differ(offline.head, served.head),
     )
+
+
+def _question(head: PredictionsHead) -> list[tuple[str, str | None]]:
+    return [(label.name, label.implies) for label in head.labels]
+
+
+def _thresholds_differ(offline: PredictionsHead, served: PredictionsHead) -> int:
+    pairs = [
+        (decision.thresholds, served.decisions[ONE_SPLIT][name].thresholds)
+        for name, decision in offline.decisions[ONE_SPLIT].items()
+    ]
+    pairs.append((offline.mean_thresholds[ONE_SPLIT], served.mean_thresholds[ONE_SPLIT]))
+    return sum(int((np.abs(np.subtract(a, b)) > _SAME_THRESHOLD).sum()) for a, b in pairs)

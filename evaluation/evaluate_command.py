@@ -129,6 +129,7 @@ def _say(result: EvaluationResult, folder: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from .for_cards import pooled_baselines
     from .report.numbers import with_interval
 
     console = Console()
@@ -141,14 +142,10 @@ def _say(result: EvaluationResult, folder: Path) -> None:
         names = ("micro_f1", *(f"auroc {label}" for label in result.label_names))
         table.add_row(item.name, *(with_interval(item.metrics[name]) for name in names))
     table.add_section()
-    best = []
-    for label in result.label_names:
-        pooled = result.pooled(label)
-        name = pooled.best_baseline if pooled is not None else None
-        best.append(
-            "not audited" if pooled is None or name is None else f"{name} {with_interval(pooled.baselines[name])}"
-        )
-    table.add_row("best without medicine", "", *best)
+    best = pooled_baselines(result)
+    beside = [best.get(name) for name in ("micro_f1", *(f"auroc {label}" for label in result.label_names))]
+    cells = ["not audited" if one is None else f"{one[0]} {with_interval(one[1])}" for one in beside]
+    table.add_row("best without medicine", *cells)
     console.print(table)
     console.print(result.intended_use, style="bold")
     console.print(f"report: {(folder / 'report.html').resolve().as_uri()}", highlight=False, soft_wrap=True)

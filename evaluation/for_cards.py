@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from ..handlers.evaluated import Estimate, Evaluation, EvaluationOfSet, ShortcutVerdict
+from ..handlers.evaluated import BaselineEstimate, Estimate, Evaluation, EvaluationOfSet, ShortcutVerdict
 from .errors import EvaluationError
 from .result import EvaluationResult, PredictorScores
 from .shortcuts.verdict import verdicts
 from .statistics.metrics import SETS
+from .statistics.score import Score
 
-__all__ = ["for_cards"]
+__all__ = ["for_cards", "pooled_baselines"]
 
 
 def for_cards(result: EvaluationResult) -> EvaluationOfSet:
@@ -42,6 +43,21 @@ def for_cards(result: EvaluationResult) -> EvaluationOfSet:
     return EvaluationOfSet(networks=networks, ensemble=_evaluation(result, of_sets | of_mean, result.verdicts))
 
 
+def pooled_baselines(result: EvaluationResult) -> dict[str, tuple[str, Score]]:
+    """Return, by metric of all films, the baseline that is best in it and what it scores.
+
+    Those of label sets have thresholds that were chosen as the networks' are.
+    """
+    rules = [one for one in result.audit.rules if one.rule == "best F1"] if result.audit is not None else []
+    found = {"micro_f1": [(one.predictor, one.micro_f1) for one in rules]}
+    for label in result.label_names:
+        pooled = result.pooled(label)
+        found[f"f1 {label}"] = [(one.predictor, one.f1[label]) for one in rules]
+        found[f"auroc {label}"] = list(pooled.baselines.items()) if pooled is not None else []
+    known = {name: [one for one in each if one[1].value is not None] for name, each in found.items()}
+    return {name: max(each, key=lambda one: one[1].value or 0.0) for name, each in known.items() if each}
+
+
 def _kind(metric: str) -> str:
     """Return ``f1`` of ``micro_f1`` and of ``f1 COVID-19``."""
     return metric.split(" ", 1)[0].removeprefix("micro_").removeprefix("macro_")
@@ -56,12 +72,18 @@ def _evaluation(
 ) -> Evaluation:
     if result.created is None:
         raise EvaluationError("predictions.json does not say when the answers were computed (created)")
+    baselines = {
+        name: BaselineEstimate(predictor=predictor, value=score.value, low=score.low, high=score.high)
+        for name, (predictor, score) in pooled_baselines(result).items()
+    }
+    baselines |= {f"mean_probability {name}": one for name, one in baselines.items()}
     return Evaluation(
         data=result.data.name,
         checksum=result.data.checksum,
         films=result.films,
         patients=result.patients,
         metrics=metrics,
+        baselines={name: one for name, one in baselines.items() if name in metrics},
         verdicts=judged,
         created=result.created,
     )

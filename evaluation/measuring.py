@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -109,9 +109,12 @@ def measure_tables(
     EvaluationError
         If something is not as it must be; nothing was computed then, as far as that can be known before.
     """
-    labels = [label.name for label in data_set.labels]
-    asked = [parse_comparison(text, labels) for text in compare]
     trainings = networks.trainings(data_set)
+    known = [label.name for label in data_set.labels]
+    labels = [name for name in known if all(name in training.labels for training in trainings)]
+    if not labels:
+        raise EvaluationError(f"the networks know none of the labels of {data_set.path}: {', '.join(known)}")
+    asked = [parse_comparison(text, labels) for text in compare]
     folds: tuple[Fold, ...] = tuple(training.fold for training in trainings) or (one_fold(data_set),)
     tested = [film for fold in folds for film in fold.tested]
     if not tested:
@@ -124,7 +127,10 @@ def measure_tables(
         predictions, baselines, audit = measure(trainings, data_set, comparisons, progress)
     agreement = None
     if networks.asks_server:
-        served, answers = _ask_server(networks, data_set, console, progress)
+        films = trainings[0].films if trainings else data_set.films  # as the training split them
+        own = tuple(label for label in data_set.labels if label.name in labels)
+        asked_set = replace(data_set, films=films, labels=own)
+        served, answers = _ask_server(networks, asked_set, console, progress)
         agreement = agree(predictions, answers) if predictions is not None else None
         predictions = served if predictions is None else predictions
     if predictions is None:

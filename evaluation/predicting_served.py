@@ -20,6 +20,7 @@ from ..handlers.repository import ENSEMBLE
 from .agreement import ServedAnswers
 from .errors import EvaluationError, FilmsUnreadable
 from .folds import ONE_SPLIT
+from .known_splits import refuse_other_splits
 from .predicting import TESTED
 from .progress import Progress, silent
 from .tables import Decision, Predictions, PredictionsHead
@@ -50,12 +51,13 @@ def predict_served(
     Returns
     -------
     tuple of Predictions and ServedAnswers
-        Logits with the decisions of the served cards; and the probabilities, votes and majorities as they came.
+        Logits with the decisions of the served cards; and probabilities, votes, majorities and means as they came.
 
     Raises
     ------
     EvaluationError
-        If the model set changed meanwhile, serves other labels than the data set has, or its cards cannot be read.
+        If the model set changed meanwhile, serves other labels than the data set has, was trained on other splits of
+        it, or its cards cannot be read.
     FilmsUnreadable
         With every film that the server refused.
     RadiolucentError
@@ -69,11 +71,11 @@ def predict_served(
         for i, name in enumerate(head.decisions[ONE_SPLIT])
     }
     predictions = Predictions(head, tuple(film for film, _ in answers), (ONE_SPLIT,) * len(answers), logits)
-    return predictions, served_answers(answers)
+    return predictions, served_answers(head, answers)
 
 
-def served_answers(answers: list[Answer]) -> ServedAnswers:
-    """Put what a server said of films into a table."""
+def served_answers(head: PredictionsHead, answers: list[Answer]) -> ServedAnswers:
+    """Put what a server said of films, and what its cards say, into a table."""
     names = [answer.model.name for answer in answers[0][1].answers] if answers else []
     probabilities = {
         name: np.asarray([said.answers[i].probabilities for _, said in answers], dtype=np.float32)
@@ -81,7 +83,8 @@ def served_answers(answers: list[Answer]) -> ServedAnswers:
     }
     votes = np.asarray([[label.votes for label in said.labels] for _, said in answers], dtype=np.int32)
     majority = np.asarray([[label.majority for label in said.labels] for _, said in answers], dtype=np.bool_)
-    return ServedAnswers(tuple(film.file for film, _ in answers), probabilities, votes, majority)
+    mean = np.asarray([[label.mean_probability for label in said.labels] for _, said in answers], dtype=np.float32)
+    return ServedAnswers(tuple(film.file for film, _ in answers), probabilities, votes, majority, mean, head)
 
 
 async def _ask(
@@ -126,6 +129,7 @@ async def _head(client: AsyncClient, serving: ModelSet, data_set: DataSet) -> Pr
     lacking = [label.name for label in data_set.labels if label.name not in {own.name for own in ensemble.labels}]
     if lacking:
         raise EvaluationError(f"the served networks do not know {', '.join(lacking)}")
+    refuse_other_splits(ensemble.data, data_set)
     decisions = {
         card.name: Decision(thresholds=tuple(label.threshold for label in card.labels), calibration=card.calibration)
         for card in members

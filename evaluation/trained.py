@@ -22,7 +22,7 @@ from .errors import RunUnreadable
 from .networks import Network
 from .tables import Decision
 
-__all__ = ["TrainedSet", "folds_of_run", "read_repository", "read_run", "read_splits"]
+__all__ = ["TrainedSet", "folds_of_run", "read_labels", "read_repository", "read_run", "read_splits"]
 
 Document = TypeVar("Document", bound=BaseModel)
 
@@ -124,6 +124,17 @@ def read_run(folder: Path) -> TrainedSet:
     return TrainedSet(
         tuple(networks), settings.labels, decisions, _values(run.mean_thresholds), settings.data, dict(run.versions)
     )
+
+
+def read_labels(folder: Path) -> tuple[str, ...]:
+    """Return the names of the labels of a run, without loading its networks.
+
+    Raises
+    ------
+    RunUnreadable
+        If ``settings.json`` is missing or says something else.
+    """
+    return tuple(label.name for label in _read(_Settings, folder / "settings.json").labels)
 
 
 def read_splits(folder: Path) -> dict[str, Split]:

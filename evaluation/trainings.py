@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from ..datasets import DataSet, Film
-from ..handlers.repository import Repository
+from ..handlers.repository import Repository, load_set
 from .errors import EvaluationError, RunUnreadable
 from .folds import ONE_SPLIT, Fold, fold_of
-from .trained import TrainedSet, folds_of_run, read_repository, read_run, read_splits
+from .known_splits import refuse_other_splits
+from .trained import TrainedSet, folds_of_run, read_labels, read_repository, read_run, read_splits
 
 __all__ = ["Training", "training_of_repository", "trainings_of_runs"]
 
@@ -28,11 +29,14 @@ class Training:
         With the splits that they had in it.
     load : callable
         Loads its networks; called once they are needed, so that those of one training are in memory at a time.
+    labels : tuple of str
+        Names of the labels that they know, which may be fewer than the data set has.
     """
 
     name: str
     films: tuple[Film, ...]
     load: Callable[[], TrainedSet]
+    labels: tuple[str, ...]
 
     @property
     def fold(self) -> Fold:
@@ -67,7 +71,7 @@ def trainings_of_runs(runs: Sequence[Path], data_set: DataSet) -> tuple[Training
             raise RunUnreadable(folder, f"has {len(missing)} films that {data_set.path} lacks: {missing[0]}, ...")
         films = tuple(replace(by_file[file], split=split) for file, split in splits.items())
         name = ONE_SPLIT if len(folders) == 1 else folder.name
-        trainings.append(Training(name, films, partial(_load, folder, data_set)))
+        trainings.append(Training(name, films, partial(_load, folder, data_set), read_labels(folder)))
     names = [training.name for training in trainings]
     if len(set(names)) < len(names):
         raise EvaluationError(f"two folds have the same name: {', '.join(names)}")
@@ -77,9 +81,17 @@ def trainings_of_runs(runs: Sequence[Path], data_set: DataSet) -> tuple[Training
 def training_of_repository(repository: Repository, version: int, data_set: DataSet) -> Training:
     """Return the training that a published model set comes from.
 
-    Where the data set is that of the training, its own splits must be those of the training.
+    Raises
+    ------
+    EvaluationError
+        If the data set is that of the training, but its splits are not those of the training.
+    CardError, RepositoryError
+        If the set cannot be read.
     """
-    return Training(ONE_SPLIT, data_set.films, partial(read_repository, repository, version))
+    card = load_set(repository, version, check=False).card
+    refuse_other_splits(card.data, data_set)
+    labels = tuple(label.name for label in card.labels)
+    return Training(ONE_SPLIT, data_set.films, partial(read_repository, repository, version), labels)
 
 
 def _load(folder: Path, data_set: DataSet) -> TrainedSet:

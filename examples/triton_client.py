@@ -44,6 +44,9 @@ def main() -> None:
         voted = f"{votes[column]}/{len(models)}"
         decided = "yes" if majority[column] else "no"
         print(f"{label:{width}}", *cells, f"{voted:>5}", f"{decided:>8}", f"{mean[column]:.3f}", sep="  ")
+    unlikeness, threshold, _ = result.as_numpy("LIKENESS")[0]
+    warning = "WARNING: " if unlikeness > threshold else ""
+    print(warning + (result.as_numpy("LIKENESS_TEXT")[0, 0].decode() or "The model set has no guard."))
     print("Research use only. Not for diagnosis.")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Estimate", "Evaluation", "EvaluationOfSet", "ShortcutVerdict"]
+__all__ = ["BaselineEstimate", "Estimate", "Evaluation", "EvaluationOfSet", "ShortcutVerdict"]
 
 
 class _Record(BaseModel):
@@ -22,6 +22,13 @@ class Estimate(_Record):
     """Lower end of the 95 % interval (bootstrap over groups); None where it is not estimable."""
     high: float | None = None
     """Upper end."""
+
+
+class BaselineEstimate(Estimate):
+    """What a predictor that knows no medicine scores on the same films."""
+
+    predictor: str
+    """Which, such as ``source`` or ``thumbnail``."""
 
 
 class ShortcutVerdict(_Record):
@@ -58,6 +65,9 @@ class Evaluation(_Record):
     """How many groups of patients they come from."""
     metrics: dict[str, Estimate]
     """By name: ``micro_f1``, ``auroc COVID-19`` and so on."""
+    baselines: dict[str, BaselineEstimate] = Field(default_factory=dict)
+    """By the name of a metric: the best that knows no medicine on all these films. Metrics of all films are not to be
+    shown without it; of metrics that are not named here, none was measured."""
     verdicts: tuple[ShortcutVerdict, ...]
     """One for each label."""
     created: datetime

@@ -3,7 +3,8 @@
 It sees the film as 16 x 16 ranks of brightness, so that exposure and windowing play no part, and asks two questions.
 
 *How far is it from the training films?* The squared Mahalanobis distance of probabilistic principal component analysis
-(Tipping and Bishop 1999, J. R. Stat. Soc. B 61:611), minus twice the log-likelihood up to a constant.
+(Tipping and Bishop 1999, J. R. Stat. Soc. B 61:611) with a floor under all variances: up to a constant, minus twice the
+log-likelihood.
 
 *Would it be nearer if it were turned, mirrored or inverted?* By how much the distance falls in the best of the 15 other
 ways to lay the film down: a chest that stands on its head is no rare picture, yet it is nearer when it is turned.
@@ -79,8 +80,8 @@ class Likeness:
     Parameters
     ----------
     unlikeness : float
-        How unlike the training films it is: below 0 as half of them are, above 1 as their rarest twentieth; at most
-        1000.
+        How unlike the training films it is: for each of the two questions their median is 0 and their 95th percentile
+        1, and the larger answer counts, so that about a tenth of them are above 1; at most 1000.
     threshold : float
         Above it the guard warns.
     share : float
@@ -123,9 +124,9 @@ class Guard(_Record):
     components: tuple[_Cells, ...] = Field(min_length=1, max_length=32)
     """The principal components, each of length 1, in the order of their variances."""
     variances: tuple[Annotated[float, Field(gt=0)], ...]
-    """Variance of the films along each component."""
+    """Variance of the films along each component, the floor included."""
     noise: float = Field(gt=0)
-    """Their variance in every other direction."""
+    """Their variance in every other direction, the floor included."""
     distance: Scale
     """Of the squared distance of a film as it is."""
     gain: Scale

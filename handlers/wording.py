@@ -36,6 +36,7 @@ VOTE_RULE = (
 )
 """How the networks of an ensemble decide, with thresholds of their own."""
 
+_SHOWN = {"micro_f1": "all films: micro F1"}
 _BASELINES = {"thumbnail_ridge_micro_f1": "ridge regression on a 16 x 16 thumbnail: micro F1 {:.3f}"}
 
 
@@ -62,9 +63,14 @@ def baseline_of(metrics: Mapping[str, float], evaluation: Evaluation | None) -> 
     metrics : mapping of str to float
         Scores of a card.
     evaluation : Evaluation, optional
-        Its comparisons within a source are the fairer ones, and come first.
+        First what is best on all its films, of the metrics that are shown alone; then its comparisons within a source,
+        which are the fairer ones.
     """
     told = []
+    for name, best in evaluation.baselines.items() if evaluation is not None else ():
+        if name in _SHOWN and best.value is not None:
+            sure = "" if best.low is None or best.high is None else f" ({best.low:.3f} to {best.high:.3f})"
+            told.append(f"{_SHOWN[name]} of {best.predictor} {best.value:.3f}{sure}")
     for verdict in evaluation.verdicts if evaluation is not None else ():
         if verdict.baseline is None or verdict.comparison is None:
             continue

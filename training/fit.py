@@ -35,6 +35,7 @@ _LIGHTNING_WARNINGS: tuple[tuple[str, type[Warning]], ...] = (
     (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),
     ("Checkpoint directory .* exists and is not empty", UserWarning),  # that is what resuming means
     ("The '(train|val)_dataloader' does not have many workers", UserWarning),  # films are in memory already
+    ("You're resuming from a checkpoint that ended before the epoch ended", UserWarning),  # `Watch` sets the batch
 )
 
 

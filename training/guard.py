@@ -26,6 +26,9 @@ GUARD = "guard.json"
 """In a run's folder."""
 
 _COMPONENTS = 16
+_FLOOR = 0.1
+"""Share of the largest variance that is added to the variance in every direction: small variances are not well known of
+few films, and would drown all others. Validation films chose it."""
 _MOST_HELD_OUT = 1000
 _DECIMALS = 4
 
@@ -50,14 +53,15 @@ def fit_guard(train: NDArray[np.float32], held_out: NDArray[np.float32]) -> Guar
     side = GUARD_INPUT.size
     cells = ranks(np.asarray(train, dtype=np.float64).reshape(-1, side, side)).reshape(len(train), -1)
     pca = PCA(min(_COMPONENTS, len(train) // FILMS_PER_COMPONENT), svd_solver="full").fit(cells)
-    noise = round(float(pca.noise_variance_), _DECIMALS + 2)
+    floor = _FLOOR * pca.explained_variance_[0]
+    noise = round(float(pca.noise_variance_ + floor), _DECIMALS)
     if noise <= 0:
         return None
     unscaled = Guard(
         films=len(train),
         mean=_rounded(pca.mean_),
         components=tuple(_rounded(component) for component in pca.components_),
-        variances=tuple(max(round(float(variance), _DECIMALS), noise) for variance in pca.explained_variance_),
+        variances=_rounded(pca.explained_variance_ + floor),
         noise=noise,
         distance=Scale(median=0, spread=1),
         gain=Scale(median=0, spread=1),

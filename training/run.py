@@ -86,7 +86,8 @@ def run_training(folder: Path, settings: RunSettings, examples: Examples, progre
             _train_one(run, name)
         results.append(read_document(NetworkResult, folder / name / "result.json"))
     record = score_together(run, examples, results)
-    write_guard(folder, *(cache.images(split, GUARD_INPUT.size) for split in ("train", "val")))
+    if write_guard(folder, *(cache.images(split, GUARD_INPUT.size) for split in ("train", "val"))) is None:
+        progress.say("no guard against X-rays unlike the training films: there are too few, or they are all alike")
     write_document(record, folder / "run.json")
     shutil.rmtree(folder / "cache", ignore_errors=True)
     return record

@@ -68,10 +68,21 @@ def metrics(model: Model, evaluation: Card) -> Section:
         )
     else:
         where = "As training measured them, once, without intervals: nobody evaluated it."
+    beside = evaluation.get("baselines", {})
     rows = tuple(
-        (name, f"{value:.3f}", _interval(model.intervals.get(name))) for name, value in sorted(model.metrics.items())
+        (name, f"{value:.3f}", _interval(model.intervals.get(name)), _beside(beside.get(name)))
+        for name, value in sorted(model.metrics.items())
     )
-    return Section("Scores", (verdict, where), tables=(Table(("score", "value", "95 % interval"), rows),))
+    head = ("score", "value", "95 % interval", "best that knows no medicine")
+    return Section("Scores", (verdict, where), tables=(Table(head, rows),))
+
+
+def _beside(best: Card | None) -> str:
+    """Say what the best baseline scores in the same metric."""
+    if best is None or best.get("value") is None:
+        return "not measured"
+    sure = "" if best.get("low") is None else f" ({best['low']:.3f} to {best['high']:.3f})"
+    return f"{best['predictor']} {best['value']:.3f}{sure}"
 
 
 def _interval(one: Interval | None) -> str:

@@ -12,11 +12,12 @@ def guard_markdown(result: GuardResult) -> str:
     """Write how often the guard warns of films, and how well it tells what is none, as Markdown tables."""
     first, *by_source = result.alarms
     lines = [
-        "| chest X-rays as they should be | films / patients | warned of | false alarm rate (95 % interval) |",
-        "|---|---|---|---|",
+        "| chest X-rays as they should be | films / patients | warned of | false alarm rate (95 % interval) | "
+        "AUROC against other sources |",
+        "|---|---|---|---|---|",
         *(
             f"| {alarms.source or 'all'} | {alarms.films} / {alarms.patients} | {alarms.warned} | "
-            f"{with_interval(alarms.rate)} |"
+            f"{with_interval(alarms.rate)} | {with_interval(alarms.auroc)} |"
             for alarms in (first, *by_source)
         ),
         "",

@@ -27,6 +27,9 @@ class FalseAlarms(_Record):
     """Films."""
     rate: Score
     """Share of films that are warned of."""
+    auroc: Score | None = None
+    """Chance that a film of the source is more unlike than one of another; .5 where it tells no sources apart.
+    None of all films, and where there is one source only."""
 
 
 class StrangerKind(_Record):

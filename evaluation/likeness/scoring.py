@@ -41,9 +41,7 @@ def score_guard(scores: GuardScores, data: DataRecord, *, resamples: int = 2000,
     return GuardResult(
         data=data,
         threshold=scores.threshold,
-        alarms=tuple(
-            _alarms(scores, name, film & ((sources == name) | (name == "")), resamples, seed) for name in names
-        ),
+        alarms=tuple(_alarms(scores, film, name, resamples, seed) for name in names),
         kinds=tuple(
             _stranger(scores, kind, film, kinds == kind, resamples, seed)
             for kind in dict.fromkeys(scores.kinds)
@@ -54,15 +52,21 @@ def score_guard(scores: GuardScores, data: DataRecord, *, resamples: int = 2000,
     )
 
 
-def _alarms(scores: GuardScores, source: str, rows: NDArray[np.bool_], resamples: int, seed: int) -> FalseAlarms:
-    warned = scores.unlikeness[rows] > scores.threshold
-    groups = np.asarray(scores.groups, dtype=str)[rows]
+def _alarms(scores: GuardScores, film: NDArray[np.bool_], source: str, resamples: int, seed: int) -> FalseAlarms:
+    groups, unlikeness = np.asarray(scores.groups, dtype=str)[film], scores.unlikeness[film]
+    here = np.asarray(scores.sources, dtype=str)[film] == source if source else np.ones(len(groups), dtype=bool)
+    warned = unlikeness[here] > scores.threshold
+    told = None
+    if not here.all():
+        drawn = GroupBootstrap(groups.tolist(), resamples, seed)
+        told = drawn.score(drawn.weigh(lambda weights: auroc(weights, here, unlikeness)))
     return FalseAlarms(
         source=source,
         films=len(warned),
-        patients=len(set(groups)),
+        patients=len(set(groups[here])),
         warned=int(warned.sum()),
-        rate=_share(warned, groups, resamples, seed),
+        rate=_share(warned, groups[here], resamples, seed),
+        auroc=told,
     )
 
 

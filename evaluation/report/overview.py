@@ -52,7 +52,7 @@ def _verdicts(results: Mapping[str, EvaluationResult]) -> Item:
 def _comparisons(results: Mapping[str, EvaluationResult]) -> Item:
     rows = []
     for name, result in results.items():
-        for one in result.comparisons:
+        for one in (c for c in result.comparisons if c.estimable or not c.view):
             best = one.best_baseline
             reached = with_interval(one.auroc.get(MEAN)) if one.auroc.get(MEAN) else NOT_ESTIMABLE
             if not one.estimable and not one.is_pooled:
@@ -72,16 +72,24 @@ def _comparisons(results: Mapping[str, EvaluationResult]) -> Item:
         "AUROC of the mean probability beside the best predictor that knows no medicine",
         ("evaluation", "comparison", "films / patients, positive", "negative", "networks", "no medicine", "difference"),
         tuple(rows),
-        "Fewer than 30 patients on a side: not estimable. In each resample the best baseline is the best one there.",
+        "Fewer than 30 patients on a side: not estimable; within views such rows are left out. The best baseline is "
+        "the best one of each resample.",
     )
 
 
 def _sources(results: Mapping[str, EvaluationResult]) -> Item:
     rows = tuple(
-        (name, one.source, one.seen, side(one.inside), side(one.outside), with_interval(one.auroc))
+        (
+            name,
+            one.source,
+            one.seen,
+            side(one.inside),
+            side(one.outside),
+            with_interval(one.auroc) + ("" if one.estimable else ", few patients"),
+        )
         for name, result in results.items()
         for one in (result.audit.sources if result.audit is not None else ())
-        if one.estimable
+        if one.auroc.value is not None
     )
     return Table(
         "How well the source can be told",

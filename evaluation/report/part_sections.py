@@ -148,7 +148,9 @@ def agreement(result: EvaluationResult) -> Section | None:
         (
             f"{found.films} films went through the served ensemble too. {said}: the largest difference of "
             f"probabilities that is let pass is {found.tolerance:g}. {found.votes_differ} numbers of votes and "
-            f"{found.majorities_differ} majorities differ, of {found.films * len(result.labels)} film-label pairs.",
+            f"{found.majorities_differ} majorities differ, of {found.films * len(result.labels)} film-label pairs; "
+            f"{found.unexplained} of them of films without a probability that close to its threshold, which must not "
+            f"be. {found.thresholds_differ} thresholds differ, of which none may.",
         ),
         (Table("Largest absolute difference of probabilities", ("network", "difference"), rows),),
     )

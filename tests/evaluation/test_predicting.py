@@ -16,6 +16,7 @@ from PIL import Image
 from radiolucent.datasets import DataSet, Film
 from radiolucent.evaluation.comparisons import Comparison
 from radiolucent.evaluation.errors import EvaluationError, FilmsUnreadable
+from radiolucent.evaluation.measuring import Networks, measure_tables
 from radiolucent.evaluation.networks import run_networks
 from radiolucent.evaluation.penultimate import with_features
 from radiolucent.evaluation.predicting import predict_runs
@@ -28,6 +29,7 @@ from radiolucent.evaluation.trained import read_run
 from radiolucent.evaluation.trainings import trainings_of_runs
 from radiolucent.handlers import InputSpec, Label, decode, preprocess
 from radiolucent.handlers.lifting import NotLiftable
+from rich.console import Console
 from torch import nn
 
 SIZE = 32
@@ -205,3 +207,14 @@ def test_an_audit_measures_everything_and_comes_back_from_its_tables(tmp_path: P
     assert told["B", "net0, features"] == told["B", "film, 16 x 16"] == 1
     write_audit(None, tmp_path / "tables")
     assert read_audit(tmp_path / "tables") is None
+
+
+def test_networks_of_fewer_labels_than_the_manifest_are_compared_on_theirs(tmp_path: Path, data_set: DataSet) -> None:
+    run = write_run(tmp_path / "run", data_set, [Net(1)])
+    more = replace(data_set, labels=(Label(name="COVID-19"), *data_set.labels))
+    films = tuple(replace(film, known=dict(film.known) | {"COVID-19": False}) for film in more.films)
+    networks, console = Networks(runs=(run,)), Console(stderr=True)
+    tables = measure_tables(networks, replace(more, films=films), (), 100, 0, console, lambda *_: None)
+    assert {one.positive for one in tables.asked.comparisons} == set(LABELS)
+    with pytest.raises(EvaluationError, match="COVID-19 is no label"):
+        measure_tables(networks, more, ("COVID-19 vs the rest",), 100, 0, console, lambda *_: None)

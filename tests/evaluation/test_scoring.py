@@ -11,6 +11,7 @@ import pytest
 from radiolucent.evaluation.agreement import ServedAnswers, agree
 from radiolucent.evaluation.comparisons import Comparison
 from radiolucent.evaluation.default_comparisons import default_comparisons
+from radiolucent.evaluation.errors import EvaluationError
 from radiolucent.evaluation.for_cards import for_cards
 from radiolucent.evaluation.result import EvaluationResult
 from radiolucent.evaluation.scoring import score
@@ -18,7 +19,7 @@ from radiolucent.evaluation.shortcuts.verdict import verdicts
 from radiolucent.evaluation.statistics.predictors import MAJORITY, MEAN
 from radiolucent.evaluation.statistics.subgroups import age_band
 from radiolucent.evaluation.stored import Asked, Tables, read_tables, write_tables
-from radiolucent.evaluation.tables import Predictions
+from radiolucent.evaluation.tables import Decision, Predictions
 from radiolucent.evaluation.writing import evaluate_tables
 from sklearn.metrics import f1_score, precision_score, recall_score
 
@@ -112,26 +113,56 @@ def test_folds_and_draws_are_told_one_by_one(make_predictions, overlapping: bool
     assert whole.low < whole.value < whole.high
 
 
-def test_agreement_with_what_is_served(make_predictions) -> None:  # noqa: ANN001
-    found = make_predictions(films=30, patients=20)
+def _served(found: Predictions, order) -> ServedAnswers:  # noqa: ANN001
+    """As they would come from a server, in another order."""
     votes = found.votes()
-    order = np.random.default_rng(0).permutation(len(found.films))
-    probabilities = {name: found.probabilities(name)[order] for name in found.logits}
-    served = ServedAnswers(
+    return ServedAnswers(
         tuple(found.films[i].file for i in order),
-        probabilities,
+        {name: found.probabilities(name)[order] for name in found.logits},
         np.stack([vote.votes for vote in votes])[order],
         np.stack([vote.majority for vote in votes])[order],
+        np.stack([vote.mean for vote in votes])[order],
+        found.head,
     )
+
+
+def test_agreement_with_what_is_served(make_predictions) -> None:  # noqa: ANN001
+    found = make_predictions(films=30, patients=20)
+    served = _served(found, np.random.default_rng(0).permutation(len(found.films)))
     same = agree(found, served)
     assert same.holds
     assert (max(same.probabilities.values()), same.votes_differ, same.majorities_differ) == (0, 0, 0)
-    probabilities["densenet161"][3, 1] += 0.002
-    served.votes[5, 0] += 1
+    served.probabilities["densenet161"][3, 1] += 0.002
+    served.mean[4, 2] += 0.003
     other = agree(found, served)
     assert not other.holds
     assert other.probabilities["densenet161"] == pytest.approx(0.002, abs=1e-5)
-    assert other.votes_differ == 1
+    assert other.probabilities[MEAN] == pytest.approx(0.003, abs=1e-5)
+
+
+def test_votes_and_thresholds_that_are_served_otherwise_are_no_agreement(make_predictions) -> None:  # noqa: ANN001
+    found = make_predictions(films=30, patients=20)
+    order = np.arange(len(found.films))
+    limits = found.head.decisions["split"]["resnet18"].thresholds
+    margins = np.min([np.abs(found.probabilities(name) - 0.5) for name in found.logits], axis=0).min(axis=1)
+
+    served = _served(found, order)
+    served.votes[int(np.argmax(margins)), 0] += 1
+    assert (agree(found, served).votes_differ, agree(found, served).holds) == (1, False)
+
+    near = make_predictions(films=30, patients=20)
+    near.logits["resnet18"][3, 0] = 1e-4  # a probability that the server may see on the other side of its threshold
+    served = _served(near, order)
+    served.votes[3, 0] -= 1
+    assert (agree(near, served).votes_differ, agree(near, served).holds) == (1, True)
+
+    decisions = found.head.decisions["split"] | {"resnet18": Decision(thresholds=(limits[0] + 0.01, *limits[1:]))}
+    head = found.head.model_copy(update={"decisions": {"split": decisions}})
+    other = agree(found, replace(_served(found, order), head=head))
+    assert (other.thresholds_differ, other.votes_differ, other.holds) == (1, 0, False)
+    fewer = found.head.model_copy(update={"labels": found.head.labels[1:]})
+    with pytest.raises(EvaluationError, match="other labels"):
+        agree(found, replace(_served(found, order), head=fewer))
 
 
 def _tables(predictions: Predictions, make_baselines) -> Tables:  # noqa: ANN001
@@ -167,3 +198,8 @@ def test_cards_carry_what_was_found(make_predictions, make_baselines) -> None:  
     assert "auroc COVID-19" not in cards.ensemble.metrics, "the vote ranks in fifths; the mean is named"
     assert "mean_probability auroc COVID-19" in cards.ensemble.metrics
     assert cards.ensemble.created == tables.predictions.head.created
+    pooled = result.pooled("COVID-19")
+    best = cards.networks["resnet18"].baselines["auroc COVID-19"]
+    assert (best.predictor, best.value) == (pooled.best_baseline, pooled.baselines[pooled.best_baseline].value)
+    assert cards.ensemble.baselines["mean_probability auroc COVID-19"] == best
+    assert set(cards.ensemble.baselines) <= set(cards.ensemble.metrics)

@@ -139,6 +139,13 @@ def test_one_label_whose_shortcut_is_not_excluded_decides_over_the_card() -> Non
     assert "-0.050 to +0.070" in card.baseline
 
 
+def test_a_score_of_all_films_stands_beside_the_best_baseline_of_all_films() -> None:
+    best = {"predictor": "source", "value": 0.765, "low": 0.7, "high": 0.82}
+    card = ModelCard.model_validate({**FULL, "evaluation": {**FULL["evaluation"], "baselines": {"micro_f1": best}}})
+    assert card.baseline.startswith("all films: micro F1 of source 0.765 (0.700 to 0.820); ")
+    assert "-0.050 to +0.070" in card.baseline
+
+
 def test_scores_are_the_evaluation_s_and_are_not_mixed_with_those_of_training() -> None:
     card = ModelCard.model_validate(FULL)
     assert card.evaluation is not None

@@ -54,6 +54,7 @@ def test_a_resumed_run_takes_the_steps_that_were_missing_and_ends_with_the_same_
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     resumed = Recorder()
     run_training(tmp_path / "a", settings(7), EXAMPLES, resumed)
+    assert any(text.startswith("no guard") for text in resumed.said)  # 48 films are too few
     assert stopped.steps + resumed.steps == [1, 2, 3, 4, 5, 6, 7]
     whole = Recorder()
     run_training(tmp_path / "b", settings(7), EXAMPLES, whole)

@@ -144,7 +144,9 @@ class Likeness(_message.Message):
     WARNS_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     unlikeness: _builtins.float
-    """How unlike them it is, without unit: below 0 as half of them are, above 1 as their rarest twentieth; at most 1000."""
+    """How unlike them it is, without unit: for each of the guard's two questions the median of the training films is 0 and
+    their 95th percentile 1, and the larger answer counts, so that about a tenth of them are above 1; at most 1000.
+    """
     threshold: _builtins.float
     """The guard warns where the unlikeness is above this. The same for all X-rays of a model set."""
     share: _builtins.float
