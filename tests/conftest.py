@@ -8,34 +8,21 @@ from pathlib import Path
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
-from xdist.workermanage import WorkerController
 
 # A shell that runs the tests in the background has them ignore Ctrl-C, and nohup the end of the terminal; what they
 # start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-_FAULTS = ("tests/integration/faults/", "tests/integration/test_workers.py")
-"""Start gateways of their own, to break them."""
 _SERVERS = ("tests/integration/", "tests/server/triton/test_triton_leftovers.py")
 """Start servers, or processes that pass for some: beside any other Triton the warden removes no folders."""
 
 
 class _ServersTogether(LoadScopeScheduling):
-    """Tests that share servers run in one process, one after the other; each other one where there is room.
-
-    Those that break servers come last, in the process that is free first: what must be alone runs long before.
-    """
+    """Tests that start servers run in one process, one after the other; each other one where there is room."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(_FAULTS):
-            return "faults"
         return "servers" if nodeid.startswith(_SERVERS) else nodeid
-
-    def _assign_work_unit(self, node: WorkerController) -> None:
-        if "faults" in self.workqueue:
-            self.workqueue.move_to_end("faults")
-        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:

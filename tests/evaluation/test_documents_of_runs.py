@@ -19,7 +19,7 @@ from radiolucent.training.augmentation import Augmentation
 from radiolucent.training.examples import Examples
 from radiolucent.training.parity import save_torchscript, trace_network
 from radiolucent.training.record import NetworkResult, RunRecord, write_document
-from radiolucent.training.run import _write_splits
+from radiolucent.training.run import _keep_splits
 from radiolucent.training.settings import NetworkSettings, RunSettings
 from radiolucent.training.thresholds import Threshold
 from torch import nn
@@ -97,7 +97,7 @@ def test_a_model_set_is_not_tested_on_films_that_it_may_have_been_trained_on(tmp
     splits: tuple[Split, ...] = ("test", "train", "val", "train")
     films = tuple(Film(tmp_path, f"{i}.png", 0, {}, f"ä{i}", split=split) for i, split in enumerate(splits))
     data_set = DataSet(tmp_path / "manifest.csv", "made up", "a" * 64, (Label(name="Pneumonia"),), films)
-    _write_splits(tmp_path / "splits.csv", cast("Examples", _Examples(data_set)))
+    _keep_splits(tmp_path / "splits.csv", cast("Examples", _Examples(data_set)))
     trained_on = DataRecord(name="made up", checksum="a" * 64, splits=sha256(tmp_path / "splits.csv"))
     assert splits_checksum(data_set) == trained_on.splits
     refuse_other_splits(trained_on, data_set)
