@@ -51,6 +51,7 @@ from .events import (
     Target,
     TargetReason,
 )
+from .job import Job, JobState, Priority
 from .likeness import Likeness
 from .results import (
     Affine,
@@ -60,8 +61,6 @@ from .results import (
     ImageSize,
     InstanceReference,
     Interval,
-    Job,
-    JobState,
     Label,
     LabelVote,
     Method,
@@ -72,7 +71,6 @@ from .results import (
     ModelDetails,
     ModelSet,
     ModelVersion,
-    Priority,
     Refusal,
     ServerInfo,
     Sign,

@@ -27,17 +27,16 @@ from .channel import OPTIONS, Certificates, caller_metadata, channel_credentials
 from .course import Course
 from .errors import from_rpc_error
 from .events import Classified, ExplainedOutput
+from .job import Job, Priority
 from .patience import patience
 from .plan import planned
 from .requests import XRayFile
 from .results import (
     Classification,
     InstanceReference,
-    Job,
     MethodCatalogue,
     ModelCatalogue,
     ModelDetails,
-    Priority,
     ServerInfo,
 )
 

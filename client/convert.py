@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from . import results
 from .errors import InternalError
+from .job import Job, JobState, Priority
 from .likeness import Likeness
 
 if TYPE_CHECKING:
@@ -207,17 +208,17 @@ def _method(message: explanation_pb2.Method) -> results.Method:
     )
 
 
-def job(message: explanation_pb2.Job) -> results.Job:
+def job(message: explanation_pb2.Job) -> Job:
     """Read the state of a job."""
-    return results.Job(
+    return Job(
         job_id=message.job_id,
         request_id=message.request_id,
-        state=enum_member(message, "state", results.JobState),
+        state=enum_member(message, "state", JobState),
         last_sequence=message.last_sequence,
         accepted_time=optional_time(message, "accepted_time"),
         ended_time=optional_time(message, "ended_time"),
         expire_time=optional_time(message, "expire_time"),
-        priority=enum_member(message, "priority", results.Priority),
+        priority=enum_member(message, "priority", Priority),
     )
 
 

@@ -12,7 +12,8 @@ from . import events
 from .aggregates import AggregatedNetwork, AggregateOrigin, Aggregation, Agreement, Evidence, Mean, Verdict
 from .convert import affine, classification, enum_member, model_version, optional_seconds, seconds, utc
 from .errors import InternalError
-from .results import Completeness, JobState, Sign
+from .job import JobState
+from .results import Completeness, Sign
 
 if TYPE_CHECKING:
     from datetime import datetime

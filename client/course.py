@@ -39,8 +39,8 @@ from .errors import (
     from_rpc_error,
 )
 from .events import Event, Summary
+from .job import JobState
 from .patience import patience
-from .results import JobState
 
 __all__ = ["CANCEL_TIMEOUT_S", "Course", "Opening"]
 

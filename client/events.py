@@ -8,7 +8,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from .aggregates import AggregateOrigin, Aggregation, Verdict
-from .results import Affine, Classification, Completeness, JobState, ModelVersion, Sign
+from .job import JobState
+from .results import (
+    Affine,
+    Classification,
+    Completeness,
+    ModelVersion,
+    Sign,
+)
 
 if TYPE_CHECKING:
     import numpy as np

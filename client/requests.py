@@ -15,7 +15,8 @@ from ..protos import classification_pb2, explanation_pb2, image_pb2
 from .aggregates import AGGREGATES, Aggregation, Aggregations, Agreement, Evidence, Mean
 from .errors import InvalidRequest, Violation
 from .events import ExplainedOutput
-from .results import InstanceReference, Priority
+from .job import Priority
+from .results import InstanceReference
 
 __all__ = ["MAX_SEND_BYTES", "XRayFile", "classify", "explain", "read"]
 

@@ -15,7 +15,7 @@ from ..protos import explanation_pb2, explanation_pb2_grpc
 from .course import CANCEL_TIMEOUT_S, Course
 from .errors import RadiolucentError, from_rpc_error
 from .events import Event, Explanation, Summary
-from .results import JobState
+from .job import JobState
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,7 +11,7 @@ from rich.markup import escape
 from ..aggregates import AGGREGATES
 from ..document import Record, plain
 from ..events import MISSED_SHARE, Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
-from ..results import JobState, Priority
+from ..job import JobState, Priority
 from ..writing import ResultFolder
 from .asked import ALL, chosen_aggregates, chosen_methods, chosen_models, chosen_targets, parse_settings
 from .live import LiveJob

@@ -13,7 +13,7 @@ from .predictors import Predictor
 from .reliability import calibration_error
 from .resampling import Resampling
 
-__all__ = ["CALIBRATION", "RANKING", "SETS", "metric_names", "metric_values"]
+__all__ = ["CALIBRATION", "RANKING", "SETS", "metric_values"]
 
 SETS = ("precision", "recall", "specificity", "f1")
 """Of label sets."""
@@ -21,13 +21,6 @@ RANKING = ("auroc", "auprc")
 """Of how films are ranked, whatever the threshold."""
 CALIBRATION = ("brier", "ece")
 """Of probabilities; the majority vote has none."""
-
-
-def metric_names(labels: Sequence[str], predictor: Predictor) -> list[str]:
-    """Return the names of a predictor's metrics: ``micro_f1``, ``macro_auroc``, ``recall COVID-19`` and so on."""
-    kinds = _kinds(predictor)
-    names = [f"{average}_{kind}" for average in ("micro", "macro") for kind in kinds]
-    return names + [f"{kind} {label}" for label in labels for kind in kinds]
 
 
 def metric_values(
