@@ -8,6 +8,8 @@ from .radiolucent.v1 import (
     image_pb2,
     model_pb2,
     model_pb2_grpc,
+    profile_pb2,
+    profile_pb2_grpc,
     server_pb2,
     server_pb2_grpc,
 )
@@ -20,6 +22,8 @@ __all__ = [
     "image_pb2",
     "model_pb2",
     "model_pb2_grpc",
+    "profile_pb2",
+    "profile_pb2_grpc",
     "server_pb2",
     "server_pb2_grpc",
 ]

@@ -267,6 +267,30 @@ FAILURE_REASON_OUT_OF_MEMORY: FailureReason.ValueType  # 8
 """The item needs more memory than a worker may take."""
 Global___FailureReason: _TypeAlias = FailureReason  # noqa: Y015
 
+class _BetterEnd:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BetterEndEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BetterEnd.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BETTER_END_UNSPECIFIED: _BetterEnd.ValueType  # 0
+    """Neither: it is reported, and nothing is ranked by it."""
+    BETTER_END_HIGHER: _BetterEnd.ValueType  # 1
+    """The higher, the better."""
+    BETTER_END_LOWER: _BetterEnd.ValueType  # 2
+    """The lower, the better."""
+
+class BetterEnd(_BetterEnd, metaclass=_BetterEndEnumTypeWrapper):
+    """Which end of a number is the good one."""
+
+BETTER_END_UNSPECIFIED: BetterEnd.ValueType  # 0
+"""Neither: it is reported, and nothing is ranked by it."""
+BETTER_END_HIGHER: BetterEnd.ValueType  # 1
+"""The higher, the better."""
+BETTER_END_LOWER: BetterEnd.ValueType  # 2
+"""The lower, the better."""
+Global___BetterEnd: _TypeAlias = BetterEnd  # noqa: Y015
+
 @_typing.final
 class ExplainRequest(_message.Message):
     """Asks for an explanation."""
@@ -286,6 +310,8 @@ class ExplainRequest(_message.Message):
     AGGREGATIONS_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    LUNGS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's identifier of this request, a UUID; the same id joins the job it started. Empty: the server makes one."""
     output: Global___ExplainedOutput.ValueType
@@ -328,6 +354,16 @@ class ExplainRequest(_message.Message):
         At least two networks that vote must be explained.
         """
 
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasureCall]:
+        """Measures of quality to take of every final map of a network, which comes together with them. ListMethods has them.
+        None is taken of the ensemble's maps and of aggregates.
+        """
+
+    @_builtins.property
+    def lungs(self) -> Global___Lungs:
+        """Where the lungs are. Every final map then says how much of its evidence lies outside. Absent: it does not."""
+
     def __init__(
         self,
         *,
@@ -344,14 +380,72 @@ class ExplainRequest(_message.Message):
         aggregations: _abc.Iterable[Global___Aggregation] | None = ...,
         dry_run: _builtins.bool = ...,
         priority: Global___Priority.ValueType = ...,
+        measures: _abc.Iterable[Global___MeasureCall] | None = ...,
+        lungs: Global___Lungs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["targets", b"targets", "xray", b"xray"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lungs", b"lungs", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregations", b"aggregations", "attributions", b"attributions", "dry_run", b"dry_run", "inputs", b"inputs", "keep_after_disconnect", b"keep_after_disconnect", "methods", b"methods", "models", b"models", "output", b"output", "partial_heatmaps", b"partial_heatmaps", "priority", b"priority", "request_id", b"request_id", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregations", b"aggregations", "attributions", b"attributions", "dry_run", b"dry_run", "inputs", b"inputs", "keep_after_disconnect", b"keep_after_disconnect", "lungs", b"lungs", "measures", b"measures", "methods", b"methods", "models", b"models", "output", b"output", "partial_heatmaps", b"partial_heatmaps", "priority", b"priority", "request_id", b"request_id", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ExplainRequest: _TypeAlias = ExplainRequest  # noqa: Y015
+
+@_typing.final
+class MeasureCall(_message.Message):
+    """A measure of quality and its parameters."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """The measure's name, for example "deletion"."""
+    @_builtins.property
+    def parameters(self) -> _struct_pb2.Struct:
+        """Its parameters by name; what is absent takes its default. ListMethods has the JSON Schema."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        parameters: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["parameters", b"parameters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "parameters", b"parameters"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeasureCall: _TypeAlias = MeasureCall  # noqa: Y015
+
+@_typing.final
+class Lungs(_message.Message):
+    """Where the lungs are on the X-ray."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MASK_FIELD_NUMBER: _builtins.int
+    SEGMENTER_FIELD_NUMBER: _builtins.int
+    mask: _builtins.bytes
+    """An 8-bit grey PNG of the X-ray's own height and width: 255 lung, 127 not known (left out), 0 not lung."""
+    segmenter: _builtins.str
+    """Name of an installed segmenter; ListMethods has them."""
+    def __init__(
+        self,
+        *,
+        mask: _builtins.bytes = ...,
+        segmenter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["mask", b"mask", "segmenter", b"segmenter", "source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mask", b"mask", "segmenter", b"segmenter", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_source: _TypeAlias = _typing.Literal["mask", "segmenter"]  # noqa: Y015
+    _WhichOneofArgType_source: _TypeAlias = _typing.Literal["source", b"source"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_source) -> _WhichOneofReturnType_source | None: ...
+
+Global___Lungs: _TypeAlias = Lungs  # noqa: Y015
 
 @_typing.final
 class Aggregation(_message.Message):
@@ -1126,6 +1220,8 @@ class Heatmap(_message.Message):
     AGGREGATE_FIELD_NUMBER: _builtins.int
     VERDICT_FIELD_NUMBER: _builtins.int
     RESAMPLING_ERROR_FIELD_NUMBER: _builtins.int
+    MEASUREMENTS_FIELD_NUMBER: _builtins.int
+    OUTSIDE_LUNGS_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """The method's name."""
     label: _builtins.str
@@ -1193,6 +1289,14 @@ class Heatmap(_message.Message):
     def verdict(self) -> Global___Verdict:
         """What the networks say of the label."""
 
+    @_builtins.property
+    def measurements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measurement]:
+        """What was measured of the map, one for each measure asked for. Empty unless it is final."""
+
+    @_builtins.property
+    def outside_lungs(self) -> Global___OutsideLungs:
+        """How much of the evidence lies outside the lungs. Absent unless it was asked for and the map is final."""
+
     def __init__(
         self,
         *,
@@ -1216,10 +1320,12 @@ class Heatmap(_message.Message):
         aggregate: Global___AggregateOrigin | None = ...,
         verdict: Global___Verdict | None = ...,
         resampling_error: _builtins.float | None = ...,
+        measurements: _abc.Iterable[Global___Measurement] | None = ...,
+        outside_lungs: Global___OutsideLungs | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "heatmap", b"heatmap", "model", b"model", "parameters", b"parameters", "resampling_error", b"resampling_error", "verdict", b"verdict"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "heatmap", b"heatmap", "model", b"model", "outside_lungs", b"outside_lungs", "parameters", b"parameters", "resampling_error", b"resampling_error", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "completeness", b"completeness", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "facts", b"facts", "final", b"final", "fraction", b"fraction", "heatmap", b"heatmap", "intended_use", b"intended_use", "label", b"label", "method", b"method", "model", b"model", "output", b"output", "output_value", b"output_value", "parameters", b"parameters", "resampling_error", b"resampling_error", "sign", b"sign", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "completeness", b"completeness", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "facts", b"facts", "final", b"final", "fraction", b"fraction", "heatmap", b"heatmap", "intended_use", b"intended_use", "label", b"label", "measurements", b"measurements", "method", b"method", "model", b"model", "output", b"output", "output_value", b"output_value", "outside_lungs", b"outside_lungs", "parameters", b"parameters", "resampling_error", b"resampling_error", "sign", b"sign", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__convergence_delta: _TypeAlias = _typing.Literal["convergence_delta"]  # noqa: Y015
     _WhichOneofArgType__convergence_delta: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta"]  # noqa: Y015
@@ -1231,6 +1337,108 @@ class Heatmap(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__resampling_error) -> _WhichOneofReturnType__resampling_error | None: ...
 
 Global___Heatmap: _TypeAlias = Heatmap  # noqa: Y015
+
+@_typing.final
+class Measurement(_message.Message):
+    """What a measure of quality says of a map."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ValuesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.float
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.float = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    MEASURE_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    ELAPSED_FIELD_NUMBER: _builtins.int
+    measure: _builtins.str
+    """The measure's name."""
+    refusal: _builtins.str
+    """Why there are none, in words. Empty where there are."""
+    @_builtins.property
+    def parameters(self) -> _struct_pb2.Struct:
+        """The parameters it ran with, defaults included."""
+
+    @_builtins.property
+    def values(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
+        """Its numbers by name; ListMethods says what each means."""
+
+    @_builtins.property
+    def elapsed(self) -> _duration_pb2.Duration:
+        """Wall-clock time that it took."""
+
+    def __init__(
+        self,
+        *,
+        measure: _builtins.str = ...,
+        parameters: _struct_pb2.Struct | None = ...,
+        values: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
+        refusal: _builtins.str = ...,
+        elapsed: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "parameters", b"parameters"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "measure", b"measure", "parameters", b"parameters", "refusal", b"refusal", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Measurement: _TypeAlias = Measurement  # noqa: Y015
+
+@_typing.final
+class OutsideLungs(_message.Message):
+    """How much of a map's evidence for the label lies outside the lungs."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARE_FIELD_NUMBER: _builtins.int
+    AREA_FIELD_NUMBER: _builtins.int
+    SENTENCE_FIELD_NUMBER: _builtins.int
+    SEGMENTER_FIELD_NUMBER: _builtins.int
+    share: _builtins.float
+    """Share of the map's positive values that lies outside the lungs, in [0, 1], where the mask says what is lung. Absent
+    where the map has no positive value there.
+    """
+    area: _builtins.float
+    """Share of that area which is outside the lungs, in [0, 1]: what a map without any preference would have."""
+    sentence: _builtins.str
+    """The same in a sentence, to be shown."""
+    segmenter: _builtins.str
+    """The segmenter that drew the lungs. Empty where the caller gave a mask."""
+    def __init__(
+        self,
+        *,
+        share: _builtins.float | None = ...,
+        area: _builtins.float = ...,
+        sentence: _builtins.str = ...,
+        segmenter: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "share", b"share"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "area", b"area", "segmenter", b"segmenter", "sentence", b"sentence", "share", b"share"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
+    _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
+
+Global___OutsideLungs: _TypeAlias = OutsideLungs  # noqa: Y015
 
 @_typing.final
 class AggregateOrigin(_message.Message):
@@ -1538,6 +1746,8 @@ class ListMethodsResponse(_message.Message):
 
     METHODS_FIELD_NUMBER: _builtins.int
     BROKEN_PLUGINS_FIELD_NUMBER: _builtins.int
+    MEASURES_FIELD_NUMBER: _builtins.int
+    SEGMENTERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def methods(self) -> _containers.RepeatedCompositeFieldContainer[Global___Method]:
         """The methods by name."""
@@ -1546,19 +1756,149 @@ class ListMethodsResponse(_message.Message):
     def broken_plugins(self) -> _containers.RepeatedCompositeFieldContainer[Global___BrokenPlugin]:
         """Plugins that could not be loaded."""
 
+    @_builtins.property
+    def measures(self) -> _containers.RepeatedCompositeFieldContainer[Global___Measure]:
+        """The measures of quality by name."""
+
+    @_builtins.property
+    def segmenters(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segmenter]:
+        """What can tell where the lungs are, by name; plugins bring it."""
+
     def __init__(
         self,
         *,
         methods: _abc.Iterable[Global___Method] | None = ...,
         broken_plugins: _abc.Iterable[Global___BrokenPlugin] | None = ...,
+        measures: _abc.Iterable[Global___Measure] | None = ...,
+        segmenters: _abc.Iterable[Global___Segmenter] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["broken_plugins", b"broken_plugins", "methods", b"methods"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["broken_plugins", b"broken_plugins", "measures", b"measures", "methods", b"methods", "segmenters", b"segmenters"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListMethodsResponse: _TypeAlias = ListMethodsResponse  # noqa: Y015
+
+@_typing.final
+class Measure(_message.Message):
+    """A measure of the quality of maps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    VARIANT_FIELD_NUMBER: _builtins.int
+    PARAMETERS_SCHEMA_JSON_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, for example "deletion"."""
+    title: _builtins.str
+    """A title for people."""
+    description: _builtins.str
+    """What it measures, in a sentence or two."""
+    reference: _builtins.str
+    """The paper behind it."""
+    variant: _builtins.str
+    """The exact variant: which code of which library computes it, and what is particular about it."""
+    parameters_schema_json: _builtins.str
+    """JSON Schema (2020-12) of its parameters, with their defaults, units and ranges."""
+    @_builtins.property
+    def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasuredValue]:
+        """The numbers that it gives."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        description: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        variant: _builtins.str = ...,
+        parameters_schema_json: _builtins.str = ...,
+        values: _abc.Iterable[Global___MeasuredValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "parameters_schema_json", b"parameters_schema_json", "reference", b"reference", "title", b"title", "values", b"values", "variant", b"variant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Measure: _TypeAlias = Measure  # noqa: Y015
+
+@_typing.final
+class MeasuredValue(_message.Message):
+    """A number that a measure gives."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    BETTER_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name, for example "above_random"."""
+    description: _builtins.str
+    """What it means, with its unit and range."""
+    better: Global___BetterEnd.ValueType
+    """Which end is the good one."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        better: Global___BetterEnd.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["better", b"better", "description", b"description", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MeasuredValue: _TypeAlias = MeasuredValue  # noqa: Y015
+
+@_typing.final
+class Segmenter(_message.Message):
+    """Tells where the lungs are on an X-ray."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    REFERENCE_FIELD_NUMBER: _builtins.int
+    DISTRIBUTION_FIELD_NUMBER: _builtins.int
+    DISTRIBUTION_VERSION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    title: _builtins.str
+    """A title for people."""
+    description: _builtins.str
+    """What it is and what its masks include, in a sentence or two."""
+    reference: _builtins.str
+    """The paper behind it."""
+    distribution: _builtins.str
+    """The distribution that brings it."""
+    distribution_version: _builtins.str
+    """That distribution's version."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        title: _builtins.str = ...,
+        description: _builtins.str = ...,
+        reference: _builtins.str = ...,
+        distribution: _builtins.str = ...,
+        distribution_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "distribution", b"distribution", "distribution_version", b"distribution_version", "name", b"name", "reference", b"reference", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Segmenter: _TypeAlias = Segmenter  # noqa: Y015
 
 @_typing.final
 class Method(_message.Message):

@@ -171,7 +171,9 @@ def test_a_gateway_outlives_its_ray_and_classifies_meanwhile(own_gateway: Gatewa
 def test_nothing_of_a_killed_gateways_ray_is_left_after_three_seconds(own_gateway: Gateway) -> None:
     folder = ray_folder(own_gateway)
     begin = time.monotonic()
-    while len(ray_guard.marked(folder)) < 4:  # a store, a raylet, two workers: the last of a new Ray start after it answers
+    while (
+        len(ray_guard.marked(folder)) < 4
+    ):  # a store, a raylet, two workers: the last of a new Ray start after it answers
         assert time.monotonic() - begin < 60
         time.sleep(0.1)
     guard = next(one for one in own_gateway.family() if ray_guard.__file__ in one.cmdline())

@@ -1,0 +1,1 @@
+"""How models explain themselves: maps of many films, what was measured of them, and what follows."""

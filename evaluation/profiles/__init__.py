@@ -1,0 +1,1 @@
+"""Neuron activation profiles: what feature maps do on groups of films."""

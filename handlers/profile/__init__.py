@@ -1,0 +1,16 @@
+"""Neuron activation profiles as they are stored with a model set: written by the evaluation, served by the gateway."""
+
+from .files import PROFILES, load_planes, load_record, records, save_profile
+from .record import ProfileGroup, ProfileLayer, ProfileMerge, ProfileRecord
+
+__all__ = [
+    "PROFILES",
+    "ProfileGroup",
+    "ProfileLayer",
+    "ProfileMerge",
+    "ProfileRecord",
+    "load_planes",
+    "load_record",
+    "records",
+    "save_profile",
+]
