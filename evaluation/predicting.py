@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
 
 import numpy as np
 
 from ..datasets import DataSet, Film, Split
 from ..handlers import XRay
 from ..handlers.card import DataRecord
-from ..handlers.repository import Repository
 from .errors import EvaluationError
 from .networks import Outputs, run_networks
 from .progress import Progress, silent
 from .tables import Predictions, PredictionsHead
 from .trained import TrainedSet
-from .trainings import Training, training_of_repository, trainings_of_runs
+from .trainings import Training
 
-__all__ = ["TESTED", "Answered", "join", "predict", "predict_repository", "predict_runs"]
+__all__ = ["TESTED", "Answered", "join", "predict"]
 
 
 TESTED: tuple[Split, ...] = ("test",)
@@ -96,24 +94,6 @@ def predict(
         outputs = run_networks(trained.networks, films, change=change, progress=progress, task=called)
         answers.append(Answered(training, trained, films, outputs))
     return join(answers, data_set)
-
-
-def predict_runs(
-    runs: Sequence[Path], data_set: DataSet, splits: Collection[Split] = TESTED, progress: Progress = silent
-) -> Predictions:
-    """Run the networks of finished runs: `predict` of `trainings_of_runs`."""
-    return predict(trainings_of_runs(runs, data_set), data_set, splits, progress)
-
-
-def predict_repository(
-    repository: Repository,
-    version: int,
-    data_set: DataSet,
-    splits: Collection[Split] = TESTED,
-    progress: Progress = silent,
-) -> Predictions:
-    """Run the TorchScript copies of a published model set: `predict` of `training_of_repository`."""
-    return predict((training_of_repository(repository, version, data_set),), data_set, splits, progress)
 
 
 def join(answers: Sequence[Answered], data_set: DataSet) -> Predictions:

@@ -13,18 +13,20 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from radiolucent.datasets import DataSet, Film
+from radiolucent.datasets import DataSet, Film, Split
 from radiolucent.evaluation.comparisons import Comparison
 from radiolucent.evaluation.errors import EvaluationError, FilmsUnreadable
 from radiolucent.evaluation.measuring import Networks, measure_tables
 from radiolucent.evaluation.networks import run_networks
 from radiolucent.evaluation.penultimate import with_features
-from radiolucent.evaluation.predicting import predict_runs
+from radiolucent.evaluation.predicting import TESTED, predict
+from radiolucent.evaluation.progress import Progress, silent
 from radiolucent.evaluation.shortcuts.audit import audit
 from radiolucent.evaluation.shortcuts.audit_storing import read_audit, write_audit
 from radiolucent.evaluation.shortcuts.hidden_centre import hide_centre
 from radiolucent.evaluation.shortcuts.measuring import measure
 from radiolucent.evaluation.statistics import resampling_of
+from radiolucent.evaluation.tables import Predictions
 from radiolucent.evaluation.trained import read_run
 from radiolucent.evaluation.trainings import trainings_of_runs
 from radiolucent.handlers import InputSpec, Label, decode, preprocess
@@ -95,11 +97,17 @@ def write_run(folder: Path, data_set: DataSet, networks: Sequence[nn.Module], fi
     return folder
 
 
+def of_runs(
+    runs: Sequence[Path], data_set: DataSet, splits: Sequence[Split] = TESTED, progress: Progress = silent
+) -> Predictions:
+    return predict(trainings_of_runs(runs, data_set), data_set, splits, progress)
+
+
 def test_a_run_answers_as_its_networks_do(tmp_path: Path, data_set: DataSet) -> None:
     networks = [Net(1), Net(2)]
     run = write_run(tmp_path / "run", data_set, networks)
     seen: list[tuple[str, int, int]] = []
-    found = predict_runs([run], data_set, ("val", "test"), progress=lambda *told: seen.append(told))
+    found = of_runs([run], data_set, ("val", "test"), progress=lambda *told: seen.append(told))
     assert [film.file for film in found.films] == [f"{n}.png" for n in range(20, 40)]
     assert set(found.folds) == {"split"}
     for name, network in zip(("net0", "net1"), networks, strict=True):
@@ -120,30 +128,30 @@ def test_folds_are_answered_by_their_own_networks_with_their_own_splits(tmp_path
     turned = [replace(f, split={"train": "test", "test": "train"}.get(f.split or "", f.split)) for f in data_set.films]
     write_run(tmp_path / "runs" / "fold-1", data_set, [Net(1)])
     write_run(tmp_path / "runs" / "fold-2", data_set, [Net(2)], turned)  # type: ignore[arg-type]
-    found = predict_runs([tmp_path / "runs"], data_set)
+    found = of_runs([tmp_path / "runs"], data_set)
     assert found.folds == ("fold-1",) * 10 + ("fold-2",) * 20
     assert {film.split for film in found.films} == {"test"}
     assert found.head.train_films == {"fold-1": 20, "fold-2": 10}
-    alone = predict_runs([tmp_path / "runs" / "fold-2"], data_set)
+    alone = of_runs([tmp_path / "runs" / "fold-2"], data_set)
     np.testing.assert_array_equal(found.logits["net0"][10:], alone.logits["net0"])
 
 
 def test_what_does_not_belong_together_is_refused(tmp_path: Path, data_set: DataSet) -> None:
     run = write_run(tmp_path / "run", data_set, [Net(1)])
     with pytest.raises(EvaluationError, match="another manifest"):
-        predict_runs([run], replace(data_set, checksum="b" * 64))
+        of_runs([run], replace(data_set, checksum="b" * 64))
     with pytest.raises(EvaluationError, match=r"lacks: 0\.png"):
-        predict_runs([run], replace(data_set, films=data_set.films[1:]))
+        of_runs([run], replace(data_set, films=data_set.films[1:]))
     (run / "run.json").unlink()
     with pytest.raises(EvaluationError, match="no finished run"):
-        predict_runs([run], data_set)
+        of_runs([run], data_set)
 
 
 def test_an_altered_network_is_not_run(tmp_path: Path, data_set: DataSet) -> None:
     run = write_run(tmp_path / "run", data_set, [Net(1)])
     torch.jit.save(trace(Net(9)), str(run / "net0" / "model.pt"))
     with pytest.raises(EvaluationError, match="checksum differs"):
-        predict_runs([run], data_set)
+        of_runs([run], data_set)
 
 
 def test_every_unreadable_film_is_named(tmp_path: Path, data_set: DataSet) -> None:
@@ -151,7 +159,7 @@ def test_every_unreadable_film_is_named(tmp_path: Path, data_set: DataSet) -> No
     data_set.films[30].path.write_bytes(b"no image")
     data_set.films[35].path.unlink()
     with pytest.raises(FilmsUnreadable) as caught:
-        predict_runs([run], data_set)
+        of_runs([run], data_set)
     assert len(caught.value.problems) == 2
     assert "30.png" in str(caught.value)
     assert "35.png: No such file" in str(caught.value)
@@ -189,7 +197,7 @@ def test_an_audit_measures_everything_and_comes_back_from_its_tables(tmp_path: P
     comparisons = [Comparison(name) for name in LABELS]
     predictions, baselines, tables = measure(trainings, data_set, comparisons, lambda task, *_: tasks.add(task))
     assert tasks == {"glances", "baselines", "networks", "sources", "centre hidden"}
-    plain = predict_runs([tmp_path / "run"], data_set)
+    plain = of_runs([tmp_path / "run"], data_set)
     np.testing.assert_allclose(predictions.logits["net0"], plain.logits["net0"], atol=1e-6)
     assert tables.centre_hidden is not None
     assert tables.centre_hidden.films == predictions.films
