@@ -133,6 +133,6 @@ def _weights(size: int, start: float, end: float, cells: int) -> NDArray[np.floa
     rows = np.arange(len(at))
     np.add.at(weights, (rows, before), 1 - share)
     np.add.at(weights, (rows, np.minimum(before + 1, last)), share)
-    mean = weights.reshape(cells, points, size).mean(axis=1)
+    mean = np.asarray(weights.reshape(cells, points, size).mean(axis=1))
     mean.flags.writeable = False
     return mean
