@@ -100,9 +100,12 @@ def bring(placed: PlacedMap, grid: FilmGrid) -> Evidence:
     Returns
     -------
     Evidence
-        NaN where the map has it (see `why_unusable`).
+        NaN everywhere if any value of the map is no number (see `why_unusable`).
     """
     affine, (rows, columns) = placed.affine, grid.shape
+    if not np.isfinite(placed.values).all():
+        nothing = np.full(grid.shape, np.nan, dtype=np.float32)
+        return Evidence(placed.network, placed.method, placed.label, nothing)
     height, width = placed.values.shape
     down = _weights(height, -affine.offset_y / affine.scale_y, (grid.height - affine.offset_y) / affine.scale_y, rows)
     right = _weights(width, -affine.offset_x / affine.scale_x, (grid.width - affine.offset_x) / affine.scale_x, columns)
