@@ -113,10 +113,12 @@ class StreamProfileRequest(_message.Message):
     network: _builtins.str
     """The network."""
     strongest: _builtins.int
-    """How many of each layer's strongest feature maps; 0: 10."""
+    """How many of each layer's strongest feature maps, at most 100; 0: 10. A layer whose maps are large sends as many as fit
+    into 64 MiB, one at least.
+    """
     @_builtins.property
     def layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these layers; empty: all, in the order in which the network computes them."""
+        """Only these layers; empty: all. They come in the order in which the network computes them, whatever the order here."""
 
     def __init__(
         self,
