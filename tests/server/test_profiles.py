@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from google.rpc.error_details_pb2 import BadRequest
 from grpc_status import rpc_status
+from radiolucent.client import AsyncClient, NotFound
 from radiolucent.handlers import InputSpec
 from radiolucent.handlers.profile import (
     PROFILES,
@@ -111,9 +112,9 @@ class _serving:
         profile_pb2_grpc.add_ProfileServiceServicer_to_server(ProfileServicer(self._profiles), self._server)
 
     async def __aenter__(self) -> Stub:
-        port = self._server.add_insecure_port("127.0.0.1:0")
+        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
         await self._server.start()
-        self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
+        self._channel = grpc.aio.insecure_channel(self.address)
         return profile_pb2_grpc.ProfileServiceStub(self._channel)
 
     async def __aexit__(self, *_: object) -> None:
@@ -327,3 +328,24 @@ async def test_a_place_for_a_stream_is_given_back_and_there_are_few(catalog: Mod
         pass
     assert raised.value.retry_seconds > 0
     profiles.close()
+
+
+async def test_the_client_gets_what_was_stored(catalog: ModelCatalog, store: Store) -> None:
+    store("by-label", "resnet18")
+    store("by-label", "resnet34", model_sha256="9" * 64)
+    service = _serving(catalog)
+    async with service, AsyncClient(service.address) as client:
+        found = await client.profiles()
+        assert [(head.name, head.model.name) for head in found] == [("by-label", "resnet18")]
+        assert [(one.network, one.reason[:22]) for one in found.broken_profiles] == [
+            ("resnet34", "it is of other weights")
+        ]
+        profile = await client.profile("by-label", "resnet18", layers="conv1", strongest=3)
+        (maps,) = profile.layers
+        expected = planes(12, 8)[:, [11, 10, 9]]
+        np.testing.assert_array_equal(maps.means, expected.mean(axis=0))
+        np.testing.assert_array_equal(maps.contrasts, expected - expected.mean(axis=0))
+        assert maps.facts == profile.head.layers[1] == found.profiles[0].layers[1]
+        assert maps.facts.distances[0] == (0.0, 0.5, 1.5)
+        with pytest.raises(NotFound, match="there are: by-label of resnet18, resnet34"):
+            await client.profile("by-age", "resnet18")
