@@ -92,6 +92,7 @@ def _head(message: profile_pb2.ProfileHead) -> profiles.ProfileHead:
         alignment=message.alignment,
         grouping=message.grouping,
         data=message.data,
+        split=message.split,
         created_time=optional_time(message, "created_time"),
         intended_use=message.intended_use,
     )

@@ -171,14 +171,14 @@ def _title(figure: Figure, sizes: _Sizes, head: ProfileHead, layer: ProfileLayer
     second = [
         f"{shown}{_count(facts.channels, 'feature map')}, {facts.height} x {facts.width} px",
         f"groups: {head.grouping}",
-        f"data: {head.data}",
+        f"data: {head.data}, {head.split}",
         *([f"aligned by {head.alignment}"] if head.alignment != "none" else []),
     ]
     third = [
         f"constant on every film: {_share(facts.constant, facts.channels)}",
         f"without variance over films: {_share(facts.unvarying, facts.channels)}",
     ]
-    fourth = "contrast: mean activation minus that over groups; orange more, blue less, one scale for all panels"
+    fourth = "contrast: mean activation of a group minus the mean over groups; orange more, blue less, one scale"
     for place, words in enumerate((first, "  ·  ".join(second), "  ·  ".join(third), fourth)):
         height = sizes.height - 0.28 - 0.23 * place
         text = _write(figure, sizes, _EDGE, height, words, size=9 if place else 11.5, bold=not place)

@@ -112,6 +112,8 @@ class ProfileHead:
         How groups were made.
     data : str
         The data set, as cards call it.
+    split : str
+        Which films of it: ``"train"``, ``"val"``, ``"test"`` or ``"all"``.
     created_time : datetime, optional
         When it was computed.
     intended_use : str
@@ -125,6 +127,7 @@ class ProfileHead:
     alignment: str
     grouping: str
     data: str
+    split: str
     created_time: datetime | None
     intended_use: str
 

@@ -25,6 +25,7 @@ def head(profile: ServedProfile) -> profile_pb2.ProfileHead:
         alignment=record.alignment,
         grouping=record.grouping,
         data=record.data,
+        split=record.split,
         created_time=timestamp(record.created),
         intended_use=record.intended_use,
     )

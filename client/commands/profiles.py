@@ -155,7 +155,7 @@ def _print(heads: Sequence[ProfileHead], *, layers_too: bool) -> None:
             escape("\n".join(f"{group.name} ({group.films}, {group.patients})" for group in head.groups)),
             escape(head.grouping),
             head.alignment,
-            escape(head.data),
+            escape(f"{head.data}, {head.split}"),
             str(len(head.layers)),
         )
     console.print(table)

@@ -65,6 +65,7 @@ def head(network: str, name: str = "by-label") -> profile_pb2.ProfileHead:
         alignment="none",
         grouping="label",
         data="phantoms",
+        split="test",
         intended_use=USE,
     )
 
@@ -185,7 +186,7 @@ def a_layer(contrasts: np.ndarray, groups: int = 3) -> tuple[ProfileHead, Profil
     facts = ProfileLayerFacts("layer1.act$", 40, height, width, 4, 10, (), merges)
     counted = tuple(ProfileGroup(name, 9, 1) for name in GROUPS[:groups])
     of = ProfileHead(
-        "by-label", ModelVersion("net_a", 3), counted, (facts,), "gradient", "label", "phantoms", None, USE
+        "by-label", ModelVersion("net_a", 3), counted, (facts,), "gradient", "label", "phantoms", "test", None, USE
     )
     means = np.zeros((maps, height, width), np.float32)
     return of, ProfileLayer(facts, tuple(range(maps)), contrasts.astype(np.float32), means)
@@ -241,6 +242,7 @@ def test_a_picture_says_what_it_shows(drawn) -> None:
     assert "constant on every film: 4 of 40 (10.0%)  ·  without variance over films: 10 of 40 (25.0%)" in texts
     assert "layer1.act$  ·  net_a, version 3  ·  profile by-label" in texts
     assert "the 2 strongest of 40 feature maps, 8 x 8 px" in words
+    assert "data: phantoms, test" in words
     assert "aligned by gradient" in words
     assert "9 films, 1 patient" in texts
 

@@ -165,7 +165,7 @@ async def test_profiles_are_listed_by_name_and_then_as_networks_vote(stub: Stub,
     assert (facts.constant, facts.unvarying) == (1, 2)
     assert list(facts.distances) == [0.0, 0.5, 1.5, 0.5, 0.0, 1.25, 1.5, 1.25, 0.0]
     assert [(one.first, one.second, one.distance) for one in facts.merges] == [(0, 1, 0.5), (2, 3, 1.375)]
-    assert (head.alignment, head.grouping, head.data) == ("none", "label", "phantoms")
+    assert (head.alignment, head.grouping, head.data, head.split) == ("none", "label", "phantoms", "test")
     assert head.intended_use == "Research use only. Not for diagnosis."
 
 
