@@ -53,6 +53,16 @@ from .events import (
 )
 from .job import Job, JobState, Priority
 from .likeness import Likeness
+from .profiles import (
+    BrokenProfile,
+    Profile,
+    ProfileCatalogue,
+    ProfileGroup,
+    ProfileHead,
+    ProfileLayer,
+    ProfileLayerFacts,
+    ProfileMerge,
+)
 from .results import (
     Affine,
     BrokenPlugin,
@@ -88,6 +98,7 @@ __all__ = [
     "AsyncClient",
     "AsyncExplanationStream",
     "BrokenPlugin",
+    "BrokenProfile",
     "Busy",
     "Cancelled",
     "Classification",
@@ -130,6 +141,13 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "Priority",
+    "Profile",
+    "ProfileCatalogue",
+    "ProfileGroup",
+    "ProfileHead",
+    "ProfileLayer",
+    "ProfileLayerFacts",
+    "ProfileMerge",
     "Progress",
     "RadiolucentError",
     "Refusal",

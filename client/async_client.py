@@ -17,10 +17,12 @@ from ..protos import (
     explanation_pb2_grpc,
     model_pb2,
     model_pb2_grpc,
+    profile_pb2,
+    profile_pb2_grpc,
     server_pb2,
     server_pb2_grpc,
 )
-from . import convert, requests
+from . import convert, convert_profiles, requests
 from .aggregates import Aggregations
 from .async_stream import AsyncExplanationStream
 from .channel import OPTIONS, Certificates, caller_metadata, channel_credentials
@@ -30,6 +32,7 @@ from .events import Classified, ExplainedOutput
 from .job import Job, Priority
 from .patience import patience
 from .plan import planned
+from .profiles import Profile, ProfileCatalogue
 from .requests import XRayFile
 from .results import (
     Classification,
@@ -230,6 +233,35 @@ class AsyncClient:
         stub = model_pb2_grpc.ModelServiceStub(self._channel)
         request = model_pb2.GetModelRequest(name=name, version=version)
         return convert.model_details(await self._ask(stub.GetModel, request, timeout))
+
+    async def profiles(self, *, timeout: float | None = None) -> ProfileCatalogue:
+        """Return the stored neuron activation profiles; see :meth:`radiolucent.client.Client.profiles`."""
+        stub = profile_pb2_grpc.ProfileServiceStub(self._channel)
+        with convert_profiles.older_servers_named():
+            answer = await self._ask(stub.ListProfiles, profile_pb2.ListProfilesRequest(), timeout)
+        return convert_profiles.catalogue(answer)
+
+    async def profile(
+        self,
+        name: str,
+        network: str,
+        *,
+        layers: Sequence[str] = (),
+        strongest: int = 0,
+        timeout: float | None = None,
+    ) -> Profile:
+        """Return a neuron activation profile; see :meth:`radiolucent.client.Client.profile`."""
+        request = requests.profile(name, network, layers, strongest)
+        stub = profile_pb2_grpc.ProfileServiceStub(self._channel)
+
+        async def fetch(request: profile_pb2.StreamProfileRequest, **how: Any) -> Profile:  # noqa: ANN401
+            reader = convert_profiles.ProfileReader(request)
+            async for part in stub.StreamProfile(request, **how):
+                reader.add(part)
+            return reader.result()
+
+        with convert_profiles.older_servers_named():
+            return await self._ask(fetch, request, timeout)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Return the server's versions and limits."""

@@ -16,10 +16,12 @@ from ..protos import (
     explanation_pb2_grpc,
     model_pb2,
     model_pb2_grpc,
+    profile_pb2,
+    profile_pb2_grpc,
     server_pb2,
     server_pb2_grpc,
 )
-from . import convert, requests
+from . import convert, convert_profiles, requests
 from .aggregates import Aggregations
 from .channel import OPTIONS, Certificates, caller_metadata, channel_credentials
 from .course import Course
@@ -28,6 +30,7 @@ from .events import Classified, ExplainedOutput
 from .job import Job, Priority
 from .patience import patience
 from .plan import planned
+from .profiles import Profile, ProfileCatalogue
 from .requests import XRayFile
 from .results import (
     Classification,
@@ -99,6 +102,7 @@ class Client:
         self._classification = classification_pb2_grpc.ClassificationServiceStub(self._channel)
         self._explanation = explanation_pb2_grpc.ExplanationServiceStub(self._channel)
         self._model = model_pb2_grpc.ModelServiceStub(self._channel)
+        self._profile = profile_pb2_grpc.ProfileServiceStub(self._channel)
         self._server = server_pb2_grpc.ServerServiceStub(self._channel)
 
     def close(self) -> None:
@@ -323,6 +327,67 @@ class Client:
         """Return one network, or ``"chest_xray"``, the ensemble, with its card; version 0 is the one being served."""
         request = model_pb2.GetModelRequest(name=name, version=version)
         return convert.model_details(self._ask(self._model.GetModel, request, timeout))
+
+    def profiles(self, *, timeout: float | None = None) -> ProfileCatalogue:
+        """Return what neuron activation profiles are stored with the serving model set, and which cannot be served.
+
+        Raises
+        ------
+        Unsupported
+            The server is older than profiles.
+        """
+        with convert_profiles.older_servers_named():
+            answer = self._ask(self._profile.ListProfiles, profile_pb2.ListProfilesRequest(), timeout)
+        return convert_profiles.catalogue(answer)
+
+    def profile(
+        self,
+        name: str,
+        network: str,
+        *,
+        layers: Sequence[str] = (),
+        strongest: int = 0,
+        timeout: float | None = None,
+    ) -> Profile:
+        """Return a neuron activation profile: the strongest feature maps of its layers.
+
+        Parameters
+        ----------
+        name, network : str
+            Which profile, of which network; see :meth:`profiles`.
+        layers : sequence of str
+            Which layers; empty: all.
+        strongest : int
+            How many feature maps of each layer, at most 100; 0: 10. Of a layer whose maps are large fewer come, as many
+            as fit into 64 MiB.
+        timeout : float, optional
+            In seconds.
+
+        Returns
+        -------
+        Profile
+            Its arrays are read-only.
+
+        Raises
+        ------
+        NotFound
+            There is no such profile; the text lists those there are.
+        InvalidRequest
+            A layer is unknown, too many feature maps are asked for, or the profile is damaged or of other weights than
+            are served.
+        Unsupported
+            The server is older than profiles.
+        """
+        request = requests.profile(name, network, layers, strongest)
+
+        def fetch(request: profile_pb2.StreamProfileRequest, **how: Any) -> Profile:  # noqa: ANN401  - grpc's options
+            reader = convert_profiles.ProfileReader(request)
+            for part in self._profile.StreamProfile(request, **how):
+                reader.add(part)
+            return reader.result()
+
+        with convert_profiles.older_servers_named():
+            return self._ask(fetch, request, timeout)
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Return the server's versions and limits."""

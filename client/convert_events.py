@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ..protos import explanation_pb2, image_pb2
 
-__all__ = ["event"]
+__all__ = ["array", "event"]
 
 
 class _Place(TypedDict):
@@ -66,7 +66,14 @@ def event(message: explanation_pb2.JobEvent) -> events.Event | None:
     return convert(getattr(message, kind or ""), place)
 
 
-def _array(message: image_pb2.Tensor, dimensions: int) -> NDArray[np.float32]:
+def array(message: image_pb2.Tensor, dimensions: int) -> NDArray[np.float32]:
+    """Read a tensor, as a read-only array.
+
+    Raises
+    ------
+    InternalError
+        It has another number of dimensions, or its size is not what its shape says.
+    """
     shape = tuple(message.shape)
     if len(shape) != dimensions or len(message.float32_le) != 4 * int(np.prod(shape, dtype=np.int64)):
         raise InternalError(f"the server sent a tensor of shape {shape} in {len(message.float32_le)} bytes")
@@ -154,8 +161,8 @@ def _heatmap(message: explanation_pb2.Heatmap, place: _Place) -> events.Event:
         completeness=enum_member(message, "completeness", Completeness),
         convergence_delta=message.convergence_delta if message.HasField("convergence_delta") else None,
         facts=dict(sorted(message.facts.items())),
-        values=_array(message.heatmap, 2),
-        attribution=_array(message.attribution, 3) if message.HasField("attribution") else None,
+        values=array(message.heatmap, 2),
+        attribution=array(message.attribution, 3) if message.HasField("attribution") else None,
         affine=affine(message.affine),
         elapsed_s=seconds(message.elapsed),
         intended_use=message.intended_use,
@@ -178,7 +185,7 @@ def _model_input(message: explanation_pb2.ModelInput, place: _Place) -> events.E
     return events.ModelInput(
         **place,
         model=model_version(message.model),
-        values=_array(message.input, 3),
+        values=array(message.input, 3),
         affine=affine(message.affine),
     )
 

@@ -11,14 +11,14 @@ from typing import Any, Union
 from google.protobuf import json_format
 from google.protobuf.struct_pb2 import Struct
 
-from ..protos import classification_pb2, explanation_pb2, image_pb2
+from ..protos import classification_pb2, explanation_pb2, image_pb2, profile_pb2
 from .aggregates import AGGREGATES, Aggregation, Aggregations, Agreement, Evidence, Mean
 from .errors import InvalidRequest, Violation
 from .events import ExplainedOutput
 from .job import Priority
 from .results import InstanceReference
 
-__all__ = ["MAX_SEND_BYTES", "XRayFile", "classify", "explain", "read"]
+__all__ = ["MAX_SEND_BYTES", "XRayFile", "classify", "explain", "profile", "read"]
 
 XRayFile = Union[bytes, str, "os.PathLike[str]"]
 """An X-ray: the bytes of a DICOM, PNG or JPEG file, or the path of one."""
@@ -188,4 +188,23 @@ def explain(
         inputs=inputs,
         dry_run=dry_run,
         priority=_priority(priority),
+    )
+
+
+def profile(name: str, network: str, layers: Sequence[str], strongest: int) -> profile_pb2.StreamProfileRequest:
+    """Ask for a profile; the arguments are those of :meth:`radiolucent.client.Client.profile`.
+
+    Raises
+    ------
+    InvalidRequest
+        A number of feature maps that is none.
+    """
+    if not 0 <= strongest < 2**32:
+        message = f"strongest is {strongest}; it is a number of feature maps, and 0 stands for 10"
+        raise InvalidRequest(message, (Violation("strongest", message),))
+    return profile_pb2.StreamProfileRequest(
+        name=name,
+        network=network,
+        layers=[layers] if isinstance(layers, str) else list(layers),
+        strongest=strongest,
     )

@@ -12,6 +12,8 @@ __all__ = [
     "InvalidRequest",
     "JobNotFound",
     "ModelNotFound",
+    "ProfileBroken",
+    "ProfileNotFound",
     "QueueFull",
     "ServerError",
     "Stopping",
@@ -67,6 +69,14 @@ class JobNotFound(ServerError):
 
 class ModelNotFound(ServerError):
     """There is no such network."""
+
+
+class ProfileNotFound(ServerError):
+    """There is no such neuron activation profile."""
+
+
+class ProfileBroken(ServerError):
+    """A neuron activation profile is stored and cannot be served; the text says why."""
 
 
 class DuplicateRequest(ServerError):

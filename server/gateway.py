@@ -22,6 +22,8 @@ from ..protos.radiolucent.v1 import (
     explanation_pb2_grpc,
     model_pb2,
     model_pb2_grpc,
+    profile_pb2,
+    profile_pb2_grpc,
     server_pb2,
     server_pb2_grpc,
 )
@@ -38,6 +40,8 @@ from .health import Health
 from .info import InfoServicer, component_versions
 from .interceptors import CallInterceptor
 from .models import ModelServicer
+from .profile_catalog import ProfileCatalog
+from .profiles import ProfileServicer
 from .settings import Settings
 from .triton.client import ClientLimits
 from .triton.embedded import EmbeddedOptions
@@ -54,6 +58,7 @@ _ANY_INTERFACE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "::": "[::1]"}  # noq
 _NEED_TRITON = (
     classification_pb2.DESCRIPTOR.services_by_name["ClassificationService"].full_name,
     explanation_pb2.DESCRIPTOR.services_by_name["ExplanationService"].full_name,
+    profile_pb2.DESCRIPTOR.services_by_name["ProfileService"].full_name,  # of the model set that is served
 )
 _NEED_NOTHING = (
     model_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name,
@@ -143,6 +148,8 @@ class Gateway:
                 threads_per_worker=settings.threads_per_worker,
             )
             inspector = Inspector(self.pool, catalog.repository, catalog.served, settings.refresh_seconds)
+            profiles = ProfileCatalog(catalog)
+            stack.callback(profiles.close)
             versions = component_versions(await self.triton.client.server_version())
             interceptor = CallInterceptor()
             server = grpc.aio.server(interceptors=[interceptor], options=_options(settings))
@@ -151,6 +158,7 @@ class Gateway:
             )
             explanation_pb2_grpc.add_ExplanationServiceServicer_to_server(ExplanationServicer(engine, registry), server)
             model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(catalog, inspector.found), server)
+            profile_pb2_grpc.add_ProfileServiceServicer_to_server(ProfileServicer(profiles), server)
             server_pb2_grpc.add_ServerServiceServicer_to_server(InfoServicer(settings, versions), server)
             health = Health(self._ready, _NEED_TRITON, _NEED_NOTHING)
             health_pb2_grpc.add_HealthServicer_to_server(health.servicer, server)

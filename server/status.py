@@ -21,6 +21,8 @@ from .errors import (
     InvalidRequest,
     JobNotFound,
     ModelNotFound,
+    ProfileBroken,
+    ProfileNotFound,
     QueueFull,
     Stopping,
     Violation,
@@ -90,6 +92,8 @@ _TABLE: tuple[tuple[type[Exception], _Answer], ...] = (
     (TritonRefusedImage, _Answer(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_IMAGE", _about_file, _bad_file)),
     (JobNotFound, _Answer(grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND")),
     (ModelNotFound, _Answer(grpc.StatusCode.NOT_FOUND, "MODEL_NOT_FOUND")),
+    (ProfileNotFound, _Answer(grpc.StatusCode.NOT_FOUND, "PROFILE_NOT_FOUND")),
+    (ProfileBroken, _Answer(grpc.StatusCode.FAILED_PRECONDITION, "PROFILE_BROKEN")),
     (DuplicateRequest, _Answer(grpc.StatusCode.ALREADY_EXISTS, "REQUEST_ID_USED")),
     (
         QueueFull,

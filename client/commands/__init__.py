@@ -6,5 +6,6 @@ from .classify import classify
 from .explain import explain
 from .methods import methods
 from .models import models
+from .profiles import profiles
 
-__all__ = ["batch", "card", "classify", "explain", "methods", "models"]
+__all__ = ["batch", "card", "classify", "explain", "methods", "models", "profiles"]

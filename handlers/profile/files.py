@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -93,7 +94,7 @@ def load_planes(folder: Path, record: ProfileRecord) -> Mapping[int, Planes]:
             found = {number: content[f"means_{number}"] for number in range(len(record.layers))}
     except OSError as error:
         raise RepositoryError(path, f"cannot be read: {error.strerror or error}") from error
-    except (KeyError, ValueError, BadZipFile) as error:
+    except (KeyError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise RepositoryError(path, "does not hold the planes of every layer") from error
     for number, layer in enumerate(record.layers):
         expected = (len(record.groups), layer.channels, layer.height, layer.width)

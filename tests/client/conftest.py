@@ -487,7 +487,7 @@ def program(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Runs the program with the client's commands, as if it were started from a shell."""
     points = {
         name: EntryPoint(name, f"radiolucent.client.commands:{name}", "radiolucent.commands")
-        for name in ("models", "methods", "card", "classify", "explain", "batch")
+        for name in ("models", "methods", "card", "classify", "explain", "batch", "profiles")
     }
 
     def run(*arguments: object) -> Ran:

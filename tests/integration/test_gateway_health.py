@@ -25,6 +25,7 @@ SERVICES = {
     CLASSIFICATION,
     "radiolucent.v1.ExplanationService",
     "radiolucent.v1.ModelService",
+    "radiolucent.v1.ProfileService",
     "radiolucent.v1.ServerService",
 }
 SERVING = health_pb2.HealthCheckResponse.SERVING

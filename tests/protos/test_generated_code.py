@@ -23,10 +23,22 @@ def test_the_committed_code_is_what_the_protos_generate(tmp_path: Path, monkeypa
 def test_every_service_is_in_the_contract() -> None:
     services = {
         name
-        for module in (protos.classification_pb2, protos.explanation_pb2, protos.model_pb2, protos.server_pb2)
+        for module in (
+            protos.classification_pb2,
+            protos.explanation_pb2,
+            protos.model_pb2,
+            protos.profile_pb2,
+            protos.server_pb2,
+        )
         for name in module.DESCRIPTOR.services_by_name
     }
-    assert services == {"ClassificationService", "ExplanationService", "ModelService", "ServerService"}
+    assert services == {
+        "ClassificationService",
+        "ExplanationService",
+        "ModelService",
+        "ProfileService",
+        "ServerService",
+    }
 
 
 def test_the_contract_imports_without_the_rest_of_the_house() -> None:

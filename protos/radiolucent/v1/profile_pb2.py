@@ -27,7 +27,7 @@ from . import image_pb2 as radiolucent_dot_v1_dot_image__pb2
 from . import model_pb2 as radiolucent_dot_v1_dot_model__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cradiolucent/v1/profile.proto\x12\x0eradiolucent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aradiolucent/v1/image.proto\x1a\x1aradiolucent/v1/model.proto\"\x15\n\x13ListProfilesRequest\"}\n\x14ListProfilesResponse\x12-\n\x08profiles\x18\x01 \x03(\x0b\x32\x1b.radiolucent.v1.ProfileHead\x12\x36\n\x0f\x62roken_profiles\x18\x02 \x03(\x0b\x32\x1d.radiolucent.v1.BrokenProfile\">\n\rBrokenProfile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07network\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"X\n\x14StreamProfileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07network\x18\x02 \x01(\t\x12\x0e\n\x06layers\x18\x03 \x03(\t\x12\x11\n\tstrongest\x18\x04 \x01(\r\"{\n\x15StreamProfileResponse\x12+\n\x04head\x18\x01 \x01(\x0b\x32\x1b.radiolucent.v1.ProfileHeadH\x00\x12-\n\x05layer\x18\x02 \x01(\x0b\x32\x1c.radiolucent.v1.ProfileLayerH\x00\x42\x06\n\x04part\"\xa4\x02\n\x0bProfileHead\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x05model\x18\x02 \x01(\x0b\x32\x1c.radiolucent.v1.ModelVersion\x12,\n\x06groups\x18\x03 \x03(\x0b\x32\x1c.radiolucent.v1.ProfileGroup\x12\x31\n\x06layers\x18\x04 \x03(\x0b\x32!.radiolucent.v1.ProfileLayerFacts\x12\x11\n\talignment\x18\x05 \x01(\t\x12\x10\n\x08grouping\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x07 \x01(\t\x12\x30\n\x0c\x63reated_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cintended_use\x18\t \x01(\t\"=\n\x0cProfileGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66ilms\x18\x02 \x01(\r\x12\x10\n\x08patients\x18\x03 \x01(\r\"\xb1\x01\n\x11ProfileLayerFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63hannels\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\r\n\x05width\x18\x04 \x01(\r\x12\x10\n\x08\x63onstant\x18\x05 \x01(\r\x12\x11\n\tunvarying\x18\x06 \x01(\r\x12\x11\n\tdistances\x18\x07 \x03(\x01\x12%\n\x06merges\x18\x08 \x03(\x0b\x32\x15.radiolucent.v1.Merge\"8\n\x05Merge\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\x0e\n\x06second\x18\x02 \x01(\r\x12\x10\n\x08\x64istance\x18\x03 \x01(\x01\"\x80\x01\n\x0cProfileLayer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63hannels\x18\x02 \x03(\r\x12)\n\tcontrasts\x18\x03 \x01(\x0b\x32\x16.radiolucent.v1.Tensor\x12%\n\x05means\x18\x04 \x01(\x0b\x32\x16.radiolucent.v1.Tensor2\xcb\x01\n\x0eProfileService\x12Y\n\x0cListProfiles\x12#.radiolucent.v1.ListProfilesRequest\x1a$.radiolucent.v1.ListProfilesResponse\x12^\n\rStreamProfile\x12$.radiolucent.v1.StreamProfileRequest\x1a%.radiolucent.v1.StreamProfileResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cradiolucent/v1/profile.proto\x12\x0eradiolucent.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aradiolucent/v1/image.proto\x1a\x1aradiolucent/v1/model.proto\"\x15\n\x13ListProfilesRequest\"}\n\x14ListProfilesResponse\x12-\n\x08profiles\x18\x01 \x03(\x0b\x32\x1b.radiolucent.v1.ProfileHead\x12\x36\n\x0f\x62roken_profiles\x18\x02 \x03(\x0b\x32\x1d.radiolucent.v1.BrokenProfile\">\n\rBrokenProfile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07network\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"X\n\x14StreamProfileRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07network\x18\x02 \x01(\t\x12\x0e\n\x06layers\x18\x03 \x03(\t\x12\x11\n\tstrongest\x18\x04 \x01(\r\"{\n\x15StreamProfileResponse\x12+\n\x04head\x18\x01 \x01(\x0b\x32\x1b.radiolucent.v1.ProfileHeadH\x00\x12-\n\x05layer\x18\x02 \x01(\x0b\x32\x1c.radiolucent.v1.ProfileLayerH\x00\x42\x06\n\x04part\"\xb3\x02\n\x0bProfileHead\x12\x0c\n\x04name\x18\x01 \x01(\t\x12+\n\x05model\x18\x02 \x01(\x0b\x32\x1c.radiolucent.v1.ModelVersion\x12,\n\x06groups\x18\x03 \x03(\x0b\x32\x1c.radiolucent.v1.ProfileGroup\x12\x31\n\x06layers\x18\x04 \x03(\x0b\x32!.radiolucent.v1.ProfileLayerFacts\x12\x11\n\talignment\x18\x05 \x01(\t\x12\x10\n\x08grouping\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x07 \x01(\t\x12\x30\n\x0c\x63reated_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0cintended_use\x18\t \x01(\t\x12\r\n\x05split\x18\n \x01(\t\"=\n\x0cProfileGroup\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66ilms\x18\x02 \x01(\r\x12\x10\n\x08patients\x18\x03 \x01(\r\"\xb1\x01\n\x11ProfileLayerFacts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63hannels\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\r\n\x05width\x18\x04 \x01(\r\x12\x10\n\x08\x63onstant\x18\x05 \x01(\r\x12\x11\n\tunvarying\x18\x06 \x01(\r\x12\x11\n\tdistances\x18\x07 \x03(\x01\x12%\n\x06merges\x18\x08 \x03(\x0b\x32\x15.radiolucent.v1.Merge\"8\n\x05Merge\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\x0e\n\x06second\x18\x02 \x01(\r\x12\x10\n\x08\x64istance\x18\x03 \x01(\x01\"\x80\x01\n\x0cProfileLayer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x10\n\x08\x63hannels\x18\x02 \x03(\r\x12)\n\tcontrasts\x18\x03 \x01(\x0b\x32\x16.radiolucent.v1.Tensor\x12%\n\x05means\x18\x04 \x01(\x0b\x32\x16.radiolucent.v1.Tensor2\xcb\x01\n\x0eProfileService\x12Y\n\x0cListProfiles\x12#.radiolucent.v1.ListProfilesRequest\x1a$.radiolucent.v1.ListProfilesResponse\x12^\n\rStreamProfile\x12$.radiolucent.v1.StreamProfileRequest\x1a%.radiolucent.v1.StreamProfileResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,15 +45,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STREAMPROFILERESPONSE']._serialized_start=441
   _globals['_STREAMPROFILERESPONSE']._serialized_end=564
   _globals['_PROFILEHEAD']._serialized_start=567
-  _globals['_PROFILEHEAD']._serialized_end=859
-  _globals['_PROFILEGROUP']._serialized_start=861
-  _globals['_PROFILEGROUP']._serialized_end=922
-  _globals['_PROFILELAYERFACTS']._serialized_start=925
-  _globals['_PROFILELAYERFACTS']._serialized_end=1102
-  _globals['_MERGE']._serialized_start=1104
-  _globals['_MERGE']._serialized_end=1160
-  _globals['_PROFILELAYER']._serialized_start=1163
-  _globals['_PROFILELAYER']._serialized_end=1291
-  _globals['_PROFILESERVICE']._serialized_start=1294
-  _globals['_PROFILESERVICE']._serialized_end=1497
+  _globals['_PROFILEHEAD']._serialized_end=874
+  _globals['_PROFILEGROUP']._serialized_start=876
+  _globals['_PROFILEGROUP']._serialized_end=937
+  _globals['_PROFILELAYERFACTS']._serialized_start=940
+  _globals['_PROFILELAYERFACTS']._serialized_end=1117
+  _globals['_MERGE']._serialized_start=1119
+  _globals['_MERGE']._serialized_end=1175
+  _globals['_PROFILELAYER']._serialized_start=1178
+  _globals['_PROFILELAYER']._serialized_end=1306
+  _globals['_PROFILESERVICE']._serialized_start=1309
+  _globals['_PROFILESERVICE']._serialized_end=1512
 # @@protoc_insertion_point(module_scope)

@@ -113,10 +113,12 @@ class StreamProfileRequest(_message.Message):
     network: _builtins.str
     """The network."""
     strongest: _builtins.int
-    """How many of each layer's strongest feature maps; 0: 10."""
+    """How many of each layer's strongest feature maps, at most 100; 0: 10. A layer whose maps are large sends as many as fit
+    into 64 MiB, one at least.
+    """
     @_builtins.property
     def layers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Only these layers; empty: all, in the order in which the network computes them."""
+        """Only these layers; empty: all. They come in the order in which the network computes them, whatever the order here."""
 
     def __init__(
         self,
@@ -181,6 +183,7 @@ class ProfileHead(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     CREATED_TIME_FIELD_NUMBER: _builtins.int
     INTENDED_USE_FIELD_NUMBER: _builtins.int
+    SPLIT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name."""
     alignment: _builtins.str
@@ -191,6 +194,8 @@ class ProfileHead(_message.Message):
     """The data set, as cards call it."""
     intended_use: _builtins.str
     """"Research use only. Not for diagnosis." """
+    split: _builtins.str
+    """Which films of the data set: "train", "val", "test" or "all"."""
     @_builtins.property
     def model(self) -> _model_pb2.ModelVersion:
         """The network and the version of its weights."""
@@ -219,10 +224,11 @@ class ProfileHead(_message.Message):
         data: _builtins.str = ...,
         created_time: _timestamp_pb2.Timestamp | None = ...,
         intended_use: _builtins.str = ...,
+        split: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_time", b"created_time", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment", b"alignment", "created_time", b"created_time", "data", b"data", "grouping", b"grouping", "groups", b"groups", "intended_use", b"intended_use", "layers", b"layers", "model", b"model", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alignment", b"alignment", "created_time", b"created_time", "data", b"data", "grouping", b"grouping", "groups", b"groups", "intended_use", b"intended_use", "layers", b"layers", "model", b"model", "name", b"name", "split", b"split"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

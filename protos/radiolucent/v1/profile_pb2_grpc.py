@@ -57,6 +57,8 @@ class ProfileServiceServicer:
 
     def ListProfiles(self, request, context):
         """Lists the profiles that are stored with the model set that is served.
+
+        UNAVAILABLE: no model set is served.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,7 +68,9 @@ class ProfileServiceServicer:
         """Streams one profile layer by layer: first its head, then the strongest feature maps of each layer.
 
         NOT_FOUND: there is no such profile. INVALID_ARGUMENT with google.rpc.BadRequest: a layer is unknown (the text lists
-        those there are). FAILED_PRECONDITION: the file is damaged, or of other weights than are served.
+        those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, or of other
+        weights than are served. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
+        profiles are being streamed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,12 +37,17 @@ class ProfileServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProfileServiceAsyncStub: ...
     ListProfiles: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ListProfilesRequest, _profile_pb2.ListProfilesResponse]
-    """Lists the profiles that are stored with the model set that is served."""
+    """Lists the profiles that are stored with the model set that is served.
+
+    UNAVAILABLE: no model set is served.
+    """
     StreamProfile: _grpc.UnaryStreamMultiCallable[_profile_pb2.StreamProfileRequest, _profile_pb2.StreamProfileResponse]
     """Streams one profile layer by layer: first its head, then the strongest feature maps of each layer.
 
     NOT_FOUND: there is no such profile. INVALID_ARGUMENT with google.rpc.BadRequest: a layer is unknown (the text lists
-    those there are). FAILED_PRECONDITION: the file is damaged, or of other weights than are served.
+    those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, or of other
+    weights than are served. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
+    profiles are being streamed.
     """
 
 @_typing.type_check_only
@@ -54,12 +59,17 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListProfiles: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListProfilesRequest, _profile_pb2.ListProfilesResponse]  # type: ignore[assignment]
-    """Lists the profiles that are stored with the model set that is served."""
+    """Lists the profiles that are stored with the model set that is served.
+
+    UNAVAILABLE: no model set is served.
+    """
     StreamProfile: _aio.UnaryStreamMultiCallable[_profile_pb2.StreamProfileRequest, _profile_pb2.StreamProfileResponse]  # type: ignore[assignment]
     """Streams one profile layer by layer: first its head, then the strongest feature maps of each layer.
 
     NOT_FOUND: there is no such profile. INVALID_ARGUMENT with google.rpc.BadRequest: a layer is unknown (the text lists
-    those there are). FAILED_PRECONDITION: the file is damaged, or of other weights than are served.
+    those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, or of other
+    weights than are served. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
+    profiles are being streamed.
     """
 
 class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -74,7 +84,10 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _profile_pb2.ListProfilesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_profile_pb2.ListProfilesResponse, _abc.Awaitable[_profile_pb2.ListProfilesResponse]]:
-        """Lists the profiles that are stored with the model set that is served."""
+        """Lists the profiles that are stored with the model set that is served.
+
+        UNAVAILABLE: no model set is served.
+        """
 
     @_abc_1.abstractmethod
     def StreamProfile(
@@ -85,7 +98,9 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams one profile layer by layer: first its head, then the strongest feature maps of each layer.
 
         NOT_FOUND: there is no such profile. INVALID_ARGUMENT with google.rpc.BadRequest: a layer is unknown (the text lists
-        those there are). FAILED_PRECONDITION: the file is damaged, or of other weights than are served.
+        those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, or of other
+        weights than are served. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
+        profiles are being streamed.
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
