@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..handlers.geometry import fit
+from ..handlers.placing import on_input_grid
+
+__all__ = ["Pointing", "average_mask", "on_input_grid", "pointing"]
 
 BoolPlane = NDArray[np.bool_]
 FloatPlane = NDArray[np.float32]
@@ -34,31 +36,6 @@ class Pointing:
     mass_inside: float
     hit: bool
     area: float
-
-
-def on_input_grid(mask: NDArray[np.generic], size: int) -> tuple[BoolPlane, BoolPlane]:
-    """Bring a mask from the original image to a network's square input.
-
-    Parameters
-    ----------
-    mask
-        Original grid, [H, W]; anything but 0 is inside.
-    size
-        Side of the input, in pixels.
-
-    Returns
-    -------
-    tuple
-        The mask on the input's grid and where the input shows the image (not padding), both [size, size].
-    """
-    height, width = mask.shape
-    affine = fit(height, width, size).affine
-    centres = np.arange(size) + 0.5
-    rows = np.floor(affine.scale_y * centres + affine.offset_y).astype(int)
-    columns = np.floor(affine.scale_x * centres + affine.offset_x).astype(int)
-    inside = np.logical_and.outer((rows >= 0) & (rows < height), (columns >= 0) & (columns < width))
-    sampled = (mask != 0)[np.clip(rows, 0, height - 1)][:, np.clip(columns, 0, width - 1)]
-    return sampled & inside, inside
 
 
 def pointing(heatmap: FloatPlane, mask: BoolPlane, inside: BoolPlane) -> Pointing:
