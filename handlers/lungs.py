@@ -106,7 +106,7 @@ def read_mask(data: bytes, height: int, width: int) -> NDArray[np.uint8]:
         own = f"{png.header.width} x {png.header.height}"
         raise MaskProblem(f"has {own} pixels and the X-ray {width} x {height} (width x height): they must be the same")
     try:
-        values = np.rint(decode_png(png) * LUNG).astype(np.uint8)
+        values: NDArray[np.uint8] = np.rint(decode_png(png) * LUNG).astype(np.uint8)
     except ImageError as error:
         raise MaskProblem(f"cannot be read: {error}") from None
     check_values(values)
