@@ -64,10 +64,12 @@ class Drawing:
         """Wait until they are drawn, or will not be."""
         return await asyncio.shield(self._drawn)
 
-    def settle(self, mask: LungMask | None, refusal: str = "") -> None:
-        """Say where they are, or why that will not be known; the first word counts."""
-        if not self._drawn.done():
-            self._drawn.set_result(Drawn(mask, refusal, self._segmenter))
+    def settle(self, mask: LungMask | None, refusal: str = "") -> bool:
+        """Say where they are, or why that will not be known; the first word counts, and whether it was is returned."""
+        if self._drawn.done():
+            return False
+        self._drawn.set_result(Drawn(mask, refusal, self._segmenter))
+        return True
 
 
 def outside_lungs(heatmap: FloatArray, item: Item, drawn: Drawn) -> OutsideLungs:

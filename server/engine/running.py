@@ -155,7 +155,8 @@ class JobRun:
         missing = [*course.tally.close(self.job.stop_cause), *course.aggregates.close(self.job.stop_cause)]
         for event in missing:
             self.job.log.append(event)
-        cut_short = self.job.stop_cause is not None and bool(course.tally.stopped_short or missing or work.cancelled())
+        cut = course.tally.stopped_short or missing or work.cancelled() or course.undrawn
+        cut_short = self.job.stop_cause is not None and bool(cut)
         state = JobState.FAILED if error else JobState.CANCELLED if cut_short else JobState.DONE
         if state is JobState.CANCELLED and self.job.stop_cause is StopCause.SHUTDOWN:
             error = Stopping()
@@ -166,7 +167,7 @@ class JobRun:
     async def _halt(self, work: asyncio.Future[None], course: _Course) -> None:
         """Let the workers say how far they were; who does not answer in time is left to the pool."""
         if course.drawing is not None:  # what waits for the lungs goes without
-            course.drawing.settle(None, "the job was stopped before they were drawn")
+            course.undrawn = course.drawing.settle(None, "the job was stopped before they were drawn")
         if course.started:
             cancelling = asyncio.ensure_future(self.workers.cancel(self.job.job_id))
             await asyncio.wait({work}, timeout=_SECONDS_TO_STOP)
@@ -184,6 +185,7 @@ class _Course:
         self.planned = False
         self.started = False
         self.drawing: Drawing | None = None
+        self.undrawn = False
 
     async def run(self) -> None:
         run = self._run

@@ -124,8 +124,8 @@ def test_the_command_asks_prints_and_writes_what_was_measured(program, fake, xra
     (tmp_path / "mask.png").write_bytes(a_mask())
     ran = program(
         "explain", xray, "--method", "occlusion", "--measure", "deletion", "--measure", "road",
-        "--set", "road.steps=20", "--set", "occlusion.window=4", "--lung-mask", tmp_path / "mask.png", "--out", tmp_path / "out",
-        "--address", fake.address,
+        "--set", "road.steps=20", "--set", "occlusion.window=4",
+        "--lung-mask", tmp_path / "mask.png", "--out", tmp_path / "out", "--address", fake.address,
     )  # fmt: skip
     assert ran.code == 0, ran.err
     request = fake.requests[0]
