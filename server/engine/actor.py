@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import psutil
 
 from ...plugins import Applicability
-from .lungs import Segmented
 from .ray_calls import in_thread
+from .segmented import Segmented
 from .task import ItemTask, ModelRef, WorkerEvent
 from .worker import CONTROL_GROUP, ExplanationWorker, WorkerState
 

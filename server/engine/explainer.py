@@ -34,8 +34,8 @@ from ...plugins import (
     heatmap,
 )
 from ...plugins.measures import MEASURES, Measure
-from .lungs import Segmented
 from .measuring import Explained, Known, Measuring
+from .segmented import Segmented
 from .task import (
     FailureReason,
     ItemTask,

@@ -16,10 +16,10 @@ from ...plugins import Applicability
 from ..errors import CannotServe
 from .actor import WorkerActor, WorkerLost
 from .attempt import Attempt
-from .lungs import Segmented
 from .order import Priority
 from .pool_settings import PoolSettings, WorkerInfo
 from .ray_keeper import RayKeeper
+from .segmented import Segmented
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
 from .ticket import Claim, Ticket, Turn
 from .turns import FairTurns

@@ -36,9 +36,10 @@ from .events import (
 )
 from .gathering import Aggregates, Gathering, plan_aggregates
 from .job import Job, StopCause
-from .lungs import Drawing, Segmented, outside_lungs
+from .lungs import Drawing, outside_lungs
 from .order import ExplainOrder, Priority
 from .plan import Explained, PlannedItem, Planner, grid_of
+from .segmented import Segmented
 from .tally import Tally
 from .targets import ensemble_targets, ensemble_verdicts, network_targets, network_verdicts
 from .task import FloatArray, ItemTask, WorkerDone, WorkerEvent, WorkerMap

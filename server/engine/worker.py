@@ -16,8 +16,8 @@ import torch
 from ...handlers.errors import HandlersError
 from ...plugins import Applicability, Cancelled, Need, load_registry
 from .explainer import Explainer
-from .lungs import Segmented
 from .memory import MemoryBudget, return_free_memory
+from .segmented import Segmented
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
 
 __all__ = ["CONTROL_GROUP", "ExplanationWorker", "WorkerState"]

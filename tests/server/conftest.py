@@ -25,8 +25,8 @@ from radiolucent.server.caller import Caller
 from radiolucent.server.catalog import ModelCatalog
 from radiolucent.server.classifier import Classifier
 from radiolucent.server.engine.explain import EngineLimits, ExplanationEngine
-from radiolucent.server.engine.lungs import Segmented
 from radiolucent.server.engine.order import ExplainOrder, MethodCall, Priority
+from radiolucent.server.engine.segmented import Segmented
 from radiolucent.server.engine.task import (
     FailureReason,
     ItemTask,

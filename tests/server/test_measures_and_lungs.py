@@ -22,8 +22,9 @@ from radiolucent.server.engine.aggregation import Agreement, Evidence, Mean
 from radiolucent.server.engine.backlog import BacklogLimits
 from radiolucent.server.engine.events import Classified, Heatmap, Item, JobState, Summary
 from radiolucent.server.engine.explain import ExplanationEngine
-from radiolucent.server.engine.lungs import Drawn, Segmented, outside_lungs
+from radiolucent.server.engine.lungs import Drawn, outside_lungs
 from radiolucent.server.engine.order import ExplainOrder, Lungs, MethodCall, TargetChoice
+from radiolucent.server.engine.segmented import Segmented
 from radiolucent.server.engine.task import Measurement
 from radiolucent.server.errors import DuplicateRequest, InvalidRequest
 from radiolucent.server.explanation import ExplanationServicer
