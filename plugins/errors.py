@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 __all__ = [
     "Cancelled",
@@ -37,8 +36,8 @@ class RegistrationError(PluginsError):
     """A method cannot be registered; the text says why."""
 
 
-class _Unknown(PluginsError):
-    """Nothing has this name.
+class UnknownMethod(PluginsError):
+    """No method has this name.
 
     Parameters
     ----------
@@ -48,7 +47,6 @@ class _Unknown(PluginsError):
         The names there are.
     """
 
-    kind: ClassVar[str]
     name: str
     known: tuple[str, ...]
 
@@ -58,19 +56,30 @@ class _Unknown(PluginsError):
         super().__init__(name, self.known)
 
     def __str__(self) -> str:
-        return f"unknown {self.kind} {self.name!r}; there are: {', '.join(self.known) or 'none'}"
+        return f"unknown method {self.name!r}; there are: {', '.join(self.known)}"
 
 
-class UnknownMethod(_Unknown):
-    """No method has this name."""
+class UnknownMeasure(PluginsError):
+    """No measure has this name.
 
-    kind = "method"
+    Parameters
+    ----------
+    name : str
+        The name asked for.
+    known : iterable of str
+        The names there are.
+    """
 
+    name: str
+    known: tuple[str, ...]
 
-class UnknownMeasure(_Unknown):
-    """No measure of quality has this name."""
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(sorted(known))
+        super().__init__(name, self.known)
 
-    kind = "measure"
+    def __str__(self) -> str:
+        return f"unknown measure {self.name!r}; there are: {', '.join(self.known)}"
 
 
 class InvalidParameters(PluginsError):
@@ -85,7 +94,7 @@ class InvalidParameters(PluginsError):
     known : iterable of str
         The parameters that there are.
     kind : str
-        "method" or "measure".
+        Which of the two it is, for the text.
     """
 
     method: str

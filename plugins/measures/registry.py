@@ -48,4 +48,4 @@ def parameters(name: str, values: Mapping[str, Any], measures: Mapping[str, Meas
     InvalidParameters
         If a parameter does not exist or has a wrong value.
     """
-    return validate_parameters(measure(name, measures), values, "measure")
+    return validate_parameters(measure(name, measures), values)

@@ -8,8 +8,8 @@ from typing import Any
 
 from ...handlers.lungs import LungMask, MaskProblem, read_mask
 from ...handlers.repository import ENSEMBLE
-from ...plugins import InvalidParameters, Parameters, Registry, UnknownMeasure
-from ...plugins.measures import MEASURES, Measure, measure, parameters
+from ...plugins import InvalidParameters, Parameters, Registry, validate_parameters
+from ...plugins.measures import MEASURES, Measure
 from ..errors import InvalidRequest, Violation
 from .order import Lungs, MethodCall
 from .validate import listed, wrong_parameters
@@ -42,11 +42,12 @@ def check_measures(
         if any(call.name == earlier.name for earlier in calls[:index]):
             violations.append(Violation(f"{field}.name", "is named twice; make a request for each set of parameters"))
             continue
+        if call.name not in measures:
+            violations.append(Violation(f"{field}.name", f"unknown measure; there are: {listed(measures)}"))
+            continue
         try:
-            found = measure(call.name, measures)
-            checked.append(CheckedMeasure(found, parameters(call.name, call.parameters, measures)))
-        except UnknownMeasure as error:
-            violations.append(Violation(f"{field}.name", f"unknown measure; there are: {listed(error.known)}"))
+            found = measures[call.name]
+            checked.append(CheckedMeasure(found, validate_parameters(found, call.parameters)))
         except InvalidParameters as error:
             violations += wrong_parameters(field, error)
     if violations:

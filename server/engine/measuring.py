@@ -13,8 +13,19 @@ from typing import Any
 import torch
 
 from ...handlers.out_of_memory import ran_out
-from ...plugins import Cancelled, InvalidResult, Method, NotApplicable, ObservedModel, Parameters, checked, heatmap
-from ...plugins.measures import MEASURES, Measure, Subject, measure, parameters
+from ...plugins import (
+    Cancelled,
+    InvalidResult,
+    Method,
+    NotApplicable,
+    ObservedModel,
+    Parameters,
+    UnknownMeasure,
+    checked,
+    heatmap,
+    validate_parameters,
+)
+from ...plugins.measures import MEASURES, Measure, Subject
 from .passes import measure_passes, method_passes
 from .task import Measurement, MeasureTask, WorkerMap
 from .task_run import TaskRun, check_progress, new_error_id, place_of
@@ -103,8 +114,10 @@ class Measuring:
         run.expect(whole, targets * sum(call.passes for call in self._calls))
 
     def _call(self, task: MeasureTask, shape: tuple[int, ...], measures: Mapping[str, Measure[Any]]) -> _Call:
-        found = measure(task.name, measures)
-        params = parameters(task.name, task.parameters, measures)
+        if task.name not in measures:  # on a machine of the cluster with another release
+            raise UnknownMeasure(task.name, measures)
+        found = measures[task.name]
+        params = validate_parameters(found, task.parameters)
         return _Call(task, found, params, measure_passes(found, params, shape, self._once))
 
     def hold(self, made: WorkerMap, values: torch.Tensor) -> None:
