@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ from ...handlers.repository import ENSEMBLE
 from ...plugins import InvalidParameters, Parameters, Registry, validate_parameters
 from ...plugins.measures import MEASURES, Measure
 from ..errors import InvalidRequest, Violation
-from .order import Lungs, MethodCall
-from .validate import listed, wrong_parameters
+from .order import ExplainOrder, Lungs, MethodCall
+from .validate import CheckedCall, check_methods, listed, wrong_parameters
 
-__all__ = ["CheckedMeasure", "check_lungs", "check_measurable", "check_measures", "check_segmenter"]
+__all__ = ["CheckedMeasure", "check_called", "check_lungs", "check_measurable", "check_measures"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,33 @@ class CheckedMeasure:
 
     measure: Measure[Any]
     parameters: Parameters
+
+
+def check_called(
+    order: ExplainOrder, registry: Registry, measures: Mapping[str, Measure[Any]] = MEASURES
+) -> tuple[tuple[CheckedCall, ...], tuple[CheckedMeasure, ...]]:
+    """Find the methods, the measures and the segmenter that a request names, and read their parameters.
+
+    Raises
+    ------
+    InvalidRequest
+        If one of them is wrong; names all that are.
+    """
+    calls: tuple[CheckedCall, ...] = ()
+    measured: tuple[CheckedMeasure, ...] = ()
+    violations: list[Violation] = []
+    try:
+        calls = check_methods(order.methods, registry)
+    except InvalidRequest as error:
+        violations += error.violations
+    try:
+        measured = check_measures(order.measures, measures)
+    except InvalidRequest as error:
+        violations += error.violations
+    violations += _wrong_segmenter(order.lungs, registry)
+    if violations:
+        raise InvalidRequest(violations)
+    return calls, measured
 
 
 def check_measures(
@@ -68,20 +95,6 @@ def check_measurable(measures: Sequence[object], models: Iterable[str]) -> None:
         raise InvalidRequest.of("measures", what)
 
 
-def check_segmenter(lungs: Lungs | None, registry: Registry) -> None:
-    """Check that a segmenter that is asked for exists.
-
-    Raises
-    ------
-    InvalidRequest
-        If there is none of this name.
-    """
-    if lungs is None or lungs.mask is not None or lungs.segmenter in registry.segmenters:
-        return
-    there = f"there are: {listed(registry.segmenters)}; plugins bring them"
-    raise InvalidRequest.of("lungs.segmenter", f"unknown segmenter; {there}")
-
-
 def check_lungs(lungs: Lungs | None, height: int, width: int) -> LungMask | None:
     """Decode the mask of the lungs, where the caller gave one; takes a processor for some milliseconds.
 
@@ -103,3 +116,9 @@ def check_lungs(lungs: Lungs | None, height: int, width: int) -> LungMask | None
         return LungMask(read_mask(lungs.mask, height, width))
     except MaskProblem as problem:
         raise InvalidRequest.of("lungs.mask", str(problem)) from None
+
+
+def _wrong_segmenter(lungs: Lungs | None, registry: Registry) -> Iterator[Violation]:
+    if lungs is not None and lungs.mask is None and lungs.segmenter not in registry.segmenters:
+        there = f"there are: {listed(registry.segmenters)}; plugins bring them"
+        yield Violation("lungs.segmenter", f"unknown segmenter; {there}")

@@ -23,7 +23,7 @@ from ..classifier import Classifier
 from ..errors import InternalError
 from ..instance import check_instance
 from .backlog import Backlog, BacklogLimits, Demand
-from .check_measures import check_lungs, check_measurable, check_measures, check_segmenter
+from .check_measures import check_called, check_lungs, check_measurable
 from .costs import CostModel
 from .events import JobState, Summary
 from .job import Job, StopCause
@@ -31,7 +31,7 @@ from .order import ExplainOrder, TargetChoice
 from .plan import Planner, grid_of
 from .running import JobRun, Workers
 from .store import JobStore
-from .validate import check_applicable, check_methods, check_models, check_request_id, check_votable
+from .validate import check_applicable, check_models, check_request_id, check_votable
 
 __all__ = ["EngineLimits", "ExplanationEngine"]
 
@@ -149,9 +149,7 @@ class ExplanationEngine:
         begin = time.monotonic()
         check_request_id(order.request_id)
         check_instance(order.instance)
-        calls = check_methods(order.methods, self._registry)
-        measures = check_measures(order.measures, self._measures)
-        check_segmenter(order.lungs, self._registry)
+        calls, measures = check_called(order, self._registry, self._measures)
         place = ExitStack()
         if not self._store.knows(caller, order.request_id):  # who comes back to his job needs no place
             works = not order.dry_run

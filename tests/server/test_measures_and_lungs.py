@@ -78,6 +78,15 @@ async def test_what_does_not_exist_or_fit_is_refused_by_field(
     assert words in violation.description
 
 
+async def test_all_that_is_wrong_with_what_is_called_is_said_at_once(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller
+) -> None:
+    asked = make_order("tea", measures=(MethodCall("leaves"),), lungs=Lungs(None, "cup"))
+    with pytest.raises(InvalidRequest) as caught:
+        await engine.submit(asked, caller)
+    assert [one.field for one in caught.value.violations] == ["methods[0].name", "measures[0].name", "lungs.segmenter"]
+
+
 def test_a_message_says_whose_parameter_is_not_finite_and_that_lungs_need_a_source() -> None:
     values = Struct()
     values.update({"steps": float("nan")})
