@@ -63,6 +63,7 @@ from .profiles import (
     ProfileLayerFacts,
     ProfileMerge,
 )
+from .quality import Measure, MeasuredValue, Measurement, Measures, OutsideLungs, Segmenter
 from .results import (
     Affine,
     BrokenPlugin,
@@ -129,6 +130,10 @@ __all__ = [
     "LabelVote",
     "Likeness",
     "Mean",
+    "Measure",
+    "MeasuredValue",
+    "Measurement",
+    "Measures",
     "Method",
     "MethodCatalogue",
     "Model",
@@ -140,6 +145,7 @@ __all__ = [
     "ModelVersion",
     "NotAllowed",
     "NotFound",
+    "OutsideLungs",
     "Priority",
     "Profile",
     "ProfileCatalogue",
@@ -151,6 +157,7 @@ __all__ = [
     "Progress",
     "RadiolucentError",
     "Refusal",
+    "Segmenter",
     "ServerInfo",
     "ServerNotStarted",
     "Sign",

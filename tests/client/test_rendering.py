@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from radiolucent.client import Affine, Completeness, ExplainedOutput, Heatmap, ModelVersion, Sign
+from radiolucent.client import Affine, Completeness, ExplainedOutput, Heatmap, ModelVersion, OutsideLungs, Sign
 from radiolucent.client.rendering import render, scale_of
 
 USE = "Research use only. Not for diagnosis."
@@ -168,3 +168,15 @@ def test_a_map_that_misses_the_change_of_the_output_says_so(texts: list[str]) ->
     picture(heatmap(halves(), convergence_delta=0.1, facts={"output_change": -5.3}))
     assert not any("MISSES" in text for text in texts)
     assert heatmap(halves(), convergence_delta=None).missed_share is None
+
+
+def test_how_much_lies_outside_the_lungs_is_written_under_the_map_where_it_was_asked_for(texts: list[str]) -> None:
+    sentence = "62 % of the evidence lies outside the lungs; a map without preference would have 41 %."
+    plain = picture(heatmap(np.ones((16, 16))))
+    assert not any("lungs" in text for text in texts)
+    flagged = picture(heatmap(np.ones((16, 16)), outside_lungs=OutsideLungs(0.62, 0.41, sentence, "")))
+    assert sentence in texts
+    assert texts.count(USE) == 2
+    assert flagged.shape[0] > plain.shape[0]
+    assert flagged[:, :3].min() == 255
+    assert flagged[:, -3:].min() == 255

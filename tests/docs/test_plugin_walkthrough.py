@@ -6,12 +6,17 @@ import os
 import re
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
+import numpy as np
 import pytest
-from radiolucent.plugins import API_VERSION
+import torch
+from radiolucent.handlers import XRay
+from radiolucent.plugins import API_VERSION, checked_mask, load_registry
 
 PAGE = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+SEGMENTER = PAGE.partition("## Bring a segmenter of the lungs")[2].split("```python\n")[1].partition("```")[0]
 FILES = dict(re.findall(r"`([\w./]+)`:\n\n```\w+\n(.*?)```", PAGE, re.DOTALL))
 
 
@@ -51,3 +56,21 @@ def test_the_script_of_the_page_shows_progress_and_a_map(package: Path) -> None:
 
 def test_the_page_is_of_this_version_of_the_contract() -> None:
     assert f"RADIOLUCENT_API_VERSION = {API_VERSION}\n" in FILES["radiolucent_mirror.py"]
+
+
+def test_the_segmenter_is_registered_and_gives_a_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = torch.jit.trace(torch.nn.Conv2d(1, 1, 1), torch.rand(1, 1, 256, 256))
+    with torch.no_grad():
+        network.weight.fill_(20.0)
+        network.bias.fill_(-10.0)
+    network.save(str(tmp_path / "lungs.pt"))
+    monkeypatch.setenv("LUNG_WEIGHTS", str(tmp_path / "lungs.pt"))
+    (tmp_path / "radiolucent_unet_lungs.py").write_text(SEGMENTER)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = load_registry([EntryPoint("lungs", "radiolucent_unet_lungs", "radiolucent.plugins")])
+    assert registry.broken == ()
+    pixels = np.zeros((300, 280), np.float32)
+    pixels[:, 140:] = 1.0
+    mask = checked_mask(registry.segmenters["unet_lungs"], XRay(pixels, "png"))
+    assert (mask[:, 150:] == 255).all()
+    assert not mask[:, :130].any()

@@ -14,7 +14,18 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from pydantic import Field
-from radiolucent.plugins import Attribution, Completeness, Job, Method, Need, ObservedModel, Parameters, hookimpl
+from radiolucent.handlers import XRay
+from radiolucent.plugins import (
+    Attribution,
+    Completeness,
+    Job,
+    Method,
+    Need,
+    ObservedModel,
+    Parameters,
+    Segmenter,
+    hookimpl,
+)
 
 RADIOLUCENT_API_VERSION = 1
 
@@ -130,6 +141,33 @@ class Leaking(Misbehaving):
 
     def misbehave(self, model: ObservedModel, image: torch.Tensor) -> None:
         self.kept.append(torch.ones(2**27))
+
+
+class Halves(Segmenter):
+    """Behaves: the left half is lung."""
+
+    name = "halves"
+    title = description = reference = "Test"
+
+    def segment(self, image: XRay) -> Any:  # noqa: ANN401
+        mask = np.zeros(image.pixels.shape, np.uint8)
+        mask[:, : image.width // 2] = 255
+        return mask
+
+
+class Frozen(Halves):
+    """Holds the interpreter for ever."""
+
+    name = "frozen"
+
+    def segment(self, image: XRay) -> Any:  # noqa: ANN401
+        ctypes.PyDLL(None).sleep(600)
+
+
+@hookimpl
+def radiolucent_register_segmenters(register: Callable[[Segmenter], None]) -> None:
+    for segmenter in (Halves, Frozen):
+        register(segmenter())
 
 
 @hookimpl

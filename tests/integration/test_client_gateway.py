@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import io
 import time
 import uuid
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from PIL import Image
 from radiolucent.client import (
     AlreadyExists,
     AsyncClient,
@@ -78,6 +80,30 @@ def test_an_explanation_brings_a_map_per_model_and_method(client, png) -> None:
         assert one.affine.box_to_original(0, 0, 64, 64) == pytest.approx((-10, 0, 110, 120), abs=1.5)
     assert {event.model.name for event in events if isinstance(event, ModelInput)} == {"resnet18", "resnet34"}
     assert events[-1].state is JobState.DONE
+
+
+def test_maps_come_measured_and_say_what_lies_outside_the_lungs(client, png) -> None:
+    left = np.zeros((120, 100), np.uint8)
+    left[:, :50] = 255
+    mask = io.BytesIO()
+    Image.fromarray(left).save(mask, "PNG")
+    measures = [measure.name for measure in client.list_methods().measures]
+    asked = {"models": ["resnet18", "resnet34"], "targets": "Pneumonia", "aggregates": "mean"}
+    plan = client.plan(png, ["saliency"], **asked, measures=measures)
+    result = client.explain(png, ["saliency"], **asked, measures=measures, lung_mask=mask.getvalue()).result()
+    assert result.summary.state is JobState.DONE
+    assert [one.passes for one in result.estimates] == [one.passes for one in plan.estimates]
+    assert len(result.heatmaps) == 3
+    for one in result.heatmaps:
+        assert [it.measure for it in one.measurements] == (measures if one.aggregate is None else [])
+        assert all(bool(it.values) != bool(it.refusal) for it in one.measurements)
+        # The film is 120 x 100: beside it there is padding, which counts for nothing.
+        assert one.outside_lungs.area == pytest.approx(0.5, abs=0.01)
+        right = np.clip(one.values[:, 32:], 0, None).sum() / np.clip(one.values, 0, None).sum()
+        assert one.outside_lungs.share == pytest.approx(right, abs=0.1)
+    with pytest.raises(InvalidRequest) as caught:
+        client.explain(png, ["saliency"], lung_mask=png).result()
+    assert caught.value.violations[0].field == "lungs.mask"
 
 
 def test_unknown_names_list_those_there_are(client, png) -> None:

@@ -50,7 +50,7 @@ def misbehaving(misbehaving_site: Path) -> Iterator[None]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(misbehaving: None) -> AsyncIterator[WorkerPool]:
     others = set(psutil.Process().children(recursive=True))
-    pool = WorkerPool(PoolSettings(workers=2, threads_per_worker=1, cancel_grace_s=1.5, heartbeat_s=3.0))
+    pool = WorkerPool(PoolSettings(workers=2, threads_per_worker=1, cancel_grace_s=1.5, heartbeat_s=3.0, segment_s=2.0))
     await pool.start()
     folder = pool._ray.runtime.folder
     assert folder is not None
@@ -238,6 +238,33 @@ async def test_a_method_that_holds_the_interpreter_is_noticed_and_killed(
     pids = [int(mark.name.split("-")[1]) for mark in tmp_path.iterdir()]
     assert len(pids) == 2
     await until(lambda: not any(psutil.pid_exists(pid) for pid in pids), 5)
+    await all_idle(pool)
+
+
+async def test_a_segmenter_draws_in_a_worker_and_one_that_hangs_costs_that_worker_alone(
+    pool: WorkerPool, make_task: MakeTask
+) -> None:
+    task = make_task()
+    found = await pool.segment("halves", task.image, turn(task))
+    assert found.values is not None
+    assert found.values.flags.owndata
+    assert (found.values[:, :32] == 255).all()
+    assert not found.values[:, 32:].any()
+
+    before = {worker.pid for worker in pool.workers}
+    hung = await asyncio.wait_for(pool.segment("frozen", task.image, turn(task)), 10)
+    assert (hung.values, hung.refusal) == (None, "the segmenter 'frozen' took more than 2 s")
+    await all_idle(pool)
+    assert len(before & {worker.pid for worker in pool.workers}) == 1
+    assert isinstance((await everything(pool, task))[-1], WorkerDone)
+
+    begin = time.monotonic()
+    left = asyncio.create_task(pool.segment("frozen", task.image, turn(task)))
+    await until(lambda: any(worker.busy for worker in pool.workers))
+    left.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await left
+    assert time.monotonic() - begin < 1.5
     await all_idle(pool)
 
 

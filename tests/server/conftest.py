@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,22 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from pydantic import Field
 from radiolucent.handlers import Affine, InputSpec, Label, ModelCard, save_card
 from radiolucent.handlers.card import Parity
 from radiolucent.handlers.repository import ModelSet, Repository, load_set
-from radiolucent.plugins import Registry, load_registry
+from radiolucent.plugins import Origin, Parameters, Registry, Segmenter, load_registry
+from radiolucent.plugins.measures import Better, Measure, MeasuredValue
 from radiolucent.server.caller import Caller
 from radiolucent.server.catalog import ModelCatalog
 from radiolucent.server.classifier import Classifier
 from radiolucent.server.engine.explain import EngineLimits, ExplanationEngine
 from radiolucent.server.engine.order import ExplainOrder, MethodCall, Priority
+from radiolucent.server.engine.segmented import Segmented
 from radiolucent.server.engine.task import (
     FailureReason,
     ItemTask,
+    Measurement,
     WorkerDone,
     WorkerEvent,
     WorkerFailure,
@@ -60,9 +64,47 @@ def card(name: str, labels: tuple[Label, ...] = LABELS, **changes: Any) -> Model
     return ModelCard(**values | changes)
 
 
+class Steps(Parameters):
+    steps: int = Field(default=10, ge=1, description="Passes, 1 or more.")
+
+
+class Counted(Measure[Steps]):
+    """A measure of as many passes as it is told; the workers here make up its numbers."""
+
+    name = "counted"
+    title = "Counted"
+    description = "Nothing."
+    reference = "None"
+    variant = "Ours."
+    parameters = Steps
+    values = (MeasuredValue("found", "A number.", Better.HIGHER),)
+
+    def measure(self, subject: Any, params: Steps, job: Any) -> dict[str, float]:
+        raise NotImplementedError
+
+    def cost(self, params: Steps, shape: object, passes: int) -> int:
+        return params.steps + passes
+
+
+class Halves(Segmenter):
+    name = "halves"
+    title = "Two halves"
+    description = "The left half."
+    reference = "None"
+
+    def segment(self, image: Any) -> Any:
+        raise NotImplementedError("the workers here make it up")
+
+
+@pytest.fixture(scope="session")
+def measures() -> dict[str, Measure[Any]]:
+    return {"counted": Counted()}
+
+
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    return load_registry(())
+    found = load_registry(())
+    return Registry(found.methods, found.origins, (), {"halves": Halves()}, {"halves": Origin("package", "2")})
 
 
 @pytest.fixture
@@ -149,6 +191,13 @@ class FakeWorkers:
     turns: list[Turn] = field(default_factory=list)
     wait_s: float = 0.0
     cancelled: list[str] = field(default_factory=list)
+    measurement: Measurement = field(
+        default_factory=lambda: Measurement("counted", {"steps": 10}, {"found": 0.5}, elapsed_s=0.25)
+    )
+    """What every measure says."""
+    segmented: Segmented | None = None
+    """What the segmenter says; None: nothing, until the job is stopped."""
+    segmenting: list[tuple[str, Turn]] = field(default_factory=list)
     _stops: dict[str, asyncio.Event] = field(default_factory=dict)
 
     async def run(self, task: ItemTask, turn: Turn) -> AsyncGenerator[WorkerEvent, None]:
@@ -175,8 +224,17 @@ class FakeWorkers:
             return
         yield WorkerProgress(4, 4)
         for target in task.targets:
-            yield self._map(task, target, final=True)
-        yield WorkerDone(forward_passes=4, elapsed_s=0.2)
+            measured = tuple(self.measurement for _ in task.measures)
+            yield replace(self._map(task, target, final=True), measurements=measured)
+        measured_s = len(task.targets) * len(task.measures) * self.measurement.elapsed_s
+        yield WorkerDone(forward_passes=4, elapsed_s=0.2 + measured_s, measured_s=measured_s)
+
+    async def segment(self, segmenter: str, image: bytes, turn: Turn) -> Segmented:
+        self.segmenting.append((segmenter, turn))
+        if self.segmented is None:
+            await asyncio.Event().wait()
+        assert self.segmented is not None
+        return self.segmented
 
     async def cancel(self, job_id: str) -> None:
         self.cancelled.append(job_id)
@@ -219,12 +277,17 @@ MakeEngine = Callable[..., ExplanationEngine]
 
 @pytest.fixture
 async def make_engine(
-    classifier: Classifier, catalog: ModelCatalog, registry: Registry, workers: FakeWorkers
+    classifier: Classifier,
+    catalog: ModelCatalog,
+    registry: Registry,
+    workers: FakeWorkers,
+    measures: dict[str, Measure[Any]],
 ) -> AsyncGenerator[MakeEngine, None]:
     engines: list[ExplanationEngine] = []
 
     def make(**limits: Any) -> ExplanationEngine:
-        engines.append(ExplanationEngine(classifier, catalog, registry, workers, EngineLimits(**limits)))
+        engine = ExplanationEngine(classifier, catalog, registry, workers, EngineLimits(**limits), measures=measures)
+        engines.append(engine)
         return engines[-1]
 
     yield make

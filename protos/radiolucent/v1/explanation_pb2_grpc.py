@@ -105,7 +105,8 @@ class ExplanationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListMethods(self, request, context):
-        """Lists the explanation methods and the plugins that could not be loaded.
+        """Lists the explanation methods, the measures of quality, the segmenters of the lungs, and the plugins that could not
+        be loaded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

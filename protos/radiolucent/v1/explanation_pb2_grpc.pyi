@@ -51,7 +51,9 @@ class ExplanationServiceStub:
     CancelJob: _grpc.UnaryUnaryMultiCallable[_explanation_pb2.CancelJobRequest, _explanation_pb2.CancelJobResponse]
     """Stops a job. What it delivered already stays. Stopping a finished job changes nothing."""
     ListMethods: _grpc.UnaryUnaryMultiCallable[_explanation_pb2.ListMethodsRequest, _explanation_pb2.ListMethodsResponse]
-    """Lists the explanation methods and the plugins that could not be loaded."""
+    """Lists the explanation methods, the measures of quality, the segmenters of the lungs, and the plugins that could not
+    be loaded.
+    """
 
 @_typing.type_check_only
 class ExplanationServiceAsyncStub(ExplanationServiceStub):
@@ -76,7 +78,9 @@ class ExplanationServiceAsyncStub(ExplanationServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_explanation_pb2.CancelJobRequest, _explanation_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Stops a job. What it delivered already stays. Stopping a finished job changes nothing."""
     ListMethods: _aio.UnaryUnaryMultiCallable[_explanation_pb2.ListMethodsRequest, _explanation_pb2.ListMethodsResponse]  # type: ignore[assignment]
-    """Lists the explanation methods and the plugins that could not be loaded."""
+    """Lists the explanation methods, the measures of quality, the segmenters of the lungs, and the plugins that could not
+    be loaded.
+    """
 
 class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Classifications together with their reasons.
@@ -128,6 +132,8 @@ class ExplanationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _explanation_pb2.ListMethodsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_explanation_pb2.ListMethodsResponse, _abc.Awaitable[_explanation_pb2.ListMethodsResponse]]:
-        """Lists the explanation methods and the plugins that could not be loaded."""
+        """Lists the explanation methods, the measures of quality, the segmenters of the lungs, and the plugins that could not
+        be loaded.
+        """
 
 def add_ExplanationServiceServicer_to_server(servicer: ExplanationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
