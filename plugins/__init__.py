@@ -18,6 +18,7 @@ from .errors import (
     NotApplicable,
     PluginsError,
     RegistrationError,
+    UnknownMeasure,
     UnknownMethod,
 )
 from .explainable import Applicability, ExplainableNetwork
@@ -51,6 +52,7 @@ __all__ = [
     "PluginsError",
     "RegistrationError",
     "Registry",
+    "UnknownMeasure",
     "UnknownMethod",
     "checked",
     "facts_of",

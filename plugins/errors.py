@@ -11,6 +11,7 @@ __all__ = [
     "NotApplicable",
     "PluginsError",
     "RegistrationError",
+    "UnknownMeasure",
     "UnknownMethod",
 ]
 
@@ -58,30 +59,59 @@ class UnknownMethod(PluginsError):
         return f"unknown method {self.name!r}; there are: {', '.join(self.known)}"
 
 
+class UnknownMeasure(PluginsError):
+    """No measure has this name.
+
+    Parameters
+    ----------
+    name : str
+        The name asked for.
+    known : iterable of str
+        The names there are.
+    """
+
+    name: str
+    known: tuple[str, ...]
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        self.name = name
+        self.known = tuple(sorted(known))
+        super().__init__(name, self.known)
+
+    def __str__(self) -> str:
+        return f"unknown measure {self.name!r}; there are: {', '.join(self.known)}"
+
+
 class InvalidParameters(PluginsError):
-    """Parameters that a method does not take.
+    """Parameters that a method or a measure does not take.
 
     Parameters
     ----------
     method : str
-        The method.
+        The method, or the measure.
     problems : iterable of (str, str)
         The parameter, and what is wrong with it.
     known : iterable of str
         The parameters that there are.
+    kind : str
+        Which of the two it is, for the text.
     """
 
     method: str
     problems: tuple[tuple[str, str], ...]
     known: tuple[str, ...]
+    kind: str
 
-    def __init__(self, method: str, problems: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
+    def __init__(
+        self, method: str, problems: Iterable[tuple[str, str]], known: Iterable[str], kind: str = "method"
+    ) -> None:
         self.method = method
         self.problems = tuple(problems)
         self.known = tuple(sorted(known))
-        super().__init__(method, self.problems, self.known)
+        self.kind = kind
+        super().__init__(method, self.problems, self.known, kind)
 
     def __str__(self) -> str:
         text = "; ".join(f"{name}: {problem}" if name else problem for name, problem in self.problems)
         there = f"its parameters are: {', '.join(self.known)}" if self.known else "it has no parameters"
-        return f"method {self.method!r}: {text}; {there}"
+        return f"{self.kind} {self.method!r}: {text}; {there}"

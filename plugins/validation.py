@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 from pydantic_core import to_json
@@ -13,19 +13,31 @@ from pydantic_core import to_json
 from .contract import Channels, Completeness, Method, Need, Parameters
 from .errors import InvalidParameters, RegistrationError
 
-__all__ = ["check_method", "parameters_schema", "validate_parameters"]
+__all__ = ["Parametrised", "check_method", "parameters_schema", "validate_parameters"]
 
 _SNAKE_CASE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _EXACT = 2.0**53
 
 
-def parameters_schema(method: Method[Any]) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of a method's parameters."""
+class Parametrised(Protocol):
+    """A method, or a measure: it has a name and parameters."""
+
+    @property
+    def name(self) -> str:
+        """Identifier in snake case."""
+
+    @property
+    def parameters(self) -> type[Parameters]:
+        """The model of its parameters."""
+
+
+def parameters_schema(method: Parametrised) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the parameters of a method or a measure."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **method.parameters.model_json_schema()}
 
 
-def validate_parameters(method: Method[Any], values: Mapping[str, Any]) -> Parameters:
-    """Read a method's parameters from JSON values; what is absent takes its default.
+def validate_parameters(method: Parametrised, values: Mapping[str, Any]) -> Parameters:
+    """Read the parameters of a method or a measure from JSON values; what is absent takes its default.
 
     Types are strict, as the schema says them: a text is no number and neither is true. A number without a fraction is
     an integer, as JSON Schema has it, since a Struct knows no integers.
@@ -35,6 +47,7 @@ def validate_parameters(method: Method[Any], values: Mapping[str, Any]) -> Param
     InvalidParameters
         If one does not exist or has a wrong value.
     """
+    kind = "method" if isinstance(method, Method) else "measure"
     try:
         # As JSON, where a strict model still reads an enumeration from its text.
         text = to_json({name: _whole(value) for name, value in values.items()}, inf_nan_mode="constants")
@@ -44,10 +57,10 @@ def validate_parameters(method: Method[Any], values: Mapping[str, Any]) -> Param
             (".".join(str(part) for part in problem["loc"]), problem["msg"])
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        raise InvalidParameters(method.name, problems, method.parameters.model_fields) from None
+        raise InvalidParameters(method.name, problems, method.parameters.model_fields, kind) from None
     except (Exception, SystemExit) as error:  # a stranger's validators
         problem = f"its check of them raised {type(error).__name__}"
-        raise InvalidParameters(method.name, [("", problem)], method.parameters.model_fields) from error
+        raise InvalidParameters(method.name, [("", problem)], method.parameters.model_fields, kind) from error
 
 
 def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
