@@ -25,7 +25,7 @@ class EfficientMprtParameters(Parameters):
 
     draws: int = Field(default=1, ge=1, le=50, description="Networks with weights drawn anew, 1 to 50.")
     bins: int = Field(default=100, ge=2, le=1000, description="Bins of the histogram of a map's values, 2 to 1000.")
-    seed: int = seed_field("the weights")
+    seed: int = seed_field("the weights", "numbers")
 
 
 class EfficientMprt(Measure[EfficientMprtParameters]):
@@ -39,7 +39,7 @@ class EfficientMprt(Measure[EfficientMprtParameters]):
         "not depend on the weights. Reported, not ranked."
     )
     reference = (
-        "Hedstroem, Weber, Lapuschkin, Hoehne: Sanity Checks Revisited: An Exploration to Repair the Model Parameter "
+        "Hedström, Weber, Lapuschkin, Höhne: Sanity Checks Revisited: An Exploration to Repair the Model Parameter "
         "Randomisation Test. 2023. arXiv:2401.06465"
     )
     variant = (

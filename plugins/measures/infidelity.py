@@ -17,19 +17,19 @@ from .judgeable import check_change, check_map
 
 __all__ = ["Infidelity", "InfidelityParameters"]
 
-_SIDES = (1 / 8, 1 / 2)
-"""Sides of the squares that are hidden, as fractions of the shorter side of the image: from, to."""
-
 
 class InfidelityParameters(Parameters):
     """How often something is hidden, and behind what."""
 
     perturbations: int = Field(default=24, ge=2, le=2000, description="Squares that are hidden in turn, 2 to 2000.")
+    side: float = Field(
+        default=0.25, gt=0, le=0.9, description="Side of a square, as a fraction of the input's shorter side, 0 to 0.9."
+    )
     baseline: Baseline = Field(default=Baseline.BLACK, description=f"What a hidden square shows: {BASELINES}.")
     batch_size: int = Field(
         default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
     )
-    seed: int = seed_field("the squares, and of the baseline uniform_noise")
+    seed: int = seed_field("the squares, and of the baseline uniform_noise", "numbers")
 
 
 class Infidelity(Measure[InfidelityParameters]):
@@ -48,8 +48,7 @@ class Infidelity(Measure[InfidelityParameters]):
     variant = (
         "captum.metrics.infidelity(normalize=True), divided by the mean square of the output's changes, which makes it "
         "a share. Captum's input is which pixels are shown (1 or 0), so the map counts as contributions, whatever its "
-        "method; sides of the squares uniform from 1/8 to 1/2 of the shorter side, places uniform. The best multiple "
-        "may be negative: correlation tells."
+        "method; squares of one size at uniform places. The best multiple may be negative: correlation tells."
     )
     parameters = InfidelityParameters
     values: ClassVar[tuple[MeasuredValue, ...]] = (
@@ -59,6 +58,7 @@ class Infidelity(Measure[InfidelityParameters]):
             "of their mean square: 0 (all foretold) to 1 (nothing).",
             Better.LOWER,
         ),
+        MeasuredValue("constant", "The same of a map that is equal everywhere: a map above that says less than none."),
         MeasuredValue(
             "correlation",
             "Of the map's sums with the output's changes, not centred: -1 to 1; its square and the infidelity sum to "
@@ -76,50 +76,56 @@ class Infidelity(Measure[InfidelityParameters]):
         changes = outputs[:1] - outputs[1:]
         check_change(float(changes.abs().max()), outputs, "squares of the image are hidden")
 
-        heatmap = subject.heatmap.double()[None, None]
-        gone = hidden.double()[:, None]
+        gone, heatmap = hidden.double()[:, None], subject.heatmap.double()[None, None]
         sums = (gone * heatmap).sum(dim=(1, 2, 3))
-        if not sums.any():
-            return {"infidelity": 1.0, "correlation": 0.0}
-        # Captum asks for the outputs of the image and of all squares; it gets those that are known.
-        left = infidelity(
-            lambda shown: outputs[:1] if len(shown) == 1 else outputs[1:],
-            lambda shown: (gone, shown - gone),
-            torch.ones_like(heatmap),
-            heatmap,
-            n_perturb_samples=len(hidden),
-            normalize=True,
+        likeness = float(
+            (sums * changes).sum() / (sums.square().sum() * changes.square().sum()).sqrt().clamp(min=1e-300)
         )
-        share = float(left) / float(changes.square().mean())
-        correlation = float((sums * changes).sum() / (sums.square().sum() * changes.square().sum()).sqrt())
-        return {"infidelity": min(max(share, 0.0), 1.0), "correlation": min(max(correlation, -1.0), 1.0)}
+        return {
+            "infidelity": _share(outputs, changes, gone, heatmap),
+            "constant": _share(outputs, changes, gone, torch.ones_like(heatmap)),
+            "correlation": min(max(likeness, -1.0), 1.0),
+        }
 
     def cost(self, params: InfidelityParameters, shape: Sequence[int], passes: int) -> int:
         """Return a pass per square, and one for the image; of further maps of the same image and network none."""
         return 1 + params.perturbations
 
 
+def _share(outputs: torch.Tensor, changes: torch.Tensor, gone: torch.Tensor, heatmap: torch.Tensor) -> float:
+    """Return the share of the changes [N] that a map [1, 1, H, W] does not foretell."""
+    # Captum asks for the outputs of the image and of all squares; it gets those that are known.
+    left = infidelity(
+        lambda shown: outputs[:1] if len(shown) == 1 else outputs[1:],
+        lambda shown: (gone, shown - gone),
+        torch.ones_like(heatmap),
+        heatmap,
+        n_perturb_samples=len(gone),
+        normalize=True,
+    )
+    return min(max(float(left) / float(changes.square().mean()), 0.0), 1.0)
+
+
 def _squares(params: InfidelityParameters, shape: Sequence[int]) -> torch.Tensor:
     """Draw what is hidden: bool, [perturbations, H, W]."""
     height, width = int(shape[-2]), int(shape[-1])
-    smallest, largest = (max(1, round(part * min(height, width))) for part in _SIDES)
+    side = max(1, round(params.side * min(height, width)))
     generator = torch.Generator().manual_seed(params.seed)
     hidden = torch.zeros(params.perturbations, height, width, dtype=torch.bool)
     for plane in hidden:
-        side = _draw(smallest, largest, generator)
-        top, left = _draw(0, height - side, generator), _draw(0, width - side, generator)
+        top, left = _draw(height - side, generator), _draw(width - side, generator)
         plane[top : top + side, left : left + side] = True
     return hidden
 
 
-def _draw(first: int, last: int, generator: torch.Generator) -> int:
-    return int(torch.randint(first, last + 1, (), generator=generator))
+def _draw(last: int, generator: torch.Generator) -> int:
+    return int(torch.randint(last + 1, (), generator=generator))
 
 
 def _outputs(subject: Subject, hidden: torch.Tensor, params: InfidelityParameters, job: Job) -> torch.Tensor:
     """Return all outputs of the image and of it with each square hidden: float64, [1 + perturbations, L]."""
     model, image = subject.model, subject.image
-    key = ("infidelity", params.perturbations, params.baseline, params.seed)
+    key = ("infidelity", params.perturbations, params.side, params.baseline, params.seed)
     if key not in model.known:
         baseline = params.baseline.like(image, model.spec, statistics=model.statistics, seed=params.seed)
         total = 1 + len(hidden)

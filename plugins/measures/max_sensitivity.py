@@ -24,7 +24,7 @@ class MaxSensitivityParameters(Parameters):
     radius: float = Field(
         default=0.02, gt=0, le=1, description="Most that the brightness of a pixel changes, 0 (black) to 1 (white)."
     )
-    seed: int = seed_field("the noise")
+    seed: int = seed_field("the noise", "numbers")
 
 
 class MaxSensitivity(Measure[MaxSensitivityParameters]):
@@ -62,15 +62,15 @@ class MaxSensitivity(Measure[MaxSensitivityParameters]):
         radius = params.radius / subject.model.spec.std
         done = 0
 
-        def noisy(images: tuple[torch.Tensor, ...]) -> torch.Tensor:
-            noise = torch.rand(images[0].shape, generator=generator) * 2 - 1
-            return images[0] + radius * noise
+        def noisy(image: torch.Tensor) -> torch.Tensor:
+            return image + radius * (torch.rand(image.shape, generator=generator) * 2 - 1)
 
-        def explained(images: tuple[torch.Tensor, ...] | torch.Tensor) -> torch.Tensor:
+        def explained(images: tuple[torch.Tensor, ...] | torch.Tensor) -> tuple[torch.Tensor]:
+            # A tuple: of a tensor Captum would take the norm of every row by itself.
             nonlocal done
             image = images if isinstance(images, torch.Tensor) else images[0]
             if image is subject.image:
-                return subject.heatmap[None]
+                return (subject.heatmap[None],)
             job.check()
             # Captum has switched gradients off, which the method may need.
             with torch.enable_grad():
@@ -78,7 +78,7 @@ class MaxSensitivity(Measure[MaxSensitivityParameters]):
             check_finite(heatmap)
             done += subject.passes
             job.progress(done, total)
-            return heatmap.detach()[None]
+            return (heatmap.detach()[None],)
 
         found = sensitivity_max(
             explained, subject.image, noisy, n_perturb_samples=params.perturbations, max_examples_per_batch=1

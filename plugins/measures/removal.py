@@ -52,7 +52,7 @@ class RemovalParameters(Parameters):
     batch_size: int = Field(
         default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
     )
-    seed: int = seed_field("the random orders, and of what else is drawn")
+    seed: int = seed_field("the random orders, and of what else is drawn", "numbers")
 
     @abstractmethod
     def side(self, shape: Sequence[int]) -> int:

@@ -47,8 +47,8 @@ class Road(RemovalMeasure[RoadParameters]):
     title = "ROAD"
     description = (
         "As deletion, the most relevant first, but removed pixels are guessed from those around them, so that the "
-        "shape of what was removed does not give it away: above_random = (random mean of the output - its mean along the "
-        "map) / scale."
+        "shape of what was removed does not give it away: above_random = (random mean of the output - its mean along "
+        "the map) / scale."
     )
     reference = (
         "Rong, Leemann, Borisov, Kasneci, Kasneci: A Consistent and Efficient Evaluation Strategy for Attribution "

@@ -43,7 +43,7 @@ class SmoothMprtParameters(Parameters):
     noise: float = Field(
         default=0.1, ge=0, le=1, description="Standard deviation of the noise, as a share of the image's range, 0 to 1."
     )
-    seed: int = seed_field("the weights and the noise")
+    seed: int = seed_field("the weights and the noise", "numbers")
 
 
 class SmoothMprt(Measure[SmoothMprtParameters]):
@@ -57,7 +57,7 @@ class SmoothMprt(Measure[SmoothMprtParameters]):
         "ranked: a low likeness alone makes no map good."
     )
     reference = (
-        "Hedstroem, Weber, Lapuschkin, Hoehne: Sanity Checks Revisited: An Exploration to Repair the Model Parameter "
+        "Hedström, Weber, Lapuschkin, Höhne: Sanity Checks Revisited: An Exploration to Repair the Model Parameter "
         "Randomisation Test. 2023. arXiv:2401.06465. After Adebayo et al. 2018, arXiv:1810.03292"
     )
     variant = (
