@@ -70,7 +70,7 @@ class EfficientMprt(Measure[EfficientMprtParameters]):
         for draw in range(params.draws):
             job.check()
             with randomised(lifted, names, params.seed + draw) as network:
-                heatmap = subject.again(subject.image, network)
+                heatmap = subject.again(subject.image, network).detach()
             check_finite(heatmap)
             found.append(complexity(heatmap, params.bins))
             job.progress((draw + 1) * subject.passes, total)

@@ -95,7 +95,7 @@ class SmoothMprt(Measure[SmoothMprtParameters]):
             for _ in range(params.samples):
                 job.check()
                 noise = torch.randn(image.shape, generator=generator) * spread
-                heatmap = subject.again(image + noise, network)
+                heatmap = subject.again(image + noise, network).detach()
                 check_finite(heatmap)
                 mean += heatmap.double() / params.samples
                 done += subject.passes
