@@ -10,7 +10,8 @@ from typing import Any
 from radiolucent.benchmarks.loading.table import table
 from radiolucent.evaluation.report.overview import overview
 from radiolucent.evaluation.result import EvaluationResult
-from radiolucent.plugins import load_registry
+from radiolucent.plugins import Parameters, load_registry
+from radiolucent.plugins.measures import MEASURES, Measure
 from radiolucent.server.settings import Settings
 
 DOCS = Path(__file__).parent
@@ -38,17 +39,40 @@ def methods_table() -> str:
         needs = ", ".join(sorted(need.value for need in method.needs))
         sign = "signed" if method.signed else "unsigned"
         parts += [f"Needs: {needs}. Values: {sign}. Completeness: {method.completeness.value.replace('_', ' ')}.", ""]
-        properties = method.parameters.model_json_schema().get("properties", {})
-        if properties:
-            parts += ["| parameter | default | meaning |", "|---|---|---|"]
-            parts += [
-                f"| `{key}` | `{schema.get('default')}` | {_plain(schema.get('description', ''))} |"
-                for key, schema in properties.items()
-            ]
-            parts.append("")
-        else:
-            parts += ["No parameters.", ""]
+        parts += _parameters(method.parameters)
     return "\n".join(parts).rstrip()
+
+
+def measures_table() -> str:
+    """Every measure with its numbers, its exact variant, its cost and its parameters."""
+    parts = []
+    for name, measure in MEASURES.items():
+        parts += [f"## {measure.title}", "", f"`{name}`. {measure.description}", "", f"*{measure.reference}*", ""]
+        parts += [f"Variant: {measure.variant}", "", f"Cost of one map, default parameters: {_cost(measure)}.", ""]
+        parts += ["| number | better | meaning |", "|---|---|---|"]
+        parts += [f"| `{one.name}` | {one.better.value} | {_plain(one.description)} |" for one in measure.values]
+        parts += ["", *_parameters(measure.parameters)]
+    return "\n".join(parts).rstrip()
+
+
+def _cost(measure: Measure[Any]) -> str:
+    defaults = measure.parameters()
+    fixed = measure.cost(defaults, (1, 224, 224), 0)
+    runs = measure.cost(defaults, (1, 224, 224), 1) - fixed
+    found = [f"{fixed} forward passes"] * bool(fixed) + [f"{runs} run{'s' * (runs > 1)} of the method"] * bool(runs)
+    return " and ".join(found) or "nothing"
+
+
+def _parameters(parameters: type[Parameters]) -> list[str]:
+    properties = parameters.model_json_schema().get("properties", {})
+    if not properties:
+        return ["No parameters.", ""]
+    lines = ["| parameter | default | meaning |", "|---|---|---|"]
+    lines += [
+        f"| `{key}` | `{schema.get('default')}` | {_plain(schema.get('description', ''))} |"
+        for key, schema in properties.items()
+    ]
+    return [*lines, ""]
 
 
 def measured_table() -> str:
@@ -112,6 +136,7 @@ EVALUATIONS = ("five-networks", "ieee8023-alone", "sources-left-out")
 GENERATED = {
     "evaluation/README.md": {"evaluations": evaluations},
     "serving.md": {"settings": settings_table},
+    "measures.md": {"measures": measures_table},
     "methods.md": {"measured": measured_table, "methods": methods_table},
     "reliability.md": {"load": reliability_table},
 }

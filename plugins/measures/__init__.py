@@ -1,6 +1,14 @@
 """Measures of the quality of maps: how faithful, robust, sensitive to the weights and simple an attribution is."""
 
 from .contract import Better, Measure, MeasuredValue, Subject
-from .registry import MEASURES, measure, parameters
+from .registry import MEASURES, measure_by_name, measure_parameters
 
-__all__ = ["MEASURES", "Better", "Measure", "MeasuredValue", "Subject", "measure", "parameters"]
+__all__ = [
+    "MEASURES",
+    "Better",
+    "Measure",
+    "MeasuredValue",
+    "Subject",
+    "measure_by_name",
+    "measure_parameters",
+]

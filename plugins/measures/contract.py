@@ -53,7 +53,7 @@ class Subject:
     model : ObservedModel
         The network that was explained, in the form in which the method saw it. Each call is counted, and raises
         `Cancelled` where the job was. What measures of several maps of one image and network share (such as a random
-        order's curve) is kept in its `known`, under keys that begin with the measure's name.
+        order's curve) is kept in its `known`, under keys that begin with a name of their own.
     image : torch.Tensor
         Float32 [1, C, H, W] in the network's input space.
     target : int

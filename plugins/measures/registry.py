@@ -1,4 +1,4 @@
-"""The measures of quality that there are, by name."""
+"""The measures that there are."""
 
 from __future__ import annotations
 
@@ -10,22 +10,37 @@ from ..contract import Parameters
 from ..errors import UnknownMeasure
 from ..validation import validate_parameters
 from .contract import Measure
+from .deletion import Deletion
+from .efficient_mprt import EfficientMprt
+from .infidelity import Infidelity
+from .insertion import Insertion
+from .max_sensitivity import MaxSensitivity
+from .road import Road
+from .smooth_mprt import SmoothMprt
+from .sparseness import Sparseness
 
-__all__ = ["MEASURES", "measure", "parameters"]
+__all__ = ["MEASURES", "measure_by_name", "measure_parameters"]
 
-MEASURES: Mapping[str, Measure[Any]] = MappingProxyType({})
-"""The measures, in alphabetical order."""
+MEASURES: Mapping[str, Measure[Any]] = MappingProxyType(
+    {
+        measure.name: measure
+        for measure in (
+            Deletion(),
+            Insertion(),
+            Road(),
+            Infidelity(),
+            MaxSensitivity(),
+            SmoothMprt(),
+            EfficientMprt(),
+            Sparseness(),
+        )
+    }
+)
+"""All measures by name, in the order in which they are told: faithfulness, robustness, randomisation, complexity."""
 
 
-def measure(name: str, measures: Mapping[str, Measure[Any]] = MEASURES) -> Measure[Any]:
+def measure_by_name(name: str) -> Measure[Any]:
     """Return a measure.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    measures : mapping of str to Measure
-        Among which; by default those that there are.
 
     Raises
     ------
@@ -33,12 +48,12 @@ def measure(name: str, measures: Mapping[str, Measure[Any]] = MEASURES) -> Measu
         If none has this name; the text lists those there are.
     """
     try:
-        return measures[name]
+        return MEASURES[name]
     except KeyError:
-        raise UnknownMeasure(name, measures) from None
+        raise UnknownMeasure(name, MEASURES) from None
 
 
-def parameters(name: str, values: Mapping[str, Any], measures: Mapping[str, Measure[Any]] = MEASURES) -> Parameters:
+def measure_parameters(name: str, values: Mapping[str, Any]) -> Parameters:
     """Read a measure's parameters from JSON values; what is absent takes its default.
 
     Raises
@@ -48,4 +63,4 @@ def parameters(name: str, values: Mapping[str, Any], measures: Mapping[str, Meas
     InvalidParameters
         If a parameter does not exist or has a wrong value.
     """
-    return validate_parameters(measure(name, measures), values)
+    return validate_parameters(measure_by_name(name), values)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -13,13 +14,14 @@ from ...handlers.card import InputSpec, ModelCard
 from ...handlers.geometry import Affine
 from ..contract import Attribution, Method, Output, Parameters
 from ..errors import InvalidResult
-from ..heatmap import heatmap
+from ..measures import Measure
 from ..observed import ObservedModel
 from ..registry import load_registry
 from ..results import checked, facts_of
 from ..validation import check_method, validate_parameters
 from .images import ImageSource, read_image
-from .networks import NetworkSource, explainable, open_network
+from .measuring import MeasureSource, Measuring, chosen_measures
+from .networks import NetworkSource, explainable, lifted, open_network
 
 __all__ = ["Explanation", "TargetMap", "explain"]
 
@@ -44,6 +46,10 @@ class TargetMap:
         See :class:`~radiolucent.plugins.Attribution`.
     facts : mapping of str to float
         What else the method found out about the map.
+    measured : mapping of str to mapping
+        The numbers of every measure that was asked for, by its name and theirs.
+    refused : mapping of str to str
+        The measures that could not be taken of this map, each with the reason.
     """
 
     target: int
@@ -53,6 +59,8 @@ class TargetMap:
     output_value: float
     convergence_delta: float | None
     facts: Mapping[str, float]
+    measured: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +116,7 @@ def explain(
     parameters: Mapping[str, Any] | None = None,
     spec: InputSpec | None = None,
     output: Output = Output.LOGIT,
+    measures: MeasureSource = (),
     progress: Callable[[int, int], None] | None = None,
     on_partial: Callable[[Attribution], None] | None = None,
 ) -> Explanation:
@@ -130,8 +139,11 @@ def explain(
         which is then taken to be brightness itself (mean 0, standard deviation 1).
     output : Output
         Whether logits or probabilities are explained.
+    measures : str, Measure, sequence of them, or mapping, optional
+        Measures to take of every map, by name or one's own; a mapping gives their parameters too, by name, as JSON
+        values. Maps of one call share what they can.
     progress : callable, optional
-        Gets the work done and the whole, in forward passes or their equivalent.
+        Gets the work done and the whole, in forward passes or their equivalent; of each measure anew.
     on_partial : callable, optional
         Gets every partial map; raise from it, or interrupt, to stop the method.
 
@@ -142,8 +154,8 @@ def explain(
 
     Raises
     ------
-    UnknownMethod, InvalidParameters, RegistrationError
-        If there is no such method, or it does not take these parameters, or cannot be registered.
+    UnknownMethod, UnknownMeasure, InvalidParameters, RegistrationError
+        If there is no such method or measure, or it does not take these parameters, or cannot be registered.
     NotApplicable
         If the method cannot explain this network.
     InvalidResult
@@ -153,22 +165,28 @@ def explain(
     """
     method = _method(method)
     params = validate_parameters(method, parameters or {})
+    judges = chosen_measures(measures)
     opened = open_network(network)
     spec = spec or _spec(opened.card, image)
     tensor, affine = read_image(image, spec)
     shape = tuple(tensor.shape[1:])
-    # As in the server: the profiling executor makes the first passes of every new shape slow, and buys nothing here.
-    with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-        job = _Job(progress)
-        model = ObservedModel(
-            explainable(opened.module, method, params, tensor, spec),
+    job = _Job(progress)
+
+    def observe(seen: torch.Tensor, other: torch.nn.Module | None) -> ObservedModel:
+        return ObservedModel(
+            form if other is None else other,
             job,
             spec=spec,
             output=output,
-            image=tensor.clone(),
+            image=seen.clone(),
             statistics=opened.card.brightness if opened.card else None,
             calibration=opened.card.calibration if opened.card else None,
         )
+
+    # As in the server: the profiling executor makes the first passes of every new shape slow, and buys nothing here.
+    with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        form = explainable(opened.module, method, params, tensor, spec)
+        model = observe(tensor, None)
         method.check_network(model.network)
         chosen = _targets(targets, opened.card, model, tensor)
         cost = method.cost(params, shape, len(chosen))
@@ -181,7 +199,9 @@ def explain(
                 on_partial(attribution)
         seconds, passes = time.monotonic() - started, model.forward_passes - before
         names = opened.card.label_names if opened.card else None
-        maps = tuple(_map(method, model, final[target], names) for target in chosen)
+        lift_once = cache(lambda: _lifted(form, opened.module, tensor, spec))
+        measuring = Measuring(method, params, tensor, observe, lift_once)
+        maps = tuple(_map(measuring, model, final[target], names, judges, job) for target in chosen)
     return Explanation(maps, params, tensor, affine, passes, cost, seconds)
 
 
@@ -244,14 +264,30 @@ def _index(target: int | str, card: ModelCard | None, outputs: int) -> int:
     return int(target)
 
 
-def _map(method: Method[Any], model: ObservedModel, attribution: Attribution, names: Sequence[str] | None) -> TargetMap:
-    values = attribution.values.detach().clone()
+def _lifted(
+    form: torch.nn.Module, network: torch.nn.Module, image: torch.Tensor, spec: InputSpec
+) -> torch.fx.GraphModule:
+    return form if isinstance(form, torch.fx.GraphModule) else lifted(network, image, spec)
+
+
+def _map(
+    measuring: Measuring,
+    model: ObservedModel,
+    attribution: Attribution,
+    names: Sequence[str] | None,
+    judges: Sequence[tuple[Measure[Any], Parameters]],
+    job: _Job,
+) -> TargetMap:
+    subject = measuring.subject(model, attribution, job)
+    measured, refused = measuring.judge(subject, judges, job)
     return TargetMap(
         target=attribution.target,
         label=names[attribution.target] if names else None,
-        values=values,
-        heatmap=heatmap(values, signed=method.signed, channels=method.channels).clone(),
+        values=subject.attribution.clone(),
+        heatmap=subject.heatmap,
         output_value=model.value(attribution.target),
         convergence_delta=attribution.convergence_delta,
         facts=facts_of(attribution),
+        measured=measured,
+        refused=refused,
     )

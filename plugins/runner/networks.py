@@ -20,7 +20,7 @@ from ...handlers.torchscript import load_torchscript
 from ..contract import Method, Need, Parameters
 from ..errors import NotApplicable
 
-__all__ = ["NetworkSource", "OpenNetwork", "explainable", "open_network"]
+__all__ = ["NetworkSource", "OpenNetwork", "explainable", "lifted", "open_network"]
 
 NetworkSource = Union[str, "os.PathLike[str]", torch.nn.Module]
 """A TorchScript file, a version folder of a model repository, a TorchScript module or an ordinary module."""
@@ -93,16 +93,36 @@ def explainable(
     NotApplicable
         If the method needs modules and the network cannot be lifted faithfully.
     """
+    if Need.MODULES in method.needs_of(params):
+        return lifted(network, example, spec)
+    return _script(network, example)
+
+
+def lifted(network: torch.nn.Module, example: torch.Tensor, spec: InputSpec) -> torch.fx.GraphModule:
+    """Return the lifted form of a network, which is not changed.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        A TorchScript or an ordinary module: [N, C, H, W] to logits [N, L].
+    example : torch.Tensor
+        What the network sees, [N, C, H, W].
+    spec : InputSpec
+        What it expects to see.
+
+    Raises
+    ------
+    NotApplicable
+        If it cannot be lifted faithfully.
+    """
     script = _script(network, example)
-    if Need.MODULES not in method.needs_of(params):
-        return script
     try:
-        lifted = lift(script)
+        form = lift(script)
         height, width = example.shape[-2:]
-        check_fidelity(lifted, script, spec, size=(height, width))
+        check_fidelity(form, script, spec, size=(height, width))
     except NotLiftable as error:
         raise NotApplicable(f"the network {error}") from error
-    return lifted
+    return form
 
 
 def _script(network: torch.nn.Module, example: torch.Tensor) -> torch.jit.ScriptModule:

@@ -1,0 +1,122 @@
+"""Measures of a map, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..contract import Attribution, Job, Method, Parameters
+from ..errors import NotApplicable
+from ..heatmap import heatmap
+from ..measures import Measure, Subject, measure_by_name
+from ..observed import ObservedModel
+from ..results import checked
+from ..validation import validate_parameters
+
+__all__ = ["MeasureSource", "Measuring", "chosen_measures"]
+
+MeasureSource = str | Measure[Any] | Sequence[str | Measure[Any]] | Mapping[str, Mapping[str, Any]]
+"""A measure, several, or several with their parameters; by name or one's own."""
+
+
+def chosen_measures(source: MeasureSource) -> list[tuple[Measure[Any], Parameters]]:
+    """Return the measures asked for, with their parameters.
+
+    Raises
+    ------
+    UnknownMeasure, InvalidParameters
+        If there is no such measure, or it does not take these parameters.
+    """
+    if isinstance(source, (str, Measure)):
+        source = [source]
+    given = source if isinstance(source, Mapping) else {}
+    measures = [measure_by_name(one) if isinstance(one, str) else one for one in source]
+    return [(measure, validate_parameters(measure, given.get(measure.name, {}))) for measure in measures]
+
+
+@dataclass(frozen=True, eq=False)
+class Measuring:
+    """What was explained, and how, so that its maps can be judged.
+
+    Parameters
+    ----------
+    method : Method
+        Who explained.
+    params : Parameters
+        With these parameters.
+    image : torch.Tensor
+        Float32, [1, C, H, W].
+    observe : callable
+        From an image [1, C, H, W], and a network where it is not the explained one, to the model that a method sees.
+    lifted : callable
+        Returns the lifted network, or raises `NotApplicable`.
+    """
+
+    method: Method[Any]
+    params: Parameters
+    image: torch.Tensor
+    observe: Callable[[torch.Tensor, torch.nn.Module | None], ObservedModel]
+    lifted: Callable[[], torch.fx.GraphModule]
+
+    def subject(self, model: ObservedModel, attribution: Attribution, job: Job) -> Subject:
+        """Return a final map as measures see it."""
+
+        def again(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
+            other = self.observe(image, network)
+            self.method.check_network(other.network)
+            targets = [attribution.target]
+            maps = self.method.explain(other, image.clone(), targets, self.params, _Silent(job))
+            finals = [one for one in checked(self.method, maps, targets, image.shape[1:]) if one.final]
+            return self._plane(finals[0])
+
+        return Subject(
+            model=model,
+            image=self.image,
+            target=attribution.target,
+            attribution=attribution.values.detach(),
+            heatmap=self._plane(attribution),
+            signed=self.method.signed,
+            again=again,
+            passes=self.method.cost(self.params, self.image.shape[1:], 1),
+            lifted=self.lifted,
+        )
+
+    def judge(
+        self, subject: Subject, measures: Sequence[tuple[Measure[Any], Parameters]], job: Job
+    ) -> tuple[dict[str, Mapping[str, float]], dict[str, str]]:
+        """Take the measures of a map, one by one: their numbers, and the reasons of those that give none."""
+        values: dict[str, Mapping[str, float]] = {}
+        refusals: dict[str, str] = {}
+        for measure, params in measures:
+            with _noted(refusals, measure.name):
+                values[measure.name] = measure.measure(subject, params, job)
+        return values, refusals
+
+    def _plane(self, attribution: Attribution) -> torch.Tensor:
+        values = attribution.values.detach()
+        return heatmap(values, signed=self.method.signed, channels=self.method.channels).clone()
+
+
+@contextmanager
+def _noted(refusals: dict[str, str], name: str) -> Iterator[None]:
+    try:
+        yield
+    except NotApplicable as error:
+        refusals[name] = str(error)
+
+
+class _Silent:
+    """A job within a job: it is cancelled with it, and its progress is the outer one's business."""
+
+    def __init__(self, outer: Job) -> None:
+        self._outer = outer
+
+    def check(self) -> None:
+        self._outer.check()
+
+    def progress(self, done: int, total: int) -> None:
+        """Say nothing."""
