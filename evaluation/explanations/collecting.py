@@ -1,0 +1,142 @@
+"""Explain film after film, two at a time so that no worker waits at a film's end, and keep each as soon as it is done."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from typing import Protocol
+
+from ...client import InvalidRequest, JobLost, NotAllowed, RadiolucentError, Unavailable, Unsupported
+from .asked import AuditAsked
+from .asking import Asker, FilmAsked, FilmExplained, ask_film, refused_film
+from .errors import ServerLost
+from .records import FilmRecord, Records
+
+__all__ = ["IN_FLIGHT", "Watcher", "collect"]
+
+IN_FLIGHT = 2
+"""Films that are asked for at a time."""
+
+# The client itself waits about a minute for a server each time.
+_ATTEMPTS = 6
+_WAIT_S = 10.0
+
+
+class Watcher(Protocol):
+    """Is told how the work goes."""
+
+    def far(self, file: str, fraction: float) -> None:
+        """Take in which share of a film is done, in [0, 1]; 1 where it is finished."""
+
+    def say(self, text: str) -> None:
+        """Take in what somebody who waits should know."""
+
+
+async def collect(
+    client: Asker,
+    work: Sequence[FilmAsked],
+    asked: AuditAsked,
+    records: Records,
+    watcher: Watcher,
+    *,
+    wait_s: float = _WAIT_S,
+) -> list[FilmRecord]:
+    """Explain films and keep what comes.
+
+    Parameters
+    ----------
+    client : Asker
+        Whom to ask.
+    work : sequence of FilmAsked
+        The films that are not finished yet.
+    asked : AuditAsked
+        The audit.
+    records : Records
+        Where finished films go.
+    watcher : Watcher
+        Told how far it is.
+    wait_s : float
+        How long to wait for a lost server before a film is asked for again, in seconds, beside what the client waits.
+
+    Returns
+    -------
+    list of FilmRecord
+        Films that failed for a reason that may pass: they are not kept, and asked for again the next time.
+
+    Raises
+    ------
+    ServerLost
+        If the server stayed away.
+    EvaluationError
+        If a film cannot be kept, or the model set changed.
+    RadiolucentError
+        If the server refuses this caller, or is too old.
+    """
+    waiting = iter(work)
+    passing: list[FilmRecord] = []
+    last = time.monotonic()
+
+    async def one_after_the_other() -> None:
+        nonlocal last
+        for one in waiting:
+            explained, lasting = await _patiently(client, one, asked, watcher, wait_s)
+            now = time.monotonic()
+            record = explained.record.model_copy(update={"seconds": now - last})
+            last = now
+            if lasting:
+                await asyncio.to_thread(records.write, record, explained.maps, explained.affines)
+            else:
+                passing.append(record)
+            watcher.far(one.film.file, 1.0)
+
+    await _all_or_none([one_after_the_other() for _ in range(IN_FLIGHT)])
+    return passing
+
+
+async def _patiently(
+    client: Asker, one: FilmAsked, asked: AuditAsked, watcher: Watcher, wait_s: float
+) -> tuple[FilmExplained, bool]:
+    """Explain a film, whatever becomes of the server; and say whether the answer would be the same another time."""
+    name = one.film.file
+
+    def tell(fraction: float) -> None:
+        watcher.far(name, min(fraction, 0.999))
+
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return await ask_film(client, one, asked, tell), True
+        except (Unavailable, JobLost) as error:
+            watcher.far(name, 0.0)
+            if attempt == _ATTEMPTS:
+                raise ServerLost(
+                    f"the server was lost, and did not come back: {error}. Finished films are kept: the same command "
+                    "goes on"
+                ) from error
+            watcher.say(f"the server is lost ({error}); {name} is asked for again")
+            await asyncio.sleep(wait_s)
+        except (NotAllowed, Unsupported):
+            raise
+        except InvalidRequest as error:
+            return refused_film(one, str(error)), True
+        except RadiolucentError as error:
+            return refused_film(one, str(error)), False
+        except OSError as error:
+            return refused_film(one, error.strerror or type(error).__name__), False
+    raise AssertionError("the loop returns or raises")
+
+
+async def _all_or_none(work: Sequence[Awaitable[None]]) -> None:
+    """Run all; the first error, or Ctrl-C, stops all."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(BaseException):  # what stopped them is raised already
+                await task
+
+

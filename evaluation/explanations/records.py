@@ -1,0 +1,200 @@
+"""What is kept of one film as soon as it is finished: a record and its maps, each whole or not there at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ...handlers import Affine
+from ..errors import EvaluationError, TableError
+from ..storing import read_record
+from .asked import AuditAsked
+from .errors import AuditRefused
+
+__all__ = ["FilmRecord", "MapName", "Records", "film_id", "read_maps"]
+
+MapName = tuple[str, str, str]
+"""Network, method, label."""
+
+_ASKED, _FILMS, _MAPS = "asked.json", "films", "maps"
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+class FilmRecord(BaseModel):
+    """``films/<film>.json``: everything of a film but its maps."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: str
+    explained: tuple[str, ...]
+    probabilities: dict[str, dict[str, float]]
+    """By network, and ``mean``; empty where the film was refused."""
+    called: dict[str, tuple[str, ...]]
+    measured: tuple[tuple[str, str, str, str, float], ...]
+    """Network, method, label, quantity, value."""
+    failed: tuple[tuple[str, str, str, str, str], ...]
+    """Network, method, label, what, reason."""
+    method_parameters: dict[str, dict[str, Any]]
+    """What each method ran with, defaults included."""
+    measure_parameters: dict[str, dict[str, Any]]
+    """The same of the measures."""
+    worker_seconds: dict[str, float]
+    """By ``method <name>`` and ``measure <name>``."""
+    seconds: float
+    """Wall-clock time from the film finished before it, or the start of the run."""
+
+
+def film_id(file: str) -> str:
+    """Return the name of a film's files: readable, safe on every file system, and different for every film."""
+    stem = _UNSAFE.sub("_", Path(file).stem)[:60]
+    return f"{stem}-{hashlib.sha256(file.encode()).hexdigest()[:10]}"
+
+
+class Records:
+    """The folder of an audit that is collected.
+
+    Parameters
+    ----------
+    folder : Path
+        What ``--out`` names.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.maps = folder / _MAPS
+
+    def begin(self, asked: AuditAsked) -> None:
+        """Make the folder this audit's, or find that it is.
+
+        Raises
+        ------
+        AuditRefused
+            If another audit is in it; with all that differs.
+        """
+        path = self.folder / _ASKED
+        if path.exists():
+            try:
+                differences = read_record(AuditAsked, path).differences(asked)
+            except TableError as error:
+                raise AuditRefused([f"{path} is not the record of an audit: name another --out ({error})"]) from error
+            if differences:
+                raise AuditRefused([f"{self.folder} holds another audit; name another --out", *differences])
+            return
+        try:
+            for folder in (self.folder / _FILMS, self.maps):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
+        with _whole(path) as file:
+            file.write((asked.model_dump_json(indent=2) + "\n").encode())
+
+    def read(self, files: Iterable[str]) -> dict[str, FilmRecord]:
+        """Return the records of those of these films that are finished.
+
+        A record that cannot be read is as good as none: its film is asked again.
+        """
+        found = {}
+        for file in files:
+            path = self._record(file)
+            if not path.exists():
+                continue
+            try:
+                record = FilmRecord.model_validate_json(path.read_bytes())
+            except (OSError, ValidationError):
+                continue
+            # The maps are written first; whoever took them away wants them back.
+            if record.file == file and (not record.probabilities or self.maps_of(file).exists()):
+                found[file] = record
+        return found
+
+    def write(
+        self, record: FilmRecord, maps: Mapping[MapName, NDArray[np.float32]], affines: Mapping[str, Affine]
+    ) -> None:
+        """Keep a finished film.
+
+        Maps are float32, as they came, in a compressed NumPy archive: ``network/method/label`` and, for each network,
+        ``affine/network``.
+
+        Raises
+        ------
+        EvaluationError
+            If it cannot be written, such as to a full disk; what was finished before is kept.
+        """
+        arrays: dict[str, NDArray[Any]] = {"/".join(name): values for name, values in maps.items()}
+        for network, affine in affines.items():
+            places = (affine.scale_x, affine.scale_y, affine.offset_x, affine.offset_y)
+            arrays[f"affine/{network}"] = np.asarray(places, dtype=np.float64)
+        if record.probabilities:
+            with _whole(self.maps_of(record.file)) as file:
+                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub takes the names for options
+        with _whole(self._record(record.file)) as file:
+            file.write((record.model_dump_json() + "\n").encode())
+
+    def maps_of(self, file: str) -> Path:
+        """Return where a film's maps are."""
+        return self.maps / f"{film_id(file)}.npz"
+
+    def _record(self, file: str) -> Path:
+        return self.folder / _FILMS / f"{film_id(file)}.json"
+
+
+def read_maps(path: Path) -> tuple[dict[MapName, NDArray[np.float32]], dict[str, Affine]]:
+    """Read a film's maps.
+
+    Parameters
+    ----------
+    path : Path
+        What `Records.write` wrote.
+
+    Returns
+    -------
+    tuple
+        Maps [S, S] by network, method and label; and from their pixels to the film's, by network.
+
+    Raises
+    ------
+    OSError, ValueError
+        If there are none, or they are damaged.
+    """
+    maps: dict[MapName, NDArray[np.float32]] = {}
+    affines = {}
+    with np.load(path, allow_pickle=False) as stored:
+        for name in stored.files:
+            if name.startswith("affine/"):
+                affines[name.removeprefix("affine/")] = Affine(*map(float, stored[name]))
+            else:
+                network, method, label = name.split("/", 2)
+                maps[network, method, label] = stored[name]
+    return maps, affines
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    """Write a file that is there when it is complete, and on the disk when it is there."""
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> EvaluationError:
+    return EvaluationError(
+        f"{path} cannot be written: {error.strerror or error}. Films that were finished before are kept: once there is "
+        "room, the same command goes on"
+    )
