@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
 from typing import Protocol
 
 from ...client import InvalidRequest, JobLost, NotAllowed, RadiolucentError, Unavailable, Unsupported
 from .asked import AuditAsked
 from .asking import Asker, FilmAsked, FilmExplained, ask_film, refused_film
-from .errors import ServerLost
+from .audit_errors import ServerLost
 from .records import FilmRecord, Records
 
 __all__ = ["IN_FLIGHT", "Watcher", "collect"]
@@ -135,8 +134,6 @@ async def _all_or_none(work: Sequence[Awaitable[None]]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with suppress(BaseException):  # what stopped them is raised already
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)  # what stopped them is raised already
 
 

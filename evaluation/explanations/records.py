@@ -18,7 +18,7 @@ from ...handlers import Affine
 from ..errors import EvaluationError, TableError
 from ..storing import read_record
 from .asked import AuditAsked
-from .errors import AuditRefused
+from .audit_errors import AuditRefused
 
 __all__ = ["FilmRecord", "MapName", "Records", "film_id", "read_maps"]
 
