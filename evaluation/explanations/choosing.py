@@ -10,7 +10,7 @@ from itertools import zip_longest
 import numpy as np
 
 from ...datasets import Film
-from .marks import Marks
+from .film_marks import Marks
 
 __all__ = ["Chosen", "choose_films"]
 
