@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -12,8 +13,12 @@ from numpy.typing import NDArray
 
 from ...client import Client, Explanation, Heatmap, Sign
 from ..errors import EvaluationError
+from ..explanations.average_mask import average_evidence, average_mask
+from ..explanations.evidence import Evidence, PlacedMap, bring, why_unusable
+from ..explanations.grid import BoolPlane, FilmGrid
+from ..explanations.localising import Localised, localise
 from ..films import Film
-from ..localisation import Pointing, average_mask, on_input_grid, pointing
+from ..localisation import on_input_grid
 
 FloatPlane = NDArray[np.float32]
 
@@ -31,7 +36,7 @@ class ExplainedFilm:
     pointing
         By (network, method): how well the final map points at the lesion.
     by_chance
-        By network: the same of the average lesion mask of other films.
+        The same of the average lesion mask of other films.
     first_map_seconds, seconds
         Wall-clock time to the first map (partial or final) and to the end.
     first_map_fraction
@@ -40,8 +45,8 @@ class ExplainedFilm:
 
     film: Film
     explanation: Explanation
-    pointing: dict[tuple[str, str], Pointing]
-    by_chance: dict[str, Pointing]
+    pointing: dict[tuple[str, str], Localised]
+    by_chance: Localised
     first_map_seconds: float
     first_map_fraction: float
     seconds: float
@@ -83,7 +88,6 @@ class Explainer:
     client: Client
     methods: dict[str, dict[str, Any]]
     other_masks: Sequence[NDArray[np.uint8]]
-    _average_masks: dict[int, FloatPlane] = field(default_factory=dict)
 
     def explain(self, film: Film) -> ExplainedFilm:
         """Explain a film's finding on every network.
@@ -113,15 +117,26 @@ class Explainer:
         if explanation.failures or first is None:
             reasons = "; ".join(f"{f.item.model} {f.item.method}: {f.message}" for f in explanation.failures)
             raise EvaluationError(f"maps are missing for {film.path.name}: {reasons or 'the job gave none'}")
-        points, by_chance = {}, {}
+        grid, truth = _on_grid(mask)
+        points = {}
         for event in explanation.heatmaps:
-            size = len(event.values)
-            truth, inside = on_input_grid(mask, size)
-            points[event.model.name, event.method] = pointing(event.values, truth, inside)
-            by_chance[event.model.name] = pointing(self._average_mask(size), truth, inside)
+            placed = PlacedMap(event.model.name, event.method, event.label, event.values, event.affine)
+            points[event.model.name, event.method] = _localised(bring(placed, grid), truth)
+        by_chance = _localised(average_evidence(self._average_mask, grid, film.finding), truth)
         return ExplainedFilm(film, explanation, points, by_chance, first, fraction, perf_counter() - start)
 
-    def _average_mask(self, size: int) -> FloatPlane:
-        if size not in self._average_masks:
-            self._average_masks[size] = average_mask(list(self.other_masks), size)
-        return self._average_masks[size]
+    @cached_property
+    def _average_mask(self) -> FloatPlane:
+        return average_mask(_on_grid(mask) for mask in self.other_masks)
+
+
+def _on_grid(mask: NDArray[np.uint8]) -> tuple[FilmGrid, BoolPlane]:
+    height, width = mask.shape
+    grid = FilmGrid(height, width)
+    return grid, grid.sample(mask != 0).astype(bool)
+
+
+def _localised(evidence: Evidence, truth: BoolPlane) -> Localised:
+    # A map without evidence for the finding tells as much of where it is as one that is the same everywhere.
+    flat = np.ones_like(evidence.values)
+    return localise(flat if why_unusable(evidence.values) else evidence.values, truth)

@@ -53,12 +53,12 @@ def render_report(result: DemoResult, pictures: list[bytes]) -> str:
         methods=methods,
         explained=len(result.explained),
         area=result.lesion_area(),
+        average=result.average_precision_of_average_mask(),
         table=[
             {
                 "name": model,
                 "f1": result.network_f1(model),
                 "cells": [result.average_precision(model, method) for method in methods],
-                "average": result.average_precision_of_average_mask(model),
             }
             for model in result.models
         ],

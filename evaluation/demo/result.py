@@ -85,19 +85,19 @@ class DemoResult:
 
     def average_precision(self, model: str, method: str) -> float:
         """Mean average precision of a network's maps as detectors of the lesion, in [0, 1]."""
-        return float(np.mean([e.pointing[model, method].average_precision for e in self.explained]))
+        return float(np.mean([e.pointing[model, method].auprc for e in self.explained]))
 
     def mass_inside(self, model: str, method: str) -> float:
         """Mean share of the evidence inside the lesion, in [0, 1]."""
         return float(np.mean([e.pointing[model, method].mass_inside for e in self.explained]))
 
-    def average_precision_of_average_mask(self, model: str) -> float:
+    def average_precision_of_average_mask(self) -> float:
         """Give the same for the average lesion mask of the training films."""
-        return float(np.mean([e.by_chance[model].average_precision for e in self.explained]))
+        return float(np.mean([e.by_chance.auprc for e in self.explained]))
 
     def lesion_area(self) -> float:
         """Mean share of the film that the lesion covers, in [0, 1]: what a random map scores."""
-        return float(np.mean([point.area for e in self.explained for point in e.by_chance.values()]))
+        return float(np.mean([e.by_chance.area for e in self.explained]))
 
     def claims(self) -> list[Claim]:
         """Return what must hold, with its numbers."""
@@ -114,14 +114,11 @@ class DemoResult:
                 self.thumbnail_f1 <= MAXIMUM_THUMBNAIL_F1,
             ),
         ]
-        average = float(np.mean([self.average_precision_of_average_mask(model) for model in self.models]))
+        average = self.average_precision_of_average_mask()
         for method in self.methods:
             by_model = [self.average_precision(model, method) for model in self.models]
             own = float(np.mean(by_model))
-            better = sum(
-                value > self.average_precision_of_average_mask(m)
-                for m, value in zip(self.models, by_model, strict=True)
-            )
+            better = sum(value > average for value in by_model)
             claims.append(
                 Claim(
                     f"{method}: maps point at the lesions better than the average lesion mask of other films: "
@@ -148,7 +145,6 @@ class DemoResult:
                     "name": answer.model.name,
                     "version": answer.model.version,
                     "micro_f1": self.network_f1(answer.model.name),
-                    "average_mask_average_precision": self.average_precision_of_average_mask(answer.model.name),
                 }
                 for answer in self.classifications[0].answers
             ],
@@ -167,6 +163,7 @@ class DemoResult:
                 }
                 for method, parameters in self.methods.items()
             ],
+            "average_mask_average_precision": self.average_precision_of_average_mask(),
             "lesion_area": self.lesion_area(),
             "timings": {
                 **self.seconds,
