@@ -1,0 +1,164 @@
+"""Sections with the ranks of networks and of methods, and with how quantities disagree."""
+
+from __future__ import annotations
+
+from ...report.document import Item, Section, Table
+from ...report.numbers import ABSENT, NOT_ESTIMABLE, number
+from ..ranking import ENOUGH
+from ..result import AuditResult, Of, Place, Ranking
+from .drawings import rank_figure, tau_figure
+from .wording import Words, measured, share
+
+__all__ = ["disagreement", "methods", "networks"]
+
+
+def networks(result: AuditResult, words: Words) -> Section:
+    """Return the ranks of the networks beside their scores."""
+    return Section(
+        "Networks: the score, and the ranks by each quantity",
+        (
+            "For every quantity the networks are put in order by their mean over films and methods. What is compared is "
+            "always the same: a film's label and a method count only where every network has a map and a number of it. "
+            "There is no total: quantities ask different questions and often contradict each other (below).",
+            "A rank is only worth what it keeps. The patients are drawn anew many times; the interval holds the middle "
+            "95 % of the ranks, and the percentage says how often the network had the same rank.",
+        ),
+        (*_scores(result), *_ranks(result, "networks", result.networks, words)),
+    )
+
+
+def methods(result: AuditResult, words: Words) -> Section:
+    """Return the ranks of the methods."""
+    return Section(
+        "Methods: the ranks by each quantity",
+        (
+            "The same for the explanation methods, over films and networks. A method that leads by one quantity may be "
+            "last by another: a sparse map is easy to read and may still be wrong.",
+        ),
+        _ranks(result, "methods", result.methods, words),
+    )
+
+
+def _scores(result: AuditResult) -> tuple[Item, ...]:
+    names = list(dict.fromkeys(name for own in result.scores.values() for name in own))
+    if not names:
+        return ()
+    wins: dict[str, list[str]] = {}
+    for ranking in (one for one in result.rankings if one.of == "networks" and one.places and "true" not in one.scope):
+        for place in ranking.places:
+            wins.setdefault(place.name, []).append(f"{place.rank:g}")
+    rows = tuple(
+        (who, *(number(result.scores[who].get(name)) for name in names), ", ".join(wins.get(who, ())) or ABSENT)
+        for who in result.scores
+    )
+    return (
+        Table(
+            "The score, and the ranks beside it",
+            ("network", *(name.replace("_", " ") for name in names), "ranks by the quantities below, in their order"),
+            rows,
+            "Scores are those of the model cards, on all test films. They can be reached without medicine: read them with "
+            f"the verdict on shortcuts: {result.shortcut_verdict or 'not audited'}.",
+        ),
+    )
+
+
+def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) -> tuple[Item, ...]:
+    own = [one for one in result.rankings if one.of == of]
+    told = [one for one in own if one.places]
+    if not own:
+        return (Table("Ranks", ("why there are none",), (("No quantity has values of two of them.",),)),)
+    titles = [words.method(name) for name in names]
+    items: list[Item] = []
+    if told:
+        items.append(rank_figure(told, names, words, f"Ranks of the {of} by each quantity"))
+    items.append(
+        Table(
+            f"Ranks of the {of}",
+            ("quantity", *titles, "films / patients", "cells compared", "cells lost"),
+            tuple(
+                (
+                    words.directed(one.quantity, one.scope),
+                    *(_place(_of(one, name)) if one.places else NOT_ESTIMABLE for name in names),
+                    f"{one.films} / {one.patients}",
+                    str(one.cells),
+                    str(one.cells_lost),
+                )
+                for one in own
+            ),
+            "Rank, the middle 95 % of its ranks, and how often it is kept. Equal means share a rank. Cells lost: "
+            "a film's label and a "
+            + ("method" if of == "networks" else "network")
+            + " that left for all because one has no number there."
+            + f" Not estimable: fewer than {result.settings.minimum_patients} patients.",
+        )
+    )
+    items.append(
+        Table(
+            f"The means behind the ranks of the {of}",
+            ("quantity", *titles),
+            tuple(
+                (words.directed(one.quantity, one.scope), *(_mean(_of(one, name)) for name in names)) for one in told
+            ),
+            "Over the compared cells alone, so they may differ from the means of all maps.",
+            folded=True,
+        )
+    )
+    left = tuple(
+        (words.title(one.quantity, one.scope), words.method(name), why)
+        for one in own
+        for name, why in one.left_out.items()
+    )
+    if left:
+        items.append(
+            Table(
+                f"Left out of the comparison of {of}",
+                ("quantity", "who", "why"),
+                left,
+                f"Who has less than {share(ENOUGH)} of the values of the fullest would take its films from all.",
+            )
+        )
+    return tuple(items)
+
+
+def _of(ranking: Ranking, name: str) -> Place | None:
+    return next((place for place in ranking.places if place.name == name), None)
+
+
+def _place(place: Place | None) -> str:
+    if place is None:
+        return ABSENT
+    return f"{place.rank:g} ({place.low:g} to {place.high:g}), {share(place.keeps)}"
+
+
+def _mean(place: Place | None) -> str:
+    return ABSENT if place is None else measured(place.mean)
+
+
+def disagreement(result: AuditResult, words: Words) -> Section:
+    """Return how alike the orders of quantities are."""
+    items: list[Item] = []
+    of_all: tuple[Of, ...] = ("networks", "methods")
+    for of in of_all:
+        if (figure := tau_figure(result, of, words)) is not None:
+            items.append(figure)
+    for of in of_all:
+        rows = tuple(
+            (
+                words.title(one.first, one.first_scope),
+                words.title(one.second, one.second_scope),
+                str(one.compared),
+                measured(one.tau),
+            )
+            for one in result.rank_agreement
+            if one.of == of
+        )
+        if rows:
+            items.append(
+                Table(f"Kendall's tau between orders of the {of}", ("one", "other", of, "tau"), rows, folded=True)
+            )
+    text = (
+        "If two quantities measured the same goodness, they would put the networks, and the methods, in the same order. "
+        "This shows how far they do. The score of the cards stands among them: is the more accurate network also the one "
+        "that explains itself better?"
+    )
+    return Section("Do the quantities agree?", (text,), tuple(items))
