@@ -45,7 +45,9 @@ def write_audit_tables(tables: AuditTables, folder: Path) -> None:
     """
     head = tables.head
     order = _Order(head)
-    measured = sorted(tables.measured, key=lambda row: order.of(row.file, row.network, row.method, row.label, row.quantity))
+    measured = sorted(
+        tables.measured, key=lambda row: order.of(row.file, row.network, row.method, row.label, row.quantity)
+    )
     agreed = sorted(
         tables.agreed,
         key=lambda row: (
@@ -57,7 +59,9 @@ def write_audit_tables(tables: AuditTables, folder: Path) -> None:
         ),
     )
     failed = sorted(tables.failed, key=lambda row: order.of(row.file, row.network, row.method, row.label, row.what))
-    wrong = [f"{row.file} {row.quantity} is {row.value}" for row in (*measured, *agreed) if not math.isfinite(row.value)]
+    wrong = [
+        f"{row.file} {row.quantity} is {row.value}" for row in (*measured, *agreed) if not math.isfinite(row.value)
+    ]
     if wrong:
         raise TableError(folder, wrong)
     try:
@@ -120,7 +124,9 @@ def _csv(kind: type[Row], rows: Sequence[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields(kind)])
     for row in rows:
-        cells = [f"{cell:.{DIGITS}g}" if isinstance(cell, float) else " ".join(str(cell).split()) for cell in astuple(row)]
+        cells = [
+            f"{cell:.{DIGITS}g}" if isinstance(cell, float) else " ".join(str(cell).split()) for cell in astuple(row)
+        ]
         writer.writerow(cells)
     return text.getvalue()
 
@@ -138,7 +144,7 @@ def _read(kind: type[Row], path: Path) -> list[tuple[int, Row]]:
             for cells in reader:
                 try:
                     rows.append((reader.line_num, _row(kind, names, cells)))
-                except ValueError as error:
+                except ValueError as error:  # noqa: PERF203  - each is told
                     problems.append(f"line {reader.line_num}: {error}")
     except OSError as error:
         raise TableError(path, [f"cannot be read: {error.strerror}"]) from error
