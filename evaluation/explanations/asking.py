@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from ...client import (
     Classification,
@@ -41,18 +41,14 @@ class Measurement(Protocol):
     elapsed_s: float
 
 
-class Stream(Protocol):
-    """The events of a job."""
-
-    def __aiter__(self) -> Stream: ...
-
-    async def __anext__(self) -> Event: ...
+Stream: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Event]]
 
 
 class Asker(Protocol):
-    """What is needed of a client; `radiolucent.client.AsyncClient` is one."""
+    """What is needed of a client: `radiolucent.client.AsyncClient` is one."""
 
-    def explain(self, xray: Any, methods: Any, **asked: Any) -> AbstractAsyncContextManager[Stream]:  # noqa: ANN401
+    @property
+    def explain(self) -> Callable[..., Stream]:
         """Start a job, and stream its events."""
 
 
@@ -91,7 +87,7 @@ class FilmExplained:
     maps: FilmMaps | None = None
 
 
-def _request(client: Asker, one: FilmAsked, asked: AuditAsked, **more: Any) -> AbstractAsyncContextManager[Stream]:  # noqa: ANN401
+def _request(client: Asker, one: FilmAsked, asked: AuditAsked, **more: bool) -> Stream:
     return client.explain(
         one.film.path,
         asked.methods,

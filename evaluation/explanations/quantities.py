@@ -37,7 +37,7 @@ OF_MAPS: tuple[Quantity, ...] = (
         description="Samples that went forward through the network for one map, measuring it included: those of all "
         "labels of a film together, divided by their number.",
         family="cost",
-        better=Better.LOWER,
+        better=Better.NEITHER,
         variant="radiolucent: as the gateway's summary tells",
     ),
 )

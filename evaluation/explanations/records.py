@@ -161,7 +161,7 @@ class Records:
                 arrays[f"affine/{network}"] = np.asarray(astuple(affine), dtype=np.float64)
             arrays["shape"] = np.asarray(maps.shape, dtype=np.int64)
             with _whole(self.maps_of(record.file)) as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub takes the names for options
+                np.savez_compressed(file, **arrays)
         with _whole(self._record(record.file)) as file:
             file.write((record.model_dump_json() + "\n").encode())
 
