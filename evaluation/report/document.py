@@ -28,6 +28,8 @@ class Table:
         Below it, in plain words.
     folded : bool
         Whether a page shows it only when it is asked for, and Markdown leaves it out: a detail of another table.
+    prose : bool
+        Whether its cells hold sentences, which may be broken.
     """
 
     title: str
@@ -35,6 +37,7 @@ class Table:
     rows: tuple[Row, ...]
     note: str = ""
     folded: bool = False
+    prose: bool = False
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.header) for row in self.rows):

@@ -18,7 +18,8 @@ def claims(result: AuditResult) -> Section:
             "Verdicts",
             ("claim of the paper", "here", "why"),
             tuple((one.claim, one.verdict, one.why) for one in result.claims),
-            "Each verdict follows from the numbers by a rule that was fixed beforehand; the rules are with the tables below.",
+            "Each verdict follows from the numbers by rule; what is particular to a claim stands below its table.",
+            prose=True,
         )
     ]
     items += [
@@ -47,13 +48,14 @@ def claims(result: AuditResult) -> Section:
                 + dead.rule,
             )
         )
-    items.append(Table("What of the paper cannot be tested here", ("what",), tuple((one,) for one in result.untestable)))
+    items.append(Table("What of the paper cannot be tested here", ("what",), tuple((one,) for one in result.untestable), prose=True))
     return Section(
         "Does the paper's finding hold here?",
         (
             "arXiv:2006.02570 compared five networks by eye: its ResNets explained themselves best, DenseNet161 was the "
             "most accurate but had dead neurons and looked outside the lungs; so a model should be chosen by its "
             "explanations too. “Cannot be told here” is a result: these films do not decide it.",
+            f"The rule, fixed beforehand: {result.rule[0].lower()}{result.rule[1:]}",
         ),
         tuple(items),
     )

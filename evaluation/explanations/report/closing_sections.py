@@ -38,7 +38,7 @@ def data(result: AuditResult, head: AuditHead) -> Section:
             Table("Explained labels", ("label", "films", "patients", "sources"), tuple(by_label),
                   "Where labels come from different sources, a difference between labels may be one between sources."),
             Table("Networks", ("network", "version", "input"), networks),
-            Table("Methods", ("method", "values", "parameters"), methods),
+            Table("Methods", ("method", "values", "parameters"), methods, prose=True),
         ),
     )
 
@@ -66,7 +66,7 @@ def missing(result: AuditResult) -> Section | None:
             "Maps that failed and measures that could not be made. Nothing stands in for them: they are left out of means, "
             "and of comparisons together with what they would have been compared to.",
         ),
-        (Table("By reason", ("what", "network", "method", "films", "items", "reason"), rows),),
+        (Table("By reason", ("what", "network", "method", "films", "items", "reason"), rows, prose=True),),
     )
 
 
@@ -85,6 +85,7 @@ def made(result: AuditResult, head: AuditHead, words: Words) -> Section:
                 )
                 for one in head.quantities
             ),
+            prose=True,
         )
     ]
     if head.worker_seconds:

@@ -44,7 +44,7 @@ def rank_figure(rankings: Sequence[Ranking], names: Sequence[str], words: Words,
                 marker,
                 color=colour,
                 markersize=5,
-                label=words.method(name),
+                label=words.who(name),
             )
         for row in range(1, len(rankings)):
             axes.axhline(row - 0.5, color="#dddddd", linewidth=0.7)
@@ -58,7 +58,7 @@ def rank_figure(rankings: Sequence[Ranking], names: Sequence[str], words: Words,
         axes.figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=8.5)
     alt = "; ".join(
         f"{words.title(one.quantity, one.scope)}: "
-        + ", ".join(f"{words.method(p.name)} {p.rank:g} ({p.low:g} to {p.high:g})" for p in one.places)
+        + ", ".join(f"{words.who(p.name)} {p.rank:g} ({p.low:g} to {p.high:g})" for p in one.places)
         for one in rankings
     )
     return Figure(

@@ -58,7 +58,9 @@ def values(result: AuditResult, words: Words) -> tuple[Section, ...]:
     return tuple(found)
 
 
-def values_table(result: AuditResult, words: Words, quantity: Quantity, scope: str) -> tuple[Item, ...]:
+def values_table(
+    result: AuditResult, words: Words, quantity: Quantity, scope: str, note: str = ""
+) -> tuple[Item, ...]:
     """Return the means of a quantity, networks x methods: over all labels, then (folded) label by label."""
     own = [one for one in result.summaries if one.quantity == quantity.name and one.scope == scope]
     together = [one for one in own if one.label is None]
@@ -66,7 +68,7 @@ def values_table(result: AuditResult, words: Words, quantity: Quantity, scope: s
         return ()
     labels = list(dict.fromkeys(one.label for one in own if one.label is not None))
     title = words.directed(quantity.name, scope)
-    items: list[Item] = [_table(title, together, result, words, quantity.description)]
+    items: list[Item] = [_table(title, together, result, words, f"{quantity.description} {note}")]
     items += [
         _table(f"{words.title(quantity.name, scope)}: {label} alone", [one for one in own if one.label == label], result, words)
         for label in labels
@@ -90,7 +92,7 @@ def _table(title: str, own: Sequence[Summary], result: AuditResult, words: Words
         title,
         ("network", *(words.method(method) for method in methods)),
         rows,
-        f"{description or ''} {films[0].upper()}{films[1:]}.".strip(),
+        f"{(description or '').strip()} {films[0].upper()}{films[1:]}.".strip(),
         folded=description is None,
     )
 
