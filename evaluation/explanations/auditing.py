@@ -112,9 +112,7 @@ def find(
         pairs=len(units.keys),
         networks=head.networks,
         methods=units.methods,
-        settings=AuditSettings(
-            resamples=resamples, seed=head.seed, minimum_patients=MINIMUM_PATIENTS, level=LEVEL
-        ),
+        settings=AuditSettings(resamples=resamples, seed=head.seed, minimum_patients=MINIMUM_PATIENTS, level=LEVEL),
         shortcut_verdict=head.shortcut_verdict,
         scores=head.scores,
         scopes=tuple(scopes.values()),

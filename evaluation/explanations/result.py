@@ -17,7 +17,7 @@ __all__ = [
     "AgainstAverage",
     "AuditResult",
     "AuditSettings",
-        "Claim",
+    "Claim",
     "Contrast",
     "DeadMaps",
     "MethodsBeingWrong",

@@ -41,8 +41,8 @@ def scopes_of(quantity: Quantity, units: Units) -> tuple[Scope, ...]:
     """Return the scopes of a quantity.
 
     Localisation is told for all films and for true positives alone: a map of a label that the network does not say
-    cannot be expected to point at it. Lungs are told by source (without its parts) and by the kind of its masks, which call
-    different areas lung.
+    cannot be expected to point at it. Lungs are told by source (without its parts) and by the kind of its masks,
+    which call different areas lung.
     """
     every = np.ones((len(units.keys), len(units.networks)), dtype=bool)
     if quantity.family == "lungs":

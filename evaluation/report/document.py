@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["NOT_AUDITED", "Cell", "Figure", "GridFigure", "Item", "Report", "ScoreTable", "Section", "Table"]
 
@@ -36,8 +36,8 @@ class Table:
     header: Row
     rows: tuple[Row, ...]
     note: str = ""
-    folded: bool = False
-    prose: bool = False
+    folded: bool = field(default=False, kw_only=True)
+    prose: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.header) for row in self.rows):

@@ -55,8 +55,9 @@ def _densenet_most_accurate(evidence: Evidence) -> Claim:
         why = "The model set has no DenseNet161."
     elif len(networks) < 2:
         why = "The model set has no other network."
+    elif not (contrasts := accuracy_contrasts(evidence.units)):
+        why = f"The audited films are of too few patients. {_card_place(scores)}"
     else:
-        contrasts = accuracy_contrasts(evidence.units)
         speaking = [one.speaks for one in contrasts]
         first = DENSENET in scores and scores[DENSENET] >= max(scores.values())
         if "against" in speaking:

@@ -71,7 +71,9 @@ def is_resnet(network: str) -> bool:
 
 
 def contrasts_of(
-    resampling: Resampling, named: Sequence[tuple[str, Floats]], favourable: Literal["positive", "negative"] = "positive"
+    resampling: Resampling,
+    named: Sequence[tuple[str, Floats]],
+    favourable: Literal["positive", "negative"] = "positive",
 ) -> tuple[Contrast, ...]:
     """Return contrasts with corrected p-values.
 

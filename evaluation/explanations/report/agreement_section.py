@@ -26,15 +26,16 @@ def agreement(result: AuditResult, words: Words) -> Section | None:
         own = [one for one in result.agreeing if one.between == between]
         for quantity in dict.fromkeys(one.quantity for one in own):
             found = {frozenset((one.first, one.second)): one for one in own if one.quantity == quantity}
-            names = [name for name in (result.networks if between == "networks" else result.methods)
-                     if any(name in pair for pair in found)]
+            names = [
+                name
+                for name in (result.networks if between == "networks" else result.methods)
+                if any(name in pair for pair in found)
+            ]
             rows = tuple(
                 (
                     words.who(row),
                     *(
-                        measured(found[frozenset((row, column))].score)
-                        if frozenset((row, column)) in found
-                        else ABSENT
+                        measured(found[frozenset((row, column))].score) if frozenset((row, column)) in found else ABSENT
                         for column in names
                     ),
                 )
@@ -54,7 +55,8 @@ def agreement(result: AuditResult, words: Words) -> Section | None:
         "Agreement: do networks, and methods, point at the same places?",
         (
             "Two maps of the same film and label are compared pixel by pixel: by their ranks, and by how much of the "
-            "strongest tenth they share. Two random maps have a rank correlation of 0 and share a nineteenth. Networks that "
+            "strongest tenth they share. Two random maps have a rank correlation of 0 and share a nineteenth. Networks "
+            "that "
             "agree may agree on a shortcut; methods that differ may each be true to another question.",
             "Is disagreement a sign of a wrong answer? The last tables compare films with a right answer to those with "
             "a wrong one. The two kinds of films differ in more than that (labels, sources), so a difference is a "
@@ -76,17 +78,28 @@ def _wrong(result: AuditResult) -> list[Item]:
                 str(one.wrong),
                 number(one.agreement_right),
                 number(one.agreement_wrong),
-                one.not_estimable and NOT_ESTIMABLE or measured(one.auroc),
+                (one.not_estimable and NOT_ESTIMABLE) or measured(one.auroc),
             )
             for one in result.disagreement
         )
         items.append(
             Table(
                 "Disagreement of the networks, and being wrong",
-                ("label", "whose answer", "agreement by", "films", "wrong", "agreement where right", "where wrong", "AUROC"),
+                (
+                    "label",
+                    "whose answer",
+                    "agreement by",
+                    "films",
+                    "wrong",
+                    "agreement where right",
+                    "where wrong",
+                    "AUROC",
+                ),
                 rows,
-                "AUROC: the chance that a film with a wrong answer has less agreement than one with a right answer; 0.5: "
-                f"disagreement tells nothing. Not estimable: fewer than {LEAST_FILMS} patients with, or without, a wrong answer.",
+                "AUROC: the chance that a film with a wrong answer has less agreement than one with a right answer; "
+                "0.5: "
+                f"disagreement tells nothing. Not estimable: fewer than {LEAST_FILMS} patients with, or without, a "
+                "wrong answer.",
             )
         )
     if result.methods_being_wrong:

@@ -25,8 +25,8 @@ PUBLISHED = (
     ("saliency", "0.34"),
     ("guided backprop", "0.17"),
 )
-"""AUPRC on the films with pneumonia of the RSNA challenge: N. Arun et al., Assessing the Trustworthiness of Saliency Maps
-for Localizing Abnormalities in Medical Imaging, Radiology: Artificial Intelligence 3 (2021)."""
+"""AUPRC on the films with pneumonia of the RSNA challenge: N. Arun et al., Assessing the Trustworthiness of Saliency
+Maps for Localizing Abnormalities in Medical Imaging, Radiology: Artificial Intelligence 3 (2021)."""
 
 
 def localisation(result: AuditResult, words: Words) -> Section | None:
@@ -50,10 +50,13 @@ def localisation(result: AuditResult, words: Words) -> Section | None:
         "Localisation: do the maps point at the disease that was marked?",
         (
             "Boxes that mean disease (not anatomy), on films with that label. Every number stands beside two that know "
-            "nothing of the film: the average mask of the training films (where disease mostly is), and what a map without "
-            "knowledge gets by chance. A map that does not beat the average mask does not show that the network found the "
+            "nothing of the film: the average mask of the training films (where disease mostly is), and what a map "
+            "without "
+            "knowledge gets by chance. A map that does not beat the average mask does not show that the network found "
+            "the "
             "lesion on this film.",
-            "All films, and true positives alone: of a label that a network does not say, its map cannot be expected to "
+            "All films, and true positives alone: of a label that a network does not say, its map cannot be expected "
+            "to "
             "point at the disease. Boxes are drawn by readers and are coarse; a map may be right outside them.",
         ),
         tuple(items),
@@ -94,8 +97,10 @@ def _beside(result: AuditResult, words: Words, own: list[AgainstAverage]) -> tup
             title,
             ("network", *map(words.method, methods), "average mask", "by chance", "films / patients"),
             tuple(matrix),
-            f"{words.quantities[first.quantity].description} {_ABOVE}: better than the average mask on the same films, with "
-            f"the whole interval of the difference ({above} of {len(told)}); {_BELOW}: worse ({below}). Not corrected for "
+            f"{words.quantities[first.quantity].description} {_ABOVE}: better than the average mask on the same films, "
+            "with "
+            f"the whole interval of the difference ({above} of {len(told)}); {_BELOW}: worse ({below}). Not corrected "
+            "for "
             "their number. Average mask and chance: on the films of the method that has most.",
         ),
         Table(
@@ -147,11 +152,15 @@ def lungs(result: AuditResult, words: Words) -> Section | None:
     return Section(
         "Lungs: how much of the evidence lies outside?",
         (
-            "On films with a mask of the lungs, inside the area that the mask covers. Sources are never put together: their "
-            "masks were drawn by different rules (some count the area behind the heart as lung, some do not), so the same "
+            "On films with a mask of the lungs, inside the area that the mask covers. Sources are never put together: "
+            "their "
+            "masks were drawn by different rules (some count the area behind the heart as lung, some do not), so the "
+            "same "
             "map has other numbers. Kinds of masks are kept apart for the same reason.",
-            "Evidence outside the lungs is no proof of a shortcut (a tube, the heart and the mediastinum are medicine too), "
-            "and evidence inside is no proof of none. Compare it to the share of the film that is outside: a map that knows "
+            "Evidence outside the lungs is no proof of a shortcut (a tube, the heart and the mediastinum are medicine "
+            "too), "
+            "and evidence inside is no proof of none. Compare it to the share of the film that is outside: a map that "
+            "knows "
             "nothing has as much.",
         ),
         tuple(items),

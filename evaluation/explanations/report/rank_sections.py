@@ -19,7 +19,8 @@ def networks(result: AuditResult, words: Words) -> Section:
     return Section(
         "Networks: the score, and the ranks by each quantity",
         (
-            "For every quantity the networks are put in order by their mean over films and methods. What is compared is "
+            "For every quantity the networks are put in order by their mean over films and methods. What is compared "
+            "is "
             "always the same: a film's label and a method count only where every network has a map and a number of it. "
             "There is no total: quantities ask different questions and often contradict each other (below).",
             "A rank is only worth what it keeps. The patients are drawn anew many times; the interval holds the middle "
@@ -69,7 +70,14 @@ def _score_order(result: AuditResult) -> Ranking | None:
             Place(name=name, mean=Score(value=value), rank=rank, low=rank, high=rank, keeps=1, first=float(rank == 1))
         )
     return Ranking(
-        quantity=SCORE, scope=CARDS, of="networks", films=0, patients=0, cells=0, cells_lost=0, left_out={},
+        quantity=SCORE,
+        scope=CARDS,
+        of="networks",
+        films=0,
+        patients=0,
+        cells=0,
+        cells_lost=0,
+        left_out={},
         places=tuple(places),
     )
 
@@ -84,7 +92,14 @@ def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) ->
     by_score = _score_order(result) if of == "networks" else None
     first = () if by_score is None else (_score_row(by_score, names, words),)
     if told:
-        items.append(rank_figure([*([by_score] if by_score is not None else []), *told], names, words, f"Ranks of the {of} by each quantity"))
+        items.append(
+            rank_figure(
+                [*([by_score] if by_score is not None else []), *told],
+                names,
+                words,
+                f"Ranks of the {of} by each quantity",
+            )
+        )
     items.append(
         Table(
             f"Ranks of the {of}",
@@ -100,7 +115,8 @@ def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) ->
                 )
                 for one in own
             ),
-            "Rank, the middle 95 % of its ranks, and how often it is kept (of the score: rank and score). Equal means share a rank. Cells lost: "
+            "Rank, the middle 95 % of its ranks, and how often it is kept (of the score: rank and score). Equal means "
+            "share a rank. Cells lost: "
             "a film's label and a "
             + ("method" if of == "networks" else "network")
             + " that left for all because one has no number there."
@@ -159,11 +175,9 @@ def _mean(place: Place | None) -> str:
 
 def disagreement(result: AuditResult, words: Words) -> Section:
     """Return how alike the orders of quantities are."""
-    items: list[Item] = []
     of_all: tuple[Of, ...] = ("networks", "methods")
-    for of in of_all:
-        if (figure := tau_figure(result, of, words)) is not None:
-            items.append(figure)
+    figures = (tau_figure(result, of, words) for of in of_all)
+    items: list[Item] = [figure for figure in figures if figure is not None]
     for of in of_all:
         rows = tuple(
             (
@@ -180,8 +194,10 @@ def disagreement(result: AuditResult, words: Words) -> Section:
                 Table(f"Kendall's tau between orders of the {of}", ("one", "other", of, "tau"), rows, folded=True)
             )
     text = (
-        "If two quantities measured the same goodness, they would put the networks, and the methods, in the same order. "
-        "This shows how far they do. The score of the cards stands among them: is the more accurate network also the one "
+        "If two quantities measured the same goodness, they would put the networks, and the methods, in the same "
+        "order. "
+        "This shows how far they do. The score of the cards stands among them: is the more accurate network also the "
+        "one "
         "that explains itself better?"
     )
     return Section("Do the quantities agree?", (text,), tuple(items))
