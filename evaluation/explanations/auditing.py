@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...handlers.profile import ProfileRecord
 from ..progress import Progress, silent
-from .agreeing import agreeing, being_wrong
+from ..statistics.score import rounded
+from .agreeing import agreeing, methods_being_wrong
 from .averages_beside import against_average
-from .claims import claims_of, untestable
-from .claims.evidence import LEVEL, Evidence
+from .claims import RULE, Evidence, claims_of, untestable
+from .claims.evidence import LEVEL
 from .dead_maps import dead_maps
+from .disagreement import DisagreementAndError, disagreement_and_error
 from .rank_agreement import SCORE, rank_agreement
-from .ranking import Ranked, can_rank, rank
+from .ranking import Compared, Ranked, can_rank, compare, rank
 from .result import (
     AgainstAverage,
     AuditResult,
@@ -32,6 +35,9 @@ __all__ = ["RESAMPLES", "find"]
 
 RESAMPLES = 2000
 """Of the bootstrap over groups of patients."""
+
+OUTSIDE = ("lungs.outside", "lungs.outside_boxes")
+"""Which numbers are shares of the evidence outside the lungs."""
 
 _OF: tuple[Of, ...] = ("networks", "methods")
 
@@ -71,6 +77,7 @@ def find(
     beside: list[AgainstAverage] = []
     ranked: list[Ranked] = []
     scopes: dict[str, ScopeRecord] = {}
+    outside: list[tuple[str, Compared]] = []
     for done, quantity in enumerate(head.quantities):
         progress("statistics", done, len(head.quantities))
         for scope in scopes_of(quantity, units):
@@ -78,8 +85,11 @@ def find(
             means += summaries(units, quantity, scope)
             if quantity.family == "localisation" and can_rank(quantity):
                 beside += against_average(units, quantity, scope)
+            if quantity.name in OUTSIDE:
+                one = compare(units, quantity, scope, "networks")
+                outside += [(f"{quantity.title}, {scope.name}", one)] if one is not None and one.estimable else []
             orders = [rank(units, quantity, scope, of) for of in _OF] if can_rank(quantity) else []
-            ranked += [one for one in orders if one is not None]
+            ranked += [order for order in orders if order is not None]
     progress("statistics", len(head.quantities), len(head.quantities))
     dead = dead_maps(profiles, head.networks)
     scores = {name: head.scores[name][SCORE] for name in head.networks if SCORE in head.scores.get(name, {})}
@@ -88,9 +98,9 @@ def find(
         units,
         [one for one in estimable if one.ranking.of == "networks"],
         {quantity.name: quantity.title for quantity in head.quantities},
-        {quantity.name: quantity.family for quantity in head.quantities},
         scores,
         dead,
+        outside,
     )
     return AuditResult(
         data=head.data,
@@ -102,22 +112,33 @@ def find(
         pairs=len(units.keys),
         networks=head.networks,
         methods=units.methods,
-        settings=AuditSettings(
-            resamples=resamples, seed=head.seed, minimum_patients=MINIMUM_PATIENTS, level=LEVEL
-        ),
+        settings=AuditSettings(resamples=resamples, seed=head.seed, minimum_patients=MINIMUM_PATIENTS, level=LEVEL),
         shortcut_verdict=head.shortcut_verdict,
         scores=head.scores,
         scopes=tuple(scopes.values()),
+        rule=RULE,
         claims=claims_of(evidence),
         untestable=untestable(head, dead),
         rankings=tuple(one.ranking for one in ranked),
         rank_agreement=rank_agreement(units, estimable, scores),
         against_average=tuple(beside),
         agreeing=agreeing(units),
-        being_wrong=being_wrong(units),
+        disagreement=_rounded(disagreement_and_error(tables, resamples=resamples, seed=head.seed)),
+        methods_being_wrong=methods_being_wrong(units),
         dead_maps=dead,
         missing=_missing(tables),
         summaries=tuple(means),
+    )
+
+
+def _rounded(found: Sequence[DisagreementAndError]) -> tuple[DisagreementAndError, ...]:
+    return tuple(
+        replace(
+            one,
+            agreement_wrong=None if one.agreement_wrong is None else rounded(one.agreement_wrong),
+            agreement_right=None if one.agreement_right is None else rounded(one.agreement_right),
+        )
+        for one in found
     )
 
 

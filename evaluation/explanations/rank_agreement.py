@@ -54,9 +54,7 @@ def kendall(first: Floats, second: Floats) -> Floats:
         return np.asarray((signs[0] * signs[1]).sum(axis=1) / untied)
 
 
-def rank_agreement(
-    units: Units, ranked: Sequence[Ranked], scores: Mapping[str, float]
-) -> tuple[RankAgreement, ...]:
+def rank_agreement(units: Units, ranked: Sequence[Ranked], scores: Mapping[str, float]) -> tuple[RankAgreement, ...]:
     """Compare the orders that quantities give to the networks, and to the methods.
 
     Parameters
@@ -73,7 +71,9 @@ def rank_agreement(
     tuple of RankAgreement
         Every pair that orders at least `FEWEST` of the same.
     """
-    orders = [_Order(one.ranking.of, one.ranking.quantity, one.ranking.scope, one.names, one.goodness) for one in ranked]
+    orders = [
+        _Order(one.ranking.of, one.ranking.quantity, one.ranking.scope, one.names, one.goodness) for one in ranked
+    ]
     if scores:
         same = np.tile(np.array(list(scores.values()), dtype=np.float64), (units.resamples + 1, 1))
         orders.insert(0, _Order("networks", SCORE, CARDS, tuple(scores), same))

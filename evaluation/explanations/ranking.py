@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...plugins.measures import Better
+from ..comparing import Side
 from .result import Of, Place, Ranking
 from .scopes import Scope
 from .tables import Quantity
 from .units import MINIMUM_PATIENTS, Bools, Floats, Units
 
-__all__ = ["UNRANKED", "Ranked", "can_rank", "rank"]
+__all__ = ["ENOUGH", "UNRANKED", "Compared", "Ranked", "can_rank", "compare", "rank"]
 
 UNRANKED = ("randomisation", "cost")
 """Families that are reported and never ranked: a method is no better for depending more on the weights than another,
@@ -24,6 +25,39 @@ ENOUGH = 0.5
 
 _DIGITS = 9
 """Means that are the same to so many decimals tie: sums differ in the last bits by their order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Means of networks, or of methods, over the cells in which every one of them has a value.
+
+    A cell is a film's label with a method (of networks), or with a network (of methods); each counts once.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Who is compared.
+    means : ndarray of float64, shape [resamples + 1, names]
+        Under every resample.
+    side : Side
+        Films and patients of the cells.
+    cells, lost : int
+        Whole ones, and those that left because one lacks its value.
+    left_out : dict of str to str
+        Who is not compared, and why.
+    """
+
+    names: tuple[str, ...]
+    means: Floats
+    side: Side
+    cells: int
+    lost: int
+    left_out: dict[str, str]
+
+    @property
+    def estimable(self) -> bool:
+        """Whether there are enough patients."""
+        return self.side.patients >= MINIMUM_PATIENTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +84,15 @@ def can_rank(quantity: Quantity) -> bool:
     return quantity.better is not Better.NEITHER and quantity.family not in UNRANKED
 
 
-def rank(units: Units, quantity: Quantity, scope: Scope, of: Of) -> Ranked | None:
-    """Rank networks or methods.
-
-    Networks are compared on the cells (a film's label, a method) in which every one of them has a value, methods on
-    the cells (a film's label, a network) in which every method has one; each cell counts once.
+def compare(units: Units, quantity: Quantity, scope: Scope, of: Of) -> Compared | None:
+    """Put networks, or methods, on the same cells.
 
     Parameters
     ----------
     units : Units
         What was measured.
     quantity : Quantity
-        One that `can_rank`.
+        By which number.
     scope : Scope
         Over which films.
     of : str
@@ -69,36 +100,49 @@ def rank(units: Units, quantity: Quantity, scope: Scope, of: Of) -> Ranked | Non
 
     Returns
     -------
-    Ranked or None
+    Compared or None
         None: fewer than two have any value.
     """
     values, names = units.values(quantity.name), units.networks
     counts = np.broadcast_to(scope.counts[:, :, None], values.shape)
     if of == "methods":
         values, counts, names = values.transpose(0, 2, 1), counts.transpose(0, 2, 1), units.methods
-    kept, left_out = _enough(np.isfinite(values), names)
+    kept, left_out = _enough(np.isfinite(values) & counts, names)
     if len(kept) < 2:
         return None
-    values, names = values[:, kept], tuple(names[place] for place in kept)
-    # Counts are those of the networks, so a film that one network does not call leaves their comparison.
+    values = values[:, kept]
+    # Counts are those of the networks: a film that one of them does not call leaves their comparison.
     inside = counts[:, kept].all(axis=1)
     there = np.isfinite(values)
     whole = there.all(axis=1) & inside
-    side = units.side(whole.any(axis=1))
-    means = _means(units, values, whole)
-    goodness = means if quantity.better is Better.HIGHER else -means
+    return Compared(
+        names=tuple(names[place] for place in kept),
+        means=_means(units, values, whole),
+        side=units.side(whole.any(axis=1)),
+        cells=int(whole.sum()),
+        lost=int((there.any(axis=1) & inside & ~whole).sum()),
+        left_out=left_out,
+    )
+
+
+def rank(units: Units, quantity: Quantity, scope: Scope, of: Of) -> Ranked | None:
+    """Rank networks or methods by a quantity that `can_rank`; parameters and None as of `compare`."""
+    found = compare(units, quantity, scope, of)
+    if found is None:
+        return None
+    goodness = found.means if quantity.better is Better.HIGHER else -found.means
     ranking = Ranking(
         quantity=quantity.name,
         scope=scope.name,
         of=of,
-        films=side.films,
-        patients=side.patients,
-        cells=int(whole.sum()),
-        cells_lost=int((there.any(axis=1) & inside & ~whole).sum()),
-        left_out=left_out,
-        places=_places(units, names, means, goodness) if side.patients >= MINIMUM_PATIENTS else (),
+        films=found.side.films,
+        patients=found.side.patients,
+        cells=found.cells,
+        cells_lost=found.lost,
+        left_out=found.left_out,
+        places=_places(units, found.names, found.means, goodness) if found.estimable else (),
     )
-    return Ranked(ranking, names, goodness)
+    return Ranked(ranking, found.names, goodness)
 
 
 def _enough(there: Bools, names: Sequence[str]) -> tuple[list[int], dict[str, str]]:

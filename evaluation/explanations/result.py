@@ -10,16 +10,17 @@ from pydantic import BaseModel, ConfigDict
 from ...handlers.card import INTENDED_USE
 from ..comparing import Side
 from ..statistics.score import Score
+from .disagreement import DisagreementAndError
 
 __all__ = [
     "Agreeing",
     "AgainstAverage",
     "AuditResult",
     "AuditSettings",
-    "BeingWrong",
     "Claim",
     "Contrast",
     "DeadMaps",
+    "MethodsBeingWrong",
     "Missing",
     "Place",
     "RankAgreement",
@@ -157,12 +158,10 @@ class Agreeing(_Record):
     """Over films, labels, and what both have (methods or networks); None: not estimable."""
 
 
-class BeingWrong(_Record):
-    """Whether maps agree less on films whose label is missed."""
+class MethodsBeingWrong(_Record):
+    """Whether the methods agree less on films whose label a network misses."""
 
-    between: Of
-    of: str
-    """Whose answer is right or wrong: a network, or ``majority``."""
+    network: str
     quantity: str
     right: Side
     """Label-film pairs in which the label is said."""
@@ -250,6 +249,8 @@ class AuditResult(_Record):
     scores: dict[str, dict[str, float]]
     """Of the cards."""
     scopes: tuple[ScopeRecord, ...]
+    rule: str
+    """By which contrasts become a verdict, where a claim has no rule of its own."""
     claims: tuple[Claim, ...]
     untestable: tuple[str, ...]
     """What of the paper these data cannot test."""
@@ -257,7 +258,9 @@ class AuditResult(_Record):
     rank_agreement: tuple[RankAgreement, ...]
     against_average: tuple[AgainstAverage, ...]
     agreeing: tuple[Agreeing, ...]
-    being_wrong: tuple[BeingWrong, ...]
+    disagreement: tuple[DisagreementAndError, ...]
+    """Of networks, and being wrong."""
+    methods_being_wrong: tuple[MethodsBeingWrong, ...]
     dead_maps: tuple[DeadMaps, ...]
     missing: tuple[Missing, ...]
     summaries: tuple[Summary, ...]

@@ -10,7 +10,7 @@ from .result import ScopeRecord
 from .tables import Quantity
 from .units import Bools, Units
 
-__all__ = ["ALL", "Scope", "scopes_of"]
+__all__ = ["ALL", "TRUE_POSITIVES", "Scope", "scopes_of"]
 
 ALL = "all"
 TRUE_POSITIVES = "true positives"
@@ -41,19 +41,21 @@ def scopes_of(quantity: Quantity, units: Units) -> tuple[Scope, ...]:
     """Return the scopes of a quantity.
 
     Localisation is told for all films and for true positives alone: a map of a label that the network does not say
-    cannot be expected to point at it. Lungs are told by source: masks of sources were drawn by different rules.
+    cannot be expected to point at it. Lungs are told by source (without its parts) and by the kind of its masks,
+    which call different areas lung.
     """
     every = np.ones((len(units.keys), len(units.networks)), dtype=bool)
     if quantity.family == "lungs":
         there = np.isfinite(units.values(quantity.name)).any(axis=(1, 2))
-        sources = sorted({film.source for film, known in zip(units.films, there, strict=True) if known})
+        of_mask = "boxes" not in quantity.name.split(".")[-1].split("_")
+        keys = [(film.source.partition("/")[0], film.lung_kind if of_mask else "") for film in units.films]
         return tuple(
             Scope(
-                f"source {source}",
-                f"films of {source} with a lung mask",
-                every & np.array([film.source == source for film in units.films])[:, None],
+                f"source {source}" + (f", lungs {kind}" if kind else ""),
+                f"films of {source}" + (f" whose lung masks are of the kind “{kind}”" if kind else ""),
+                every & np.array([key == (source, kind) for key in keys])[:, None],
             )
-            for source in sources
+            for source, kind in sorted({key for key, known in zip(keys, there, strict=True) if known})
         )
     whole = Scope(ALL, "all films on which it can be measured", every)
     if quantity.family == "localisation":

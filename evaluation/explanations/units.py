@@ -130,9 +130,7 @@ class Units:
         return self.resampling.weigh(mean).reshape(-1, *values.shape[1:])
 
 
-def _cubes(
-    tables: AuditTables, keys: Sequence[tuple[str, str]]
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
+def _cubes(tables: AuditTables, keys: Sequence[tuple[str, str]]) -> tuple[dict[str, Floats], dict[str, Floats]]:
     unit = {key: place for place, key in enumerate(keys)}
     network = {name: place for place, name in enumerate(tables.head.networks)}
     method = {asked.name: place for place, asked in enumerate(tables.head.methods)}

@@ -31,8 +31,8 @@ def write_audit(
 ) -> AuditResult:
     """Compute what an audit found and write it.
 
-    The files are ``audit_result.json``, ``audit.md`` and ``report.html``. X-rays and maps are in the page alone, and only
-    where `pictures` are given.
+    The files are ``audit_result.json``, ``audit.md`` and ``report.html``. X-rays and maps are in the page alone,
+    and only where `pictures` are given.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["NOT_AUDITED", "Cell", "Figure", "GridFigure", "Item", "Report", "ScoreTable", "Section", "Table"]
 
@@ -28,13 +28,16 @@ class Table:
         Below it, in plain words.
     folded : bool
         Whether a page shows it only when it is asked for, and Markdown leaves it out: a detail of another table.
+    prose : bool
+        Whether its cells hold sentences, which may be broken.
     """
 
     title: str
     header: Row
     rows: tuple[Row, ...]
     note: str = ""
-    folded: bool = False
+    folded: bool = field(default=False, kw_only=True)
+    prose: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.header) for row in self.rows):

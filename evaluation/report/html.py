@@ -32,7 +32,7 @@ def to_html(report: Report) -> str:
     page = environment.get_template("report.html.jinja").render(
         report=report,
         grids=any(isinstance(item, GridFigure) for item in items),
-        folded=any(isinstance(item, Table) and item.folded for item in items),
+        more=any(isinstance(item, Table) and (item.folded or item.prose) for item in items),
     )
     return page + "\n"
 

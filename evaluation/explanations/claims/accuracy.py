@@ -6,17 +6,24 @@ import numpy as np
 
 from ...statistics.resampling import GroupBootstrap
 from ..result import Contrast
-from ..units import Floats, Units
+from ..units import MINIMUM_PATIENTS, Floats, Units
 from .evidence import DENSENET, contrasts_of
 
 __all__ = ["accuracy_contrasts"]
 
 
 def accuracy_contrasts(units: Units) -> tuple[Contrast, ...]:
-    """Return DenseNet161's micro-F1 minus that of each other network, over all known labels of the audited films."""
+    """Return DenseNet161's micro-F1 minus that of each other network, over all known labels of the audited films.
+
+    There are none where the films are of too few patients.
+    """
     head = units.tables.head
+    if len({film.group for film in head.films}) < MINIMUM_PATIENTS:
+        return ()
     resampling = GroupBootstrap([film.group for film in head.films], units.resamples, head.seed)
-    scores = {name: resampling.weigh(lambda weights, own=name: _micro_f1(weights, units, own)) for name in head.networks}
+    scores = {
+        name: resampling.weigh(lambda weights, own=name: _micro_f1(weights, units, own)) for name in head.networks
+    }
     others = [name for name in head.networks if name != DENSENET]
     return contrasts_of(resampling, [(f"against {name}", scores[DENSENET] - scores[name]) for name in others])
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ranking import Ranked
 from ..result import Claim, Contrast, Verdict
 from ..units import Floats
 from .accuracy import accuracy_contrasts
-from .evidence import DENSENET, RULE, Evidence, contrasts_of, decide, is_resnet
+from .evidence import DENSENET, Evidence, contrasts_of, decide, is_resnet
 
 __all__ = ["claims_of"]
 
@@ -38,8 +37,8 @@ def _resnets_most_interpretable(evidence: Evidence) -> Claim:
     return Claim(
         name="resnets most interpretable",
         claim="The ResNets explain themselves best.",
-        rule=f"One contrast for each quantity that ranks networks. {RULE} Quantities of one family are related, so the "
-        "count is not a number of independent proofs.",
+        rule="One contrast for each quantity that ranks networks. Quantities of one family are related, so the "
+        "count is not one of independent proofs.",
         verdict=verdict,
         why=why,
         contrasts=contrasts,
@@ -56,8 +55,9 @@ def _densenet_most_accurate(evidence: Evidence) -> Claim:
         why = "The model set has no DenseNet161."
     elif len(networks) < 2:
         why = "The model set has no other network."
+    elif not (contrasts := accuracy_contrasts(evidence.units)):
+        why = f"The audited films are of too few patients. {_card_place(scores)}"
     else:
-        contrasts = accuracy_contrasts(evidence.units)
         speaking = [one.speaks for one in contrasts]
         first = DENSENET in scores and scores[DENSENET] >= max(scores.values())
         if "against" in speaking:
@@ -118,27 +118,22 @@ def _densenet_dead_neurons(evidence: Evidence) -> Claim:
 
 
 def _densenet_outside_the_lungs(evidence: Evidence) -> Claim:
-    named = [
-        (evidence.name_of(one), _away(one, DENSENET))
-        for one in evidence.ranked
-        if evidence.families[one.ranking.quantity] == "lungs" and DENSENET in one.names
-    ]
-    contrasts = contrasts_of(evidence.units.resampling, named, "negative")
+    named = []
+    for what, one in evidence.outside:
+        if DENSENET in one.names:
+            place = one.names.index(DENSENET)
+            named.append((what, one.means[:, place] - np.delete(one.means, place, axis=1).mean(axis=1)))
+    contrasts = contrasts_of(evidence.units.resampling, named)
     verdict, why = decide(contrasts)
     return Claim(
         name="densenet161 outside the lungs",
         claim="DenseNet161 looks outside the lungs more than the others.",
-        rule=f"One contrast for each source and quantity of lungs. {RULE}",
+        rule="One contrast for each source and kind of lung mask, on films with one.",
         verdict=verdict,
-        why=why if contrasts else f"No source has lung masks for enough patients, or there is no {DENSENET}.",
+        why=why if contrasts else f"No source has lung masks for enough patients, or the set has no {DENSENET}.",
         contrasts=contrasts,
-        meaning="DenseNet161 minus mean of the others, turned so that below 0 is more outside the lungs",
+        meaning="share of the evidence outside the lungs, DenseNet161 minus mean of the others",
     )
-
-
-def _away(one: Ranked, network: str) -> Floats:
-    place = one.names.index(network)
-    return np.asarray(one.goodness[:, place] - np.delete(one.goodness, place, axis=1).mean(axis=1))
 
 
 def _score_does_not_tell(evidence: Evidence) -> Claim:
@@ -155,9 +150,8 @@ def _score_does_not_tell(evidence: Evidence) -> Claim:
     return Claim(
         name="score does not tell",
         claim="The network with the best score is not the one that explains itself best.",
-        rule=f"One contrast for each quantity that ranks networks: the network with the highest micro-F1 of its card "
-        f"against the best of the others. {RULE} The best of several is favoured by chance, so 'for' is easier than "
-        "'against'.",
+        rule="One contrast for each quantity that ranks networks: the network with the highest micro-F1 of its card "
+        "against the best of the others. The best of several is favoured by chance, so 'for' is easier than 'against'.",
         verdict=verdict,
         why=f"The best score has {best}. {why}" if best else "The cards have no micro-F1 of two networks.",
         contrasts=contrasts,

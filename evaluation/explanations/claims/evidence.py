@@ -10,7 +10,7 @@ from typing import Literal
 from ...statistics.differences import holm
 from ...statistics.resampling import Resampling
 from ...statistics.score import rounded
-from ..ranking import Ranked
+from ..ranking import Compared, Ranked
 from ..result import Contrast, DeadMaps, Verdict
 from ..units import Floats, Units
 
@@ -23,7 +23,8 @@ DENSENET = "densenet161"
 """The network that the paper singles out, by the name that it has in a model set."""
 
 RULE = (
-    f"A contrast speaks for or against the claim where its two-sided bootstrap p-value over patients is below {LEVEL} "
+    "A contrast is a paired difference on the same films. "
+    f"It speaks for or against a claim where its two-sided bootstrap p-value over patients is below {LEVEL} "
     "after Holm's correction for all contrasts of the claim. Holds: more than half of the contrasts speak for it and "
     "none against. Does not hold: at least one speaks against it, and no fewer than speak for it. Everything else "
     "cannot be told here."
@@ -43,20 +44,20 @@ class Evidence:
         among them, since they are parts of others.
     titles : dict of str to str
         By the name of a quantity.
-    families : dict of str to str
-        By the name of a quantity.
     scores : dict of str to float
         By network: micro-F1 of its card.
     dead_maps : sequence of DeadMaps
         Of the profiles.
+    outside : sequence of tuple
+        What lies outside the lungs, by source and kind of mask: in words, and the networks on the same cells.
     """
 
     units: Units
     ranked: Sequence[Ranked]
     titles: dict[str, str]
-    families: dict[str, str]
     scores: dict[str, float]
     dead_maps: Sequence[DeadMaps]
+    outside: Sequence[tuple[str, Compared]]
 
     def name_of(self, one: Ranked) -> str:
         """Return what a ranking is by, in words."""
@@ -70,7 +71,9 @@ def is_resnet(network: str) -> bool:
 
 
 def contrasts_of(
-    resampling: Resampling, named: Sequence[tuple[str, Floats]], favourable: Literal["positive", "negative"] = "positive"
+    resampling: Resampling,
+    named: Sequence[tuple[str, Floats]],
+    favourable: Literal["positive", "negative"] = "positive",
 ) -> tuple[Contrast, ...]:
     """Return contrasts with corrected p-values.
 
@@ -105,6 +108,8 @@ def decide(contrasts: Sequence[Contrast]) -> tuple[Verdict, str]:
     count = f"{in_favour} of {len(speaking)} contrasts speak for it, {against} against."
     if not speaking:
         return "cannot be told here", "There is no contrast that can be estimated."
+    if against:
+        count = f"{count[:-1]} ({'; '.join(one.what for one in contrasts if one.speaks == 'against')})."
     if in_favour > len(speaking) / 2 and not against:
         return "holds", count
     if against and against >= in_favour:

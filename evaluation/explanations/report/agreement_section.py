@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...report.document import Item, Section, Table
-from ...report.numbers import ABSENT, NOT_ESTIMABLE, side, signed
-from ..agreeing import MAJORITY
+from ...report.numbers import ABSENT, NOT_ESTIMABLE, number, side, signed
+from ..disagreement import LEAST_FILMS
 from ..result import AuditResult, Of
 from .wording import Words, measured
 
@@ -26,15 +26,16 @@ def agreement(result: AuditResult, words: Words) -> Section | None:
         own = [one for one in result.agreeing if one.between == between]
         for quantity in dict.fromkeys(one.quantity for one in own):
             found = {frozenset((one.first, one.second)): one for one in own if one.quantity == quantity}
-            names = [name for name in (result.networks if between == "networks" else result.methods)
-                     if any(name in pair for pair in found)]
+            names = [
+                name
+                for name in (result.networks if between == "networks" else result.methods)
+                if any(name in pair for pair in found)
+            ]
             rows = tuple(
                 (
-                    words.method(row),
+                    words.who(row),
                     *(
-                        measured(found[frozenset((row, column))].score)
-                        if frozenset((row, column)) in found
-                        else ABSENT
+                        measured(found[frozenset((row, column))].score) if frozenset((row, column)) in found else ABSENT
                         for column in names
                     ),
                 )
@@ -44,7 +45,7 @@ def agreement(result: AuditResult, words: Words) -> Section | None:
             items.append(
                 Table(
                     f"Between {what}: {_QUANTITIES.get(quantity, quantity)}",
-                    (between[:-1], *map(words.method, names)),
+                    (between[:-1], *map(words.who, names)),
                     rows,
                     f"Up to {films[0]} films of {films[1]} patients.",
                 )
@@ -54,10 +55,11 @@ def agreement(result: AuditResult, words: Words) -> Section | None:
         "Agreement: do networks, and methods, point at the same places?",
         (
             "Two maps of the same film and label are compared pixel by pixel: by their ranks, and by how much of the "
-            "strongest tenth they share. Two random maps have a rank correlation of 0 and share a nineteenth. Networks that "
+            "strongest tenth they share. Two random maps have a rank correlation of 0 and share a nineteenth. Networks "
+            "that "
             "agree may agree on a shortcut; methods that differ may each be true to another question.",
-            "Is disagreement a sign of a wrong answer? The last tables compare films whose true label is said with those "
-            "where it is missed. The two kinds of films differ in more than that (labels, sources), so a difference is a "
+            "Is disagreement a sign of a wrong answer? The last tables compare films with a right answer to those with "
+            "a wrong one. The two kinds of films differ in more than that (labels, sources), so a difference is a "
             "hint and no cause.",
         ),
         tuple(items),
@@ -66,11 +68,44 @@ def agreement(result: AuditResult, words: Words) -> Section | None:
 
 def _wrong(result: AuditResult) -> list[Item]:
     items: list[Item] = []
-    for between in _BETWEEN:
-        own = [one for one in result.being_wrong if one.between == between]
+    if result.disagreement:
         rows = tuple(
             (
-                "majority" if one.of == MAJORITY else one.of,
+                one.label,
+                one.predictor,
+                _QUANTITIES.get(one.quantity, one.quantity),
+                str(one.films),
+                str(one.wrong),
+                number(one.agreement_right),
+                number(one.agreement_wrong),
+                (one.not_estimable and NOT_ESTIMABLE) or measured(one.auroc),
+            )
+            for one in result.disagreement
+        )
+        items.append(
+            Table(
+                "Disagreement of the networks, and being wrong",
+                (
+                    "label",
+                    "whose answer",
+                    "agreement by",
+                    "films",
+                    "wrong",
+                    "agreement where right",
+                    "where wrong",
+                    "AUROC",
+                ),
+                rows,
+                "AUROC: the chance that a film with a wrong answer has less agreement than one with a right answer; "
+                "0.5: "
+                f"disagreement tells nothing. Not estimable: fewer than {LEAST_FILMS} patients with, or without, a "
+                "wrong answer.",
+            )
+        )
+    if result.methods_being_wrong:
+        rows = tuple(
+            (
+                one.network,
                 _QUANTITIES.get(one.quantity, one.quantity),
                 side(one.right),
                 side(one.wrong),
@@ -78,29 +113,23 @@ def _wrong(result: AuditResult) -> list[Item]:
                 measured(one.agreement_wrong),
                 NOT_ESTIMABLE if one.difference is None else signed(one.difference),
             )
-            for one in own
+            for one in result.methods_being_wrong
         )
-        if rows:
-            items.append(
-                Table(
-                    f"Agreement between {between}, and being wrong",
-                    (
-                        "whose answer",
-                        "agreement by",
-                        "label said, films / patients",
-                        "label missed",
-                        "agreement where said",
-                        "where missed",
-                        "missed minus said",
-                    ),
-                    rows,
-                    "Below 0: maps agree less where the label is missed. "
-                    + (
-                        "Of a network: its agreement with the others, over methods."
-                        if between == "networks"
-                        else "Of a network: the agreement of its methods."
-                    )
-                    + f" Not estimable: fewer than {result.settings.minimum_patients} patients on a side.",
-                )
+        items.append(
+            Table(
+                "Disagreement of the methods, and being wrong",
+                (
+                    "network",
+                    "agreement by",
+                    "label said, films / patients",
+                    "label missed",
+                    "agreement where said",
+                    "where missed",
+                    "missed minus said",
+                ),
+                rows,
+                "Below 0: the methods agree less on a label that the network misses. Not estimable: fewer than "
+                f"{result.settings.minimum_patients} patients on a side.",
             )
+        )
     return items

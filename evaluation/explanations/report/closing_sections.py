@@ -22,7 +22,11 @@ def data(result: AuditResult, head: AuditHead) -> Section:
         own = [film for film in head.films if label.name in film.explained]
         by_label.append((label.name, str(len(own)), str(len({film.group for film in own})), _sources(own)))
     networks = tuple(
-        (name, str(head.network_versions.get(name, "–")), f"{head.input_sizes[name]} px" if name in head.input_sizes else "–")
+        (
+            name,
+            str(head.network_versions.get(name, "–")),
+            f"{head.input_sizes[name]} px" if name in head.input_sizes else "–",
+        )
         for name in head.networks
     )
     methods = tuple(
@@ -35,10 +39,14 @@ def data(result: AuditResult, head: AuditHead) -> Section:
             f"{result.patients} patients, {result.pairs} pairs of a film and a true label. {head.chosen}",
         ),
         (
-            Table("Explained labels", ("label", "films", "patients", "sources"), tuple(by_label),
-                  "Where labels come from different sources, a difference between labels may be one between sources."),
+            Table(
+                "Explained labels",
+                ("label", "films", "patients", "sources"),
+                tuple(by_label),
+                "Where labels come from different sources, a difference between labels may be one between sources.",
+            ),
             Table("Networks", ("network", "version", "input"), networks),
-            Table("Methods", ("method", "values", "parameters"), methods),
+            Table("Methods", ("method", "values", "parameters"), methods, prose=True),
         ),
     )
 
@@ -63,10 +71,11 @@ def missing(result: AuditResult) -> Section | None:
     return Section(
         "What is missing",
         (
-            "Maps that failed and measures that could not be made. Nothing stands in for them: they are left out of means, "
+            "Maps that failed and measures that could not be made. Nothing stands in for them: they are left out of "
+            "means, "
             "and of comparisons together with what they would have been compared to.",
         ),
-        (Table("By reason", ("what", "network", "method", "films", "items", "reason"), rows),),
+        (Table("By reason", ("what", "network", "method", "films", "items", "reason"), rows, prose=True),),
     )
 
 
@@ -85,6 +94,7 @@ def made(result: AuditResult, head: AuditHead, words: Words) -> Section:
                 )
                 for one in head.quantities
             ),
+            prose=True,
         )
     ]
     if head.worker_seconds:
@@ -105,11 +115,14 @@ def made(result: AuditResult, head: AuditHead, words: Words) -> Section:
     return Section(
         "How the numbers were made",
         (
-            f"Intervals: 95 %, percentiles of {settings.resamples} bootstrap resamples of patients with all their films "
-            f"(seed {settings.seed}); the same resamples for every number, rank and difference. They hold for other patients "
+            f"Intervals: 95 %, percentiles of {settings.resamples} bootstrap resamples of patients with all their "
+            "films "
+            f"(seed {settings.seed}); the same resamples for every number, rank and difference. They hold for other "
+            "patients "
             f"of the same sources, and say nothing of other hospitals or other trainings. Fewer than "
             f"{settings.minimum_patients} patients: not estimable.",
-            "A film with two explained labels counts once for each. Means over labels mix labels as these films have them.",
+            "A film with two explained labels counts once for each. Means over labels mix labels as these films have "
+            "them.",
             *((f"Maps were measured with {versions}.",) if versions else ()),
             "Everything but the pictures comes from the stored tables, and from nothing else.",
         ),

@@ -56,7 +56,8 @@ def compose(
         intended_use=result.intended_use,
         verdict=f"Shortcuts: {verdict}.".replace("..", "."),
         verdicts=(
-            "No map makes up for that: a network that leans on a shortcut is explained faithfully when its map shows the "
+            "No map makes up for that: a network that leans on a shortcut is explained faithfully when its map shows "
+            "the "
             "shortcut.",
             *(f"{one.claim} Here: {one.verdict}." for one in result.claims),
         ),

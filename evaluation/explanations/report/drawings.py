@@ -11,7 +11,18 @@ from .wording import Words
 
 __all__ = ["rank_figure", "tau_figure"]
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#666666", "#a6761d", "#1b3a5c", "#7b3294")
+_COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#56b4e9",
+    "#e69f00",
+    "#666666",
+    "#a6761d",
+    "#1b3a5c",
+    "#7b3294",
+)
 _MARKERS = "osD^vPX*<>"
 _WIDE = 7.2
 
@@ -44,7 +55,7 @@ def rank_figure(rankings: Sequence[Ranking], names: Sequence[str], words: Words,
                 marker,
                 color=colour,
                 markersize=5,
-                label=words.method(name),
+                label=words.who(name),
             )
         for row in range(1, len(rankings)):
             axes.axhline(row - 0.5, color="#dddddd", linewidth=0.7)
@@ -58,7 +69,7 @@ def rank_figure(rankings: Sequence[Ranking], names: Sequence[str], words: Words,
         axes.figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=8.5)
     alt = "; ".join(
         f"{words.title(one.quantity, one.scope)}: "
-        + ", ".join(f"{words.method(p.name)} {p.rank:g} ({p.low:g} to {p.high:g})" for p in one.places)
+        + ", ".join(f"{words.who(p.name)} {p.rank:g} ({p.low:g} to {p.high:g})" for p in one.places)
         for one in rankings
     )
     return Figure(
@@ -94,7 +105,8 @@ def tau_figure(result: AuditResult, of: Of, words: Words) -> Figure | None:
         axes.tick_params(axis="both", labelsize=8, length=0)
         axes.xaxis.tick_top()
     alt = "; ".join(
-        f"{words.title(one.first, one.first_scope)} and {words.title(one.second, one.second_scope)} {one.tau.value:+.2f}"
+        f"{words.title(one.first, one.first_scope)} and {words.title(one.second, one.second_scope)} "
+        f"{one.tau.value:+.2f}"
         for one in pairs
         if one.tau.value is not None
     )
@@ -102,7 +114,8 @@ def tau_figure(result: AuditResult, of: Of, words: Words) -> Figure | None:
         f"Do quantities put the {of} in the same order? Kendall's tau",
         svg[0],
         alt,
-        f"+1 (violet): the same order; 0: unrelated; -1 (orange): the reverse. With {_most(pairs)} {of} a tau takes few "
+        f"+1 (violet): the same order; 0: unrelated; -1 (orange): the reverse. With {_most(pairs)} {of} a tau takes "
+        "few "
         "values and its interval, in the table, is wide. Where quantities disagree, no single number says which "
         "explanation is best.",
     )

@@ -27,8 +27,8 @@ def figures(head: AuditHead, pictures: Pictures, words: Words) -> Section:
     chosen = (
         "These films were asked for."
         if pictures.grid
-        else "For each label two films are shown: the one of which the networks are surest, and the one of which they are "
-        "least sure."
+        else "For each label two films are shown: the one of which the networks are surest, and the one of which "
+        "they are least sure."
     )
     grids = [
         _grid(head, pictures, words, case, head.networks, f"film-{number}", "")
@@ -39,7 +39,8 @@ def figures(head: AuditHead, pictures: Pictures, words: Words) -> Section:
         (
             f"The paper's figure. {chosen} Each row is a network, each column a method; the X-ray alone stands beside. "
             "The maps explain the true label that is named above the figure, whether the network says it or not.",
-            "What it can show: whether two networks, or two methods, look at the same places, and whether these are in the "
+            "What it can show: whether two networks, or two methods, look at the same places, and whether these are in "
+            "the "
             "lungs. What it cannot show: that a place that is marked is diseased, or that a network needs no more than "
             "what is marked. Each map has its own scale, so equal colours in two maps are not equal amounts.",
         ),
@@ -60,16 +61,20 @@ def failures(head: AuditHead, pictures: Pictures, words: Words) -> Section | Non
     ]
     total = sum(1 for film in head.films for label in film.explained if film.known.get(label))
     text = [
-        f"By its card's micro-F1 {best} is the best network. It misses {len(missed)} of the {total} true labels that were "
-        f"explained here. {'Those' if len(missed) <= FAILURES else f'The {FAILURES}'} with the lowest probability of the "
+        f"By its card's micro-F1 {best} is the best network. It misses {len(missed)} of the {total} true labels that "
+        "were "
+        f"explained here. {'Those' if len(missed) <= FAILURES else f'The {FAILURES}'} with the lowest probability of "
+        "the "
         "true label are shown, with the maps of that label: what spoke for it, and what against."
         if missed
         else f"By its card's micro-F1 {best} is the best network. It misses no label that was explained here."
     ]
     if missed:
         text.append(
-            "Look for: evidence at the right place that was not enough; evidence from the border, from letters or tubes; "
-            "nothing at all. A map cannot say why the evidence was weighed so. Films with a label too many are not shown: "
+            "Look for: evidence at the right place that was not enough; evidence from the border, from letters or "
+            "tubes; "
+            "nothing at all. A map cannot say why the evidence was weighed so. Films with a label too many are not "
+            "shown: "
             "true labels alone were explained."
         )
     return Section(

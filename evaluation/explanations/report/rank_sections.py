@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ...report.document import Item, Section, Table
 from ...report.numbers import ABSENT, NOT_ESTIMABLE, number
+from ...statistics.score import Score
+from ..rank_agreement import CARDS, SCORE
 from ..ranking import ENOUGH
 from ..result import AuditResult, Of, Place, Ranking
 from .drawings import rank_figure, tau_figure
@@ -17,7 +19,8 @@ def networks(result: AuditResult, words: Words) -> Section:
     return Section(
         "Networks: the score, and the ranks by each quantity",
         (
-            "For every quantity the networks are put in order by their mean over films and methods. What is compared is "
+            "For every quantity the networks are put in order by their mean over films and methods. What is compared "
+            "is "
             "always the same: a film's label and a method count only where every network has a map and a number of it. "
             "There is no total: quantities ask different questions and often contradict each other (below).",
             "A rank is only worth what it keeps. The patients are drawn anew many times; the interval holds the middle "
@@ -43,22 +46,39 @@ def _scores(result: AuditResult) -> tuple[Item, ...]:
     names = list(dict.fromkeys(name for own in result.scores.values() for name in own))
     if not names:
         return ()
-    wins: dict[str, list[str]] = {}
-    for ranking in (one for one in result.rankings if one.of == "networks" and one.places and "true" not in one.scope):
-        for place in ranking.places:
-            wins.setdefault(place.name, []).append(f"{place.rank:g}")
-    rows = tuple(
-        (who, *(number(result.scores[who].get(name)) for name in names), ", ".join(wins.get(who, ())) or ABSENT)
-        for who in result.scores
-    )
     return (
         Table(
-            "The score, and the ranks beside it",
-            ("network", *(name.replace("_", " ") for name in names), "ranks by the quantities below, in their order"),
-            rows,
-            "Scores are those of the model cards, on all test films. They can be reached without medicine: read them with "
-            f"the verdict on shortcuts: {result.shortcut_verdict or 'not audited'}.",
+            "The scores of the model cards",
+            ("network", *(name.replace("_", " ") for name in names)),
+            tuple((who, *(number(own.get(name)) for name in names)) for who, own in result.scores.items()),
+            "On all test films. They can be reached without medicine: read them with the verdict on shortcuts: "
+            f"{result.shortcut_verdict or 'not audited'}.",
         ),
+    )
+
+
+def _score_order(result: AuditResult) -> Ranking | None:
+    """Return the networks in the order of their score, as a ranking without an interval."""
+    scores = {name: result.scores[name][SCORE] for name in result.networks if SCORE in result.scores.get(name, {})}
+    if len(scores) < 2:
+        return None
+    places = []
+    for name, value in scores.items():
+        above, same = (sum(one > value for one in scores.values()), sum(one == value for one in scores.values()))
+        rank = above + (same + 1) / 2
+        places.append(
+            Place(name=name, mean=Score(value=value), rank=rank, low=rank, high=rank, keeps=1, first=float(rank == 1))
+        )
+    return Ranking(
+        quantity=SCORE,
+        scope=CARDS,
+        of="networks",
+        films=0,
+        patients=0,
+        cells=0,
+        cells_lost=0,
+        left_out={},
+        places=tuple(places),
     )
 
 
@@ -67,15 +87,25 @@ def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) ->
     told = [one for one in own if one.places]
     if not own:
         return (Table("Ranks", ("why there are none",), (("No quantity has values of two of them.",),)),)
-    titles = [words.method(name) for name in names]
+    titles = [words.who(name) for name in names]
     items: list[Item] = []
+    by_score = _score_order(result) if of == "networks" else None
+    first = () if by_score is None else (_score_row(by_score, names, words),)
     if told:
-        items.append(rank_figure(told, names, words, f"Ranks of the {of} by each quantity"))
+        items.append(
+            rank_figure(
+                [*([by_score] if by_score is not None else []), *told],
+                names,
+                words,
+                f"Ranks of the {of} by each quantity",
+            )
+        )
     items.append(
         Table(
             f"Ranks of the {of}",
             ("quantity", *titles, "films / patients", "cells compared", "cells lost"),
-            tuple(
+            first
+            + tuple(
                 (
                     words.directed(one.quantity, one.scope),
                     *(_place(_of(one, name)) if one.places else NOT_ESTIMABLE for name in names),
@@ -85,7 +115,8 @@ def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) ->
                 )
                 for one in own
             ),
-            "Rank, the middle 95 % of its ranks, and how often it is kept. Equal means share a rank. Cells lost: "
+            "Rank, the middle 95 % of its ranks, and how often it is kept (of the score: rank and score). Equal means "
+            "share a rank. Cells lost: "
             "a film's label and a "
             + ("method" if of == "networks" else "network")
             + " that left for all because one has no number there."
@@ -104,7 +135,7 @@ def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) ->
         )
     )
     left = tuple(
-        (words.title(one.quantity, one.scope), words.method(name), why)
+        (words.title(one.quantity, one.scope), words.who(name), why)
         for one in own
         for name, why in one.left_out.items()
     )
@@ -118,6 +149,14 @@ def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) ->
             )
         )
     return tuple(items)
+
+
+def _score_row(order: Ranking, names: tuple[str, ...], words: Words) -> tuple[str, ...]:
+    cells = []
+    for name in names:
+        place = _of(order, name)
+        cells.append(ABSENT if place is None else f"{place.rank:g} ({number(place.mean.value)})")
+    return (words.title(order.quantity, order.scope), *cells, "all test films", ABSENT, ABSENT)
 
 
 def _of(ranking: Ranking, name: str) -> Place | None:
@@ -136,11 +175,9 @@ def _mean(place: Place | None) -> str:
 
 def disagreement(result: AuditResult, words: Words) -> Section:
     """Return how alike the orders of quantities are."""
-    items: list[Item] = []
     of_all: tuple[Of, ...] = ("networks", "methods")
-    for of in of_all:
-        if (figure := tau_figure(result, of, words)) is not None:
-            items.append(figure)
+    figures = (tau_figure(result, of, words) for of in of_all)
+    items: list[Item] = [figure for figure in figures if figure is not None]
     for of in of_all:
         rows = tuple(
             (
@@ -157,8 +194,10 @@ def disagreement(result: AuditResult, words: Words) -> Section:
                 Table(f"Kendall's tau between orders of the {of}", ("one", "other", of, "tau"), rows, folded=True)
             )
     text = (
-        "If two quantities measured the same goodness, they would put the networks, and the methods, in the same order. "
-        "This shows how far they do. The score of the cards stands among them: is the more accurate network also the one "
+        "If two quantities measured the same goodness, they would put the networks, and the methods, in the same "
+        "order. "
+        "This shows how far they do. The score of the cards stands among them: is the more accurate network also the "
+        "one "
         "that explains itself better?"
     )
     return Section("Do the quantities agree?", (text,), tuple(items))

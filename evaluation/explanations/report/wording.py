@@ -42,6 +42,10 @@ class Words:
         """Return the title and which end is better."""
         return f"{self.title(quantity, scope)} ({_BETTER[self.quantities[quantity].better]})"
 
+    def who(self, name: str) -> str:
+        """Return what a network or a method is called: networks have no titles."""
+        return self._methods.get(name, name)
+
     def method(self, name: str) -> str:
         """Return what a method is called."""
         return self._methods.get(name, name.replace("_", " "))
