@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
     from numpy.typing import NDArray
 
-__all__ = ["Scale", "paint", "render", "scale_of"]
+__all__ = ["Scale", "colours", "paint", "render", "scale_of"]
 
 CLIP_PERCENTILE = 99.5
 """Values beyond this percentile of the magnitudes share the last colour: one hot pixel shall not hide the rest."""
@@ -105,7 +105,7 @@ def paint(axes: Axes, background: NDArray[np.float32], values: NDArray[np.float3
     axes.imshow(_grey(background), cmap="gray", vmin=0.0, vmax=1.0, interpolation="bicubic", aspect="auto")
     return axes.imshow(
         values,
-        cmap=_colours(scale),
+        cmap=colours(scale),
         vmin=-scale.limit if scale.signed else 0.0,
         vmax=scale.limit,
         # Small maps are drawn pixel by pixel: smoothing would show more than was computed.
@@ -193,7 +193,14 @@ def _grey(background: NDArray[np.float32]) -> NDArray[np.float32]:
     return (plane - low) / (high - low) if high > low else np.zeros_like(plane)
 
 
-def _colours(scale: Scale) -> ListedColormap:
+def colours(scale: Scale) -> ListedColormap:
+    """Return the colours of a map, see-through where it says nothing.
+
+    Parameters
+    ----------
+    scale : Scale
+        Signed: from blue (against) to orange (for); else one ramp of rising lightness.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 

@@ -65,6 +65,9 @@ class AuditedFilm(BaseModel):
     """By network, then by label: served (calibrated) probabilities; ``mean`` is the mean of the networks."""
     called: dict[str, tuple[str, ...]]
     """By network, and by ``majority``: the labels that it says."""
+    lung_kind: str = ""
+    """What its lung mask calls lung, as `lung_masks` names kinds; empty: it has none, or that is not told. Boxes around
+    the lungs need no word here: numbers by them have names of their own."""
 
 
 class AuditHead(BaseModel):

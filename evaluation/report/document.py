@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["NOT_AUDITED", "Figure", "Item", "Report", "ScoreTable", "Section", "Table"]
+__all__ = ["NOT_AUDITED", "Cell", "Figure", "GridFigure", "Item", "Report", "ScoreTable", "Section", "Table"]
 
 NOT_AUDITED = "shortcut not excluded: not audited"
 """Said where no baseline was measured."""
@@ -26,12 +26,18 @@ class Table:
         As many cells as columns.
     note : str
         Below it, in plain words.
+    folded : bool
+        Whether a page shows it only when it is asked for, and Markdown leaves it out: a detail of another table.
+    prose : bool
+        Whether its cells hold sentences, which may be broken.
     """
 
     title: str
     header: Row
     rows: tuple[Row, ...]
     note: str = ""
+    folded: bool = field(default=False, kw_only=True)
+    prose: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         if any(len(row) != len(self.header) for row in self.rows):
@@ -70,23 +76,100 @@ class Figure:
         The drawing.
     alt : str
         The drawing in words, for those who cannot see it.
+    note : str
+        Below it, in plain words.
     """
 
     title: str
     svg: str
     alt: str
+    note: str = ""
 
 
-Item = Table | Figure
+@dataclass(frozen=True)
+class Cell:
+    """A place of a grid: a map that lies over the film, or why there is none.
+
+    Parameters
+    ----------
+    alt : str
+        In words.
+    overlay : str
+        The map as a data URI, transparent where it says nothing; empty: there is none.
+    x, y, width, height : float
+        The rectangle that the overlay covers, in pixels of the film; may reach beyond it.
+    """
+
+    alt: str
+    overlay: str = ""
+    x: float = 0.0
+    y: float = 0.0
+    width: float = 0.0
+    height: float = 0.0
+
+
+@dataclass(frozen=True)
+class GridFigure:
+    """One film again and again, under another map each time: networks are rows, methods columns.
+
+    Parameters
+    ----------
+    title : str
+        Above it.
+    name : str
+        Unique in the report; letters, digits and hyphens.
+    film : str
+        The film as a data URI.
+    alt : str
+        The film in words.
+    width, height : float
+        Of the film in pixels, which are the coordinates of the cells.
+    columns : tuple of str
+        Methods.
+    rows : tuple of tuple
+        A network, what it says, and its cells: as many as columns.
+    note : str
+        Below it, in plain words.
+    """
+
+    title: str
+    name: str
+    film: str
+    alt: str
+    width: float
+    height: float
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if any(len(cells) != len(self.columns) for *_, cells in self.rows):
+            raise ValueError(f"{self.title}: a row does not have the {len(self.columns)} cells of the header")
+
+
+Item = Table | Figure | GridFigure
 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what to know before looking, tables and figures."""
+    """A heading, what to know before looking, tables and figures.
+
+    Parameters
+    ----------
+    title : str
+        The heading.
+    text : tuple of str
+        Paragraphs.
+    items : tuple of Item
+        A page shows figures first, then grids, then tables.
+    ramps : tuple of tuple of str
+        What the colours of its grids mean: the ends of each ramp in words, and its picture as a data URI.
+    """
 
     title: str
     text: tuple[str, ...] = ()
     items: tuple[Item, ...] = ()
+    ramps: tuple[tuple[str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)

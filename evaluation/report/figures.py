@@ -17,7 +17,7 @@ from ..statistics.score import Score
 from .document import NOT_AUDITED, Figure
 from .numbers import with_interval
 
-__all__ = ["auroc_figure", "precision_recall_figure", "reliability_figure"]
+__all__ = ["auroc_figure", "drawing", "precision_recall_figure", "reliability_figure"]
 
 _NETWORK, _ENSEMBLE, _BASELINE = "#3b6ea8", "#12355b", "#d1600f"
 _LINES = ("#7aa6d6", "#5aa17f", "#a98bc9", "#c9a24b", "#8a8f98", "#5fb5bf", "#c77f9a", "#93a13f")
@@ -34,15 +34,15 @@ _WIDTH = 5.0
 
 
 @contextmanager
-def _drawing(height: float) -> Iterator[tuple[Any, list[str]]]:
-    """Yield axes and a list that receives the drawing when they are done."""
+def drawing(height: float, width: float = _WIDTH) -> Iterator[tuple[Any, list[str]]]:
+    """Yield axes, of a size in inches, and a list that receives the drawing (SVG) when they are done."""
     with mpl.rc_context(_SETTINGS):
-        drawing = Drawing(figsize=(_WIDTH, height), layout="constrained")
-        FigureCanvasSVG(drawing)
+        drawn = Drawing(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(drawn)
         svg: list[str] = []
-        yield drawing.subplots(), svg
+        yield drawn.subplots(), svg
         text = StringIO()
-        drawing.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        drawn.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
         svg.append(text.getvalue())
 
 
@@ -55,7 +55,7 @@ def auroc_figure(result: EvaluationResult, label: str) -> Figure:
         rows.append((item.name, item.metrics[f"auroc {label}"], colour, "o"))
     baselines = comparison.baselines if comparison is not None else {}
     rows += [(name, score, _BASELINE, "D") for name, score in baselines.items()]
-    with _drawing(0.9 + 0.3 * (len(rows) + (not baselines))) as (axes, svg):
+    with drawing(0.9 + 0.3 * (len(rows) + (not baselines))) as (axes, svg):
         for place, (_, score, colour, marker) in enumerate(rows):
             if score.low is not None and score.high is not None:
                 axes.plot([score.low, score.high], [place, place], color=colour, linewidth=2.2)
@@ -81,7 +81,7 @@ def auroc_figure(result: EvaluationResult, label: str) -> Figure:
 
 def reliability_figure(result: EvaluationResult, label: str) -> Figure:
     """Draw the reliability curves of a label."""
-    with _drawing(4.4) as (axes, svg):
+    with drawing(4.4) as (axes, svg):
         axes.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle="--")
         for item, style in _styled([r for r in result.reliability if r.label == label]):
             axes.plot([p.probability for p in item.points], [p.positive for p in item.points], ".-", **style)
@@ -98,7 +98,7 @@ def precision_recall_figure(result: EvaluationResult, label: str) -> Figure:
     """Draw the precision-recall curves of a label."""
     films = next(item for item in result.labels if item.label == label)
     total = films.positive.films + films.negative.films
-    with _drawing(4.4) as (axes, svg):
+    with drawing(4.4) as (axes, svg):
         if total:
             axes.axhline(films.positive.films / total, color="#888888", linewidth=0.8, linestyle="--")
         curves = [c for c in result.precision_recall if c.label == label and c.predictor != MAJORITY]

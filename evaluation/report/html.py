@@ -8,7 +8,7 @@ import re
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from .document import Figure, Report, ScoreTable
+from .document import Figure, GridFigure, Report, ScoreTable, Table
 
 __all__ = ["to_html"]
 
@@ -23,10 +23,18 @@ def to_html(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.tests["figure"] = lambda item: isinstance(item, Figure)
+    environment.tests["grid"] = lambda item: isinstance(item, GridFigure)
     environment.tests["scores"] = lambda item: isinstance(item, ScoreTable)
     environment.filters["cell"] = _cell
     environment.filters["base64"] = lambda text: base64.b64encode(text.encode()).decode()
-    return environment.get_template("report.html.jinja").render(report=report) + "\n"
+    environment.filters["short"] = lambda value: f"{value:.2f}"
+    items = [item for section in report.sections for item in section.items]
+    page = environment.get_template("report.html.jinja").render(
+        report=report,
+        grids=any(isinstance(item, GridFigure) for item in items),
+        more=any(isinstance(item, Table) and (item.folded or item.prose) for item in items),
+    )
+    return page + "\n"
 
 
 def _cell(text: str) -> Markup:

@@ -21,7 +21,7 @@ def _section(section: Section) -> list[str]:
     for paragraph in section.text:
         lines += ["", _text(paragraph)]
     for item in section.items:
-        if isinstance(item, Table):
+        if isinstance(item, Table) and not item.folded:
             lines += ["", *_table(item)]
     return lines
 

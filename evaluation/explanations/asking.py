@@ -1,0 +1,282 @@
+"""Ask a server to explain and measure one film, and make a record of what it says."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
+
+from ...client import (
+    Classification,
+    Classified,
+    Event,
+    Explanation,
+    Failure,
+    Heatmap,
+    InvalidRequest,
+    JobState,
+    Priority,
+    Progress,
+    Unavailable,
+)
+from ...client.plan import planned
+from ...datasets import Film
+from ...handlers import Affine
+from ..errors import EvaluationError
+from .asked import AuditAsked
+from .records import FilmMaps, FilmRecord, MapName
+
+__all__ = ["Asker", "FilmAsked", "FilmExplained", "Measurement", "ask_film", "blames_film", "plan_film", "refused_film"]
+
+
+class Measurement(Protocol):
+    """What a measure says of a map, as the client has it."""
+
+    measure: str
+    parameters: dict[str, Any]
+    values: dict[str, float]
+    refusal: str
+    elapsed_s: float
+
+
+Stream: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Event]]
+
+
+class Asker(Protocol):
+    """What is needed of a client: `radiolucent.client.AsyncClient` is one."""
+
+    @property
+    def explain(self) -> Callable[..., Stream]:
+        """Start a job, and stream its events."""
+
+
+@dataclass(frozen=True)
+class FilmAsked:
+    """A film with its share of an audit.
+
+    Parameters
+    ----------
+    film : Film
+        The film.
+    labels : tuple of str
+        Labels to explain.
+    measures : dict
+        Parameters of the measures to take, by name.
+    """
+
+    film: Film
+    labels: tuple[str, ...]
+    measures: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class FilmExplained:
+    """A film that is finished.
+
+    Parameters
+    ----------
+    record : FilmRecord
+        What is known of it, but for the seconds.
+    maps : FilmMaps, optional
+        Its maps; None where it was refused.
+    """
+
+    record: FilmRecord
+    maps: FilmMaps | None = None
+
+
+def _request(client: Asker, one: FilmAsked, asked: AuditAsked, **more: bool) -> Stream:
+    return client.explain(
+        one.film.path,
+        asked.methods,
+        models=list(asked.networks),
+        targets=list(one.labels),
+        measures=list(one.measures.items()),
+        priority=Priority.BATCH,
+        **more,
+    )
+
+
+async def plan_film(client: Asker, one: FilmAsked, asked: AuditAsked) -> Classified:
+    """Ask what a film would cost; nothing is run.
+
+    Raises
+    ------
+    RadiolucentError
+        As the client does.
+    """
+    async with _request(client, one, asked, dry_run=True) as stream:
+        first: Event | None = None
+        async for event in stream:
+            first = first or event
+        return planned(first)
+
+
+async def ask_film(
+    client: Asker, one: FilmAsked, asked: AuditAsked, tell: Callable[[float], None] = lambda fraction: None
+) -> FilmExplained:
+    """Explain and measure a film.
+
+    Parameters
+    ----------
+    client : Asker
+        Whom to ask.
+    one : FilmAsked
+        What of.
+    asked : AuditAsked
+        The audit: networks and methods.
+    tell : callable
+        Told the share of the film's work that is done, in [0, 1].
+
+    Returns
+    -------
+    FilmExplained
+        With a failure for each map and each number that there is not.
+
+    Raises
+    ------
+    EvaluationError
+        If another model set answered.
+    RadiolucentError
+        As the client does; `Unavailable` also where somebody stopped the job.
+    """
+    events: list[Event] = []
+    async with _request(client, one, asked, reconnect=True) as stream:
+        async for event in stream:
+            if isinstance(event, Progress):
+                tell(event.job_fraction)
+                continue
+            if isinstance(event, Classified) and event.classification.model_set.version != asked.model_set:
+                raise EvaluationError(
+                    "the server changed its model set during the audit: use another --out for the new one"
+                )
+            events.append(event)
+    explanation = Explanation.of(events)
+    if explanation.summary is None or explanation.summary.state is not JobState.DONE:
+        raise Unavailable("the job was stopped before its end")
+    if explanation.classification is None:
+        raise Unavailable("the server explained, but did not classify")
+    return _record(one, asked, explanation, explanation.classification)
+
+
+def blames_film(error: InvalidRequest) -> bool:
+    """Tell whether a request was refused for its X-ray alone, so that other films may fare better."""
+    return bool(error.violations) and all(one.field.startswith("xray") for one in error.violations)
+
+
+def refused_film(one: FilmAsked, reason: str) -> FilmExplained:
+    """Make the record of a film of which nothing was explained."""
+    return FilmExplained(
+        FilmRecord(
+            file=one.film.file,
+            explained=one.labels,
+            probabilities={},
+            called={},
+            measured=(),
+            failed=(("", "", "", "map", reason),),
+            method_parameters={},
+            measure_parameters={},
+            worker_seconds={},
+            seconds=0.0,
+        )
+    )
+
+
+def _record(
+    one: FilmAsked, asked: AuditAsked, explanation: Explanation, classification: Classification
+) -> FilmExplained:
+    maps = {(found.model.name, found.method, found.label): found for found in explanation.heatmaps}
+    measured: list[tuple[str, str, str, str, float]] = []
+    failed = _missing(maps, one, asked, explanation.failures)
+    measuring: defaultdict[tuple[str, str], float] = defaultdict(float)
+    worker_seconds: defaultdict[str, float] = defaultdict(float)
+    measure_parameters: dict[str, dict[str, Any]] = {}
+    for name, found in maps.items():
+        if found.missed_share is not None and math.isfinite(found.missed_share):
+            measured.append((*name, "completeness.missed_share", found.missed_share))
+        elif found.missed_share is not None:
+            failed.append((*name, "completeness", f"the missed share is {found.missed_share}"))
+        answered = set()
+        for measurement in _measurements(found):
+            answered.add(measurement.measure)
+            measure_parameters[measurement.measure] = measurement.parameters
+            measuring[name[:2]] += measurement.elapsed_s
+            worker_seconds[f"measure {measurement.measure}"] += measurement.elapsed_s
+            numbers, problems = _numbers(measurement)
+            measured += [(*name, quantity, value) for quantity, value in numbers.items()]
+            failed += [(*name, measurement.measure, problem) for problem in problems]
+        failed += [
+            (*name, measure, "the server sent no number and no reason")
+            for measure in one.measures
+            if measure not in answered
+        ]
+    assert explanation.summary is not None  # noqa: S101  - the caller looked
+    for item in explanation.summary.items:
+        pair = item.item.model.name, item.item.method
+        # An item's time has that of measuring its maps in it.
+        seconds = max(0.0, item.elapsed_s - measuring[pair])
+        worker_seconds[f"method {pair[1]}"] += seconds
+        for label in item.delivered:
+            measured.append((*pair, label, "cost.seconds", seconds / len(item.delivered)))
+            measured.append((*pair, label, "cost.passes", item.forward_passes / len(item.delivered)))
+    record = FilmRecord(
+        file=one.film.file,
+        explained=one.labels,
+        **_said(classification),
+        measured=tuple(measured),
+        failed=tuple(failed),
+        method_parameters={found.method: found.parameters for found in maps.values()},
+        measure_parameters=measure_parameters,
+        worker_seconds=dict(worker_seconds),
+        seconds=0.0,
+    )
+    places = {found.model.name: found.affine for found in maps.values()}
+    affines = {name: Affine(one.scale_x, one.scale_y, one.offset_x, one.offset_y) for name, one in places.items()}
+    size = classification.image_size
+    kept = FilmMaps({name: found.values for name, found in maps.items()}, affines, (size.height, size.width))
+    return FilmExplained(record, kept)
+
+
+def _measurements(heatmap: Heatmap) -> Sequence[Measurement]:
+    found: Sequence[Measurement] = getattr(heatmap, "measurements", ())
+    return found
+
+
+def _numbers(measurement: Measurement) -> tuple[dict[str, float], list[str]]:
+    if measurement.refusal:
+        return {}, [measurement.refusal]
+    finite = {name: value for name, value in measurement.values.items() if math.isfinite(value)}
+    problems = [f"{name} is {value}" for name, value in measurement.values.items() if name not in finite]
+    return {f"{measurement.measure}.{name}": value for name, value in finite.items()}, problems
+
+
+def _missing(
+    maps: Mapping[MapName, Heatmap], one: FilmAsked, asked: AuditAsked, failures: Sequence[Failure]
+) -> list[tuple[str, str, str, str, str]]:
+    reasons = {
+        (failure.item.model.name, failure.item.method, label): failure.message
+        for failure in failures
+        for label in failure.item.labels
+    }
+    wanted = [
+        (network, method, label) for network in asked.networks for method in asked.methods for label in one.labels
+    ]
+    silence = "the server sent no map and no reason"
+    return [(*name, "map", reasons.get(name) or silence) for name in wanted if name not in maps]
+
+
+def _said(classification: Classification) -> dict[str, Any]:
+    labels = [vote.label for vote in classification.labels]
+    probabilities = {
+        answer.model.name: dict(zip(labels, answer.probabilities, strict=True)) for answer in classification.answers
+    }
+    probabilities["mean"] = {vote.label: vote.mean_probability for vote in classification.labels}
+    called = {
+        answer.model.name: tuple(label for label, voted in zip(labels, answer.votes, strict=True) if voted)
+        for answer in classification.answers
+    }
+    called["majority"] = classification.majority
+    return {"probabilities": probabilities, "called": called}

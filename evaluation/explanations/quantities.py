@@ -1,0 +1,90 @@
+"""What the numbers mean that come with the maps from the server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...plugins.measures import Better
+from .families import family_of
+from .offered import MeasureOffered, ValueOffered, defaults
+from .tables import Quantity
+
+__all__ = ["OF_MAPS", "quantities_of"]
+
+OF_MAPS: tuple[Quantity, ...] = (
+    Quantity(
+        name="completeness.missed_share",
+        title="Missed share",
+        description="How much of the change of the output from the baseline to the X-ray the attribution misses: "
+        "|convergence delta| / |change|, 0 or more. Of methods that claim to be complete alone.",
+        family="completeness",
+        better=Better.LOWER,
+        variant="radiolucent: the convergence delta of the method, over the change of the output",
+    ),
+    Quantity(
+        name="cost.seconds",
+        title="Time of a map",
+        description="Wall-clock time that a worker needed for one map, in seconds, without measuring it: that of all "
+        "labels of a film together, divided by their number. Depends on the machine.",
+        family="cost",
+        better=Better.LOWER,
+        variant="radiolucent: as the gateway's summary tells",
+    ),
+    Quantity(
+        name="cost.passes",
+        title="Passes of a map",
+        description="Samples that went forward through the network for one map, measuring it included: those of all "
+        "labels of a film together, divided by their number.",
+        family="cost",
+        better=Better.NEITHER,
+        variant="radiolucent: as the gateway's summary tells",
+    ),
+)
+"""Facts of every map."""
+
+
+def quantities_of(
+    measures: Sequence[str], offered: Mapping[str, MeasureOffered], ran_with: Mapping[str, Mapping[str, Any]]
+) -> tuple[Quantity, ...]:
+    """Say what the numbers of measures mean.
+
+    Parameters
+    ----------
+    measures : sequence of str
+        Their names, in order.
+    offered : mapping
+        What the server says of each.
+    ran_with : mapping
+        The parameters that each ran with; where it never ran, those that were asked for.
+
+    Returns
+    -------
+    tuple of Quantity
+        One for each number, then those of every map.
+    """
+    numbers = [
+        _quantity(offered[name], value, defaults(offered[name].parameters_schema, ran_with.get(name, {})))
+        for name in measures
+        for value in offered[name].values
+    ]
+    return (*numbers, *OF_MAPS)
+
+
+def _quantity(measure: MeasureOffered, value: ValueOffered, parameters: dict[str, Any]) -> Quantity:
+    of_several = "" if len(measure.values) == 1 else f": {value.name.replace('_', ' ')}"
+    return Quantity(
+        name=f"{measure.name}.{value.name}",
+        title=measure.title + of_several,
+        description=f"{measure.description} {value.description}".strip(),
+        family=family_of(measure.name),
+        better=_better(value.better),
+        reference=measure.reference,
+        variant=measure.variant,
+        parameters=parameters,
+    )
+
+
+def _better(end: Any) -> Better:  # noqa: ANN401  - the client's enum, or its word
+    word = str(getattr(end, "value", end)).lower()
+    return next((one for one in Better if one.value == word), Better.NEITHER)

@@ -1,0 +1,5 @@
+"""An audit of explanations as a page to read: HTML with figures and maps, and Markdown."""
+
+from .compose import compose
+
+__all__ = ["compose"]

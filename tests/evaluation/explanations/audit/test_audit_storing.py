@@ -1,0 +1,134 @@
+"""Tables of an audit are what they were when they are read again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+from radiolucent.evaluation.errors import TableError
+from radiolucent.evaluation.explanations.quantities import OF_MAPS
+from radiolucent.evaluation.explanations.storing import read_audit_tables, rounded, write_audit_tables
+from radiolucent.evaluation.explanations.tables import (
+    Agreed,
+    AuditedFilm,
+    AuditHead,
+    AuditTables,
+    Failed,
+    Measured,
+    MethodAsked,
+)
+from radiolucent.handlers.card import Label
+
+
+def _film(file: str) -> AuditedFilm:
+    return AuditedFilm(
+        file=file,
+        group="g",
+        source="NIH",
+        view="",
+        known={"Pneumonia": True},
+        explained=("Pneumonia",),
+        probabilities={"net_b": {"Pneumonia": 0.5}, "mean": {"Pneumonia": 0.5}},
+        called={"net_b": ("Pneumonia",), "majority": ()},
+    )
+
+
+@pytest.fixture
+def tables() -> AuditTables:
+    head = AuditHead(
+        data="films",
+        manifest_sha256="a" * 64,
+        split="test",
+        labels=(Label(name="Pneumonia"),),
+        networks=("net_b", "net_a"),
+        network_versions={"net_b": 1, "net_a": 2},
+        input_sizes={"net_b": 8, "net_a": 8},
+        methods=(MethodAsked(name="saliency", title="Saliency", parameters={"x": 1}, signed=False),),
+        quantities=OF_MAPS,
+        films=(_film("b.png"), _film("c.png")),
+        chosen="all",
+        seed=0,
+        seconds=12.5,
+        created=datetime(2026, 1, 2, tzinfo=timezone.utc),
+    )
+    measured = [
+        Measured(file, network, "saliency", "Pneumonia", "cost.seconds", value)
+        for file, network, value in (("b.png", "net_b", 1e-9), ("b.png", "net_a", 0.25), ("c.png", "net_b", -3e9))
+    ]
+    agreed = [Agreed("b.png", "Pneumonia", "networks", "saliency", "net_b", "net_a", "spearman", -0.5)]
+    failed = [
+        Failed("", "", "", "Viral", "map", "no film has it"),
+        Failed("c.png", "net_b", "saliency", "Pneumonia", "deletion", "no evidence"),
+        Failed("a.png", "", "", "", "map", 'refused: a "quoted", reason'),
+    ]
+    return AuditTables(head, tuple(measured), tuple(agreed), tuple(failed))
+
+
+def test_tables_are_read_back_as_they_were(tables: AuditTables, tmp_path: Path) -> None:
+    write_audit_tables(tables, tmp_path)
+    assert read_audit_tables(tmp_path) == tables
+
+
+def test_the_same_rows_are_the_same_files_in_whatever_order_they_came(tables: AuditTables, tmp_path: Path) -> None:
+    write_audit_tables(tables, tmp_path / "a")
+    backwards = replace(tables, measured=tables.measured[::-1], failed=tables.failed[::-1])
+    write_audit_tables(backwards, tmp_path / "b")
+    for name in ("audit.json", "measurements.csv", "agreement.csv", "failures.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_numbers_have_six_digits_and_reasons_one_line(tables: AuditTables, tmp_path: Path) -> None:
+    row = Measured("b.png", "net_b", "saliency", "Pneumonia", "cost.passes", 2 / 3)
+    failed = Failed("b.png", "net_b", "saliency", "Pneumonia", "road", "one\n  two")
+    write_audit_tables(replace(tables, measured=[row], failed=[failed]), tmp_path)
+    again = read_audit_tables(tmp_path)
+    assert again.measured == (replace(row, value=0.666667),)
+    assert rounded(2 / 3) == 0.666667
+    assert again.failed[0].reason == "one two"
+
+
+def test_numbers_that_are_none_are_not_stored(tables: AuditTables, tmp_path: Path) -> None:
+    row = replace(tables.measured[0], value=math.nan)
+    with pytest.raises(TableError, match=r"b.png cost.seconds is nan"):
+        write_audit_tables(replace(tables, measured=[row]), tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()
+
+
+def _append(name: str, *lines: str) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        with (folder / name).open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            _append("measurements.csv", "b.png,n,m,l,cost.seconds,many", "b.png,n,m", "b.png,n,m,l,cost.seconds,1"),
+            ("line 5", "'many'", "line 6: 3 values in 6 columns"),
+        ),
+        (
+            _append("measurements.csv", "x.png,n,m,l,cost.seconds,1", "b.png,n,m,l,unheard,inf"),
+            ("no film 'x.png'", "no quantity 'unheard'", "the value is inf"),
+        ),
+        (_append("agreement.csv", "x.png,l,networks,m,a,b,spearman,1"), ("agreement.csv", "no film 'x.png'")),
+        (lambda folder: (folder / "failures.csv").unlink(), ("failures.csv: cannot be read",)),
+        (lambda folder: (folder / "failures.csv").write_text("a,b\n"), ("the columns must be file, network",)),
+        (lambda folder: (folder / "audit.json").write_text("{}"), ("audit.json", "networks", "split", "films")),
+        (lambda folder: (folder / "measurements.csv").write_bytes(b"\xff\xfe"), ("is no table",)),
+    ],
+)
+def test_damaged_tables_are_refused_with_everything_that_is_wrong(
+    tables: AuditTables, tmp_path: Path, change: Callable[[Path], None], words: tuple[str, ...]
+) -> None:
+    write_audit_tables(tables, tmp_path)
+    change(tmp_path)
+    with pytest.raises(TableError) as refused:
+        read_audit_tables(tmp_path)
+    assert all(word in str(refused.value) for word in words)

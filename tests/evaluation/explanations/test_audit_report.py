@@ -1,0 +1,191 @@
+"""The report of an audit: everything in it, nothing beside it, the same bytes every time."""
+
+import base64
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from radiolucent.evaluation.explanations.auditing import find
+from radiolucent.evaluation.explanations.pictures import Pictures
+from radiolucent.evaluation.explanations.report import compose
+from radiolucent.evaluation.explanations.report.choosing import failures_of, shown
+from radiolucent.evaluation.explanations.report.overlays import LONGEST_MAP, overlay_uri
+from radiolucent.evaluation.explanations.result import AuditResult
+from radiolucent.evaluation.explanations.tables import AuditTables
+from radiolucent.evaluation.explanations.writing import write_audit
+from radiolucent.evaluation.report.document import Figure, GridFigure, Report, Section, Table
+from radiolucent.handlers import INTENDED_USE
+
+Make = Callable[..., AuditTables]
+EXTRA = Section("Profiles of the networks", ("They were made elsewhere.",))
+
+
+@pytest.fixture(scope="module")
+def tables(make_tables: Make, in_order: dict[str, float], lose: Callable[..., AuditTables]) -> AuditTables:
+    whole = make_tables(films=36, quality=in_order)
+    return lose(whole, lambda r: (r.network, r.method) == ("inception_v3", "guided_backprop"))
+
+
+@pytest.fixture(scope="module")
+def written(tables: AuditTables, pictures: Pictures, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("audit")
+    write_audit(tables, out, pictures, extra_sections=(EXTRA,), resamples=100)
+    return out
+
+
+@pytest.fixture(scope="module")
+def report(tables: AuditTables, pictures: Pictures) -> Report:
+    return compose(find(tables, resamples=100), tables.head, pictures, (EXTRA,))
+
+
+def test_the_same_tables_give_the_same_bytes(
+    tables: AuditTables, pictures: Pictures, written: Path, tmp_path: Path
+) -> None:
+    write_audit(tables, tmp_path, pictures, extra_sections=(EXTRA,), resamples=100)
+    names = sorted(path.name for path in written.iterdir())
+    assert names == ["audit.md", "audit_result.json", "report.html"]
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
+
+
+def test_the_result_reads_back(written: Path, tables: AuditTables) -> None:
+    read = AuditResult.model_validate_json((written / "audit_result.json").read_bytes())
+    assert read == find(tables, resamples=100)
+
+
+def test_the_page_holds_every_section_figure_and_table(written: Path, report: Report) -> None:
+    page = (written / "report.html").read_text(encoding="utf-8")
+    markdown = (written / "audit.md").read_text(encoding="utf-8")
+    assert EXTRA in report.sections
+    for section in report.sections:
+        assert f"<h2>{section.title}</h2>".replace("'", "&#39;") in page
+        assert f"## {section.title}" in markdown
+        for item in section.items:
+            assert item.title.replace("'", "&#39;") in page
+    families = {
+        "Faithfulness",
+        "Robustness",
+        "Complexity",
+        "Randomisation",
+        "Cost",
+        "Localisation",
+        "Lungs",
+        "Agreement",
+    }
+    assert families <= {section.title.split(":")[0].split(" (")[0] for section in report.sections}
+
+
+def test_the_page_needs_nothing_beside_it_and_is_well_formed(written: Path) -> None:
+    open_tags: list[str] = []
+    links: list[str] = []
+    images: list[dict[str, str | None]] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag not in {"meta", "img", "br", "input"}:
+                open_tags.append(tag)
+            if tag == "img" or dict(attrs).get("role") == "img":
+                images.append(dict(attrs))
+            links.extend(value or "" for name, value in attrs if name in {"src", "href"})
+
+        def handle_endtag(self, tag: str) -> None:
+            assert open_tags.pop() == tag
+
+    page = (written / "report.html").read_text(encoding="utf-8")
+    Reader().feed(page)
+    assert open_tags == []
+    assert links
+    assert all(link.startswith("data:image/") or re.fullmatch(r"#(film|missed)-\d+", link) for link in links)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert all(image.get("alt") or image.get("aria-label") for image in images)
+    assert len(page) < 4_000_000
+
+
+def test_the_verdict_on_shortcuts_comes_first(written: Path, tables: AuditTables) -> None:
+    for name in ("report.html", "audit.md"):
+        text = (written / name).read_text(encoding="utf-8")
+        assert text.count(INTENDED_USE) == 2
+        assert text.index(INTENDED_USE) < text.index(tables.head.shortcut_verdict) < text.index("Does the paper")
+
+
+def test_a_set_that_was_never_audited_for_shortcuts_is_told_so(make_tables: Make) -> None:
+    tables = make_tables(films=36, verdict="")
+    assert "not audited" in compose(find(tables, resamples=50), tables.head).verdict
+
+
+def test_maps_lie_over_the_film_where_the_affine_says(report: Report, pictures: Pictures) -> None:
+    grids = [item for section in report.sections for item in section.items if isinstance(item, GridFigure)]
+    grid = next(one for one in grids if one.name == "film-1")
+    file = re.search(r"\((.*)\)", grid.title)
+    assert file is not None
+    film, found = pictures.film(file[1]), pictures.map(file[1], "resnet18", "saliency", "COVID-19")
+    assert film is not None
+    assert found is not None
+    values, affine = found
+    cell = grid.rows[0][2][1]
+    assert (grid.height, grid.width) == film.shape
+    assert affine.to_original(0, 0) == (cell.x, cell.y)
+    assert affine.to_original(*values.shape[::-1]) == pytest.approx((cell.x + cell.width, cell.y + cell.height))
+
+
+def test_a_map_that_is_missing_is_told_in_the_grid(report: Report, written: Path) -> None:
+    grids = [item for section in report.sections for item in section.items if isinstance(item, GridFigure)]
+    empty = [cell for grid in grids for *_, cells in grid.rows for cell in cells if not cell.overlay]
+    assert empty
+    assert all("No map: Guided backprop of inception_v3" in cell.alt for cell in empty)
+    assert "What is missing" in (written / "audit.md").read_text(encoding="utf-8")
+
+
+def test_without_pictures_the_page_shows_no_film(tables: AuditTables, tmp_path: Path) -> None:
+    write_audit(tables, tmp_path, None, resamples=50)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "image/webp" not in page
+    assert 'type="range"' not in page
+
+
+def test_a_signed_map_is_see_through_at_zero_and_has_two_colours() -> None:
+    values = np.zeros((4, 4), dtype=np.float32)
+    values[0, 0], values[3, 3] = 1.0, -1.0
+    picture = Image.open(BytesIO(base64.b64decode(overlay_uri(values, signed=True).split(",")[1]))).convert("RGBA")
+    strongest, weakest, nothing = (picture.getpixel(place) for place in ((0, 0), (3, 3), (1, 1)))
+    assert strongest[0] > strongest[2]  # orange: for
+    assert weakest[2] > weakest[0]  # blue: against
+    assert nothing[3] == 0
+
+
+def test_large_maps_are_made_small() -> None:
+    uri = overlay_uri(np.random.default_rng(0).random((512, 512), dtype=np.float32), signed=False)
+    assert max(Image.open(BytesIO(base64.b64decode(uri.split(",")[1]))).size) <= LONGEST_MAP
+
+
+def test_films_are_shown_by_rule(tables: AuditTables) -> None:
+    cases = shown(tables.head, ())
+    assert len(cases) == 6
+    of_covid = [film.probabilities["mean"]["COVID-19"] for film in tables.head.films if film.known["COVID-19"]]
+    assert [film.probabilities["mean"]["COVID-19"] for film, label in cases if label == "COVID-19"] == [
+        max(of_covid),
+        min(of_covid),
+    ]
+    asked = tables.head.films[4]
+    assert [film.file for film, _ in shown(tables.head, [asked.file])] == [asked.file] * len(asked.explained)
+
+
+def test_failure_cases_are_true_labels_that_are_missed(tables: AuditTables) -> None:
+    missed = failures_of(tables.head, "densenet161")
+    assert missed
+    assert all(film.known[label] and label not in film.called["densenet161"] for film, label in missed)
+    probabilities = [film.probabilities["densenet161"][label] for film, label in missed]
+    assert probabilities == sorted(probabilities)
+
+
+def test_no_score_stands_without_its_words(report: Report) -> None:
+    items = [item for section in report.sections for item in section.items]
+    assert all(item.alt and item.note for item in items if isinstance(item, Figure))
+    ranks = [item for item in items if isinstance(item, Table) and item.title.startswith("Ranks of the networks")]
+    assert [table.rows[0][0] for table in ranks] == ["score: micro-F1 of the cards"]
