@@ -53,6 +53,7 @@ from .events import (
 )
 from .job import Job, JobState, Priority
 from .likeness import Likeness
+from .quality import Measure, MeasuredValue, Measurement, Measures, OutsideLungs, Segmenter
 from .results import (
     Affine,
     BrokenPlugin,
@@ -118,6 +119,10 @@ __all__ = [
     "LabelVote",
     "Likeness",
     "Mean",
+    "Measure",
+    "MeasuredValue",
+    "Measurement",
+    "Measures",
     "Method",
     "MethodCatalogue",
     "Model",
@@ -129,10 +134,12 @@ __all__ = [
     "ModelVersion",
     "NotAllowed",
     "NotFound",
+    "OutsideLungs",
     "Priority",
     "Progress",
     "RadiolucentError",
     "Refusal",
+    "Segmenter",
     "ServerInfo",
     "ServerNotStarted",
     "Sign",

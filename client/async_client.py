@@ -28,8 +28,10 @@ from .course import Course
 from .errors import from_rpc_error
 from .events import Classified, ExplainedOutput
 from .job import Job, Priority
+from .older_server import check_plannable
 from .patience import patience
 from .plan import planned
+from .quality import Measures
 from .requests import XRayFile
 from .results import (
     Classification,
@@ -133,6 +135,9 @@ class AsyncClient:
         reconnect: bool = False,
         dry_run: bool = False,
         priority: Priority | str = Priority.INTERACTIVE,
+        measures: Measures = (),
+        lung_mask: XRayFile | None = None,
+        lung_segmenter: str | None = None,
     ) -> AsyncExplanationStream:
         """Classify one X-ray and explain it; see :meth:`radiolucent.client.Client.explain`.
 
@@ -155,6 +160,9 @@ class AsyncClient:
                 request_id=request_id,
                 dry_run=dry_run,
                 priority=priority,
+                measures=measures,
+                lung_mask=await asyncio.to_thread(requests.read_mask, lung_mask),
+                lung_segmenter=lung_segmenter,
             )
             return Course(explain=request, timeout=timeout, reconnect=reconnect, wait_when_busy=self._wait_when_busy)
 
@@ -170,9 +178,14 @@ class AsyncClient:
         output: ExplainedOutput | str | None = None,
         aggregates: Aggregations = (),
         priority: Priority | str = Priority.INTERACTIVE,
+        measures: Measures = (),
+        lung_mask: XRayFile | None = None,
+        lung_segmenter: str | None = None,
         timeout: float | None = None,
     ) -> Classified:
         """Say what an explanation would cost, without doing it; see :meth:`radiolucent.client.Client.plan`."""
+        if measures:
+            check_plannable(await self.list_methods(timeout=timeout))
         async with self.explain(
             xray,
             methods,
@@ -182,6 +195,9 @@ class AsyncClient:
             aggregates=aggregates,
             dry_run=True,
             priority=priority,
+            measures=measures,
+            lung_mask=lung_mask,
+            lung_segmenter=lung_segmenter,
             timeout=self._timeout if timeout is None else timeout,
         ) as stream:
             plan = planned(await anext(stream, None))
@@ -216,7 +232,7 @@ class AsyncClient:
         return convert.job((await self._ask(self._explanation.CancelJob, request, timeout)).job)
 
     async def list_methods(self, *, timeout: float | None = None) -> MethodCatalogue:
-        """Return the explanation methods and the plugins that could not be loaded."""
+        """Return the explanation methods, measures and segmenters, and the plugins that could not be loaded."""
         request = explanation_pb2.ListMethodsRequest()
         return convert.method_catalogue(await self._ask(self._explanation.ListMethods, request, timeout))
 

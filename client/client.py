@@ -26,8 +26,10 @@ from .course import Course
 from .errors import from_rpc_error
 from .events import Classified, ExplainedOutput
 from .job import Job, Priority
+from .older_server import check_plannable
 from .patience import patience
 from .plan import planned
+from .quality import Measures
 from .requests import XRayFile
 from .results import (
     Classification,
@@ -153,6 +155,9 @@ class Client:
         reconnect: bool = False,
         dry_run: bool = False,
         priority: Priority | str = Priority.INTERACTIVE,
+        measures: Measures = (),
+        lung_mask: XRayFile | None = None,
+        lung_segmenter: str | None = None,
     ) -> ExplanationStream:
         """Classify one X-ray and explain it.
 
@@ -193,6 +198,14 @@ class Client:
             returns the former.
         priority : "interactive", "batch", or Priority
             Whether somebody waits for the answer. Batch work gets a small share where interactive work waits too.
+        measures : str, sequence of str or (str, mapping), or mapping
+            Measures of quality to take of every final map of a network, with parameters where a name comes with some:
+            ``["deletion", ("road", {"steps": 20})]``. :meth:`list_methods` has them.
+        lung_mask : bytes or path, optional
+            Where the lungs are: an 8-bit grey PNG of the X-ray's own size, 255 lung, 127 not known, 0 not lung. Each
+            final map then says how much of its evidence lies outside.
+        lung_segmenter : str, optional
+            Who tells where the lungs are instead of a mask; :meth:`list_methods` has what is installed.
 
         Returns
         -------
@@ -215,6 +228,9 @@ class Client:
             request_id=request_id,
             dry_run=dry_run,
             priority=priority,
+            measures=measures,
+            lung_mask=requests.read_mask(lung_mask),
+            lung_segmenter=lung_segmenter,
         )
         return self._stream(
             Course(explain=request, timeout=timeout, reconnect=reconnect, wait_when_busy=self._wait_when_busy)
@@ -230,13 +246,16 @@ class Client:
         output: ExplainedOutput | str | None = None,
         aggregates: Aggregations = (),
         priority: Priority | str = Priority.INTERACTIVE,
+        measures: Measures = (),
+        lung_mask: XRayFile | None = None,
+        lung_segmenter: str | None = None,
         timeout: float | None = None,
     ) -> Classified:
         """Classify one X-ray and say what explaining it would cost, without doing it.
 
         Parameters
         ----------
-        xray, methods, models, targets, output, aggregates, priority
+        xray, methods, models, targets, output, aggregates, priority, measures, lung_mask, lung_segmenter
             As for :meth:`explain`.
         timeout : float, optional
             In seconds.
@@ -250,8 +269,10 @@ class Client:
         Raises
         ------
         Unsupported
-            The server is older than dry runs; what it began was stopped.
+            The server is older than dry runs; what it began was stopped. Or it is older than the measures asked for.
         """
+        if measures:
+            check_plannable(self.list_methods(timeout=timeout))
         with self.explain(
             xray,
             methods,
@@ -261,6 +282,9 @@ class Client:
             aggregates=aggregates,
             dry_run=True,
             priority=priority,
+            measures=measures,
+            lung_mask=lung_mask,
+            lung_segmenter=lung_segmenter,
             timeout=self._timeout if timeout is None else timeout,
         ) as stream:
             plan = planned(next(stream, None))
@@ -311,7 +335,7 @@ class Client:
         return convert.job(self._ask(self._explanation.CancelJob, request, timeout).job)
 
     def list_methods(self, *, timeout: float | None = None) -> MethodCatalogue:
-        """Return the explanation methods and the plugins that could not be loaded."""
+        """Return the explanation methods, measures and segmenters, and the plugins that could not be loaded."""
         request = explanation_pb2.ListMethodsRequest()
         return convert.method_catalogue(self._ask(self._explanation.ListMethods, request, timeout))
 

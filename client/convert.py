@@ -15,6 +15,7 @@ from . import results
 from .errors import InternalError
 from .job import Job, JobState, Priority
 from .likeness import Likeness
+from .quality import Measure, MeasuredValue, Segmenter
 
 if TYPE_CHECKING:
     from google.protobuf.duration_pb2 import Duration
@@ -184,11 +185,37 @@ def model_details(message: model_pb2.GetModelResponse) -> results.ModelDetails:
 
 
 def method_catalogue(message: explanation_pb2.ListMethodsResponse) -> results.MethodCatalogue:
-    """Read the explanation methods."""
+    """Read the explanation methods, measures and segmenters."""
     return results.MethodCatalogue(
         methods=tuple(_method(method) for method in message.methods),
         broken_plugins=tuple(
             results.BrokenPlugin(plugin.name, plugin.distribution, plugin.reason) for plugin in message.broken_plugins
+        ),
+        measures=tuple(_measure(measure) for measure in message.measures),
+        segmenters=tuple(
+            Segmenter(
+                name=one.name,
+                title=one.title,
+                description=one.description,
+                reference=one.reference,
+                distribution=one.distribution,
+                distribution_version=one.distribution_version,
+            )
+            for one in message.segmenters
+        ),
+    )
+
+
+def _measure(message: explanation_pb2.Measure) -> Measure:
+    return Measure(
+        name=message.name,
+        title=message.title,
+        description=message.description,
+        reference=message.reference,
+        variant=message.variant,
+        parameters_schema=_json_object(message.parameters_schema_json, "a measure's schema"),
+        values=tuple(
+            MeasuredValue(one.name, one.description, _word(one, "better", one.better)) for one in message.values
         ),
     )
 

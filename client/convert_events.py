@@ -13,6 +13,7 @@ from .aggregates import AggregatedNetwork, AggregateOrigin, Aggregation, Agreeme
 from .convert import affine, classification, enum_member, model_version, optional_seconds, seconds, utc
 from .errors import InternalError
 from .job import JobState
+from .quality import Measurement, OutsideLungs
 from .results import Completeness, Sign
 
 if TYPE_CHECKING:
@@ -162,6 +163,27 @@ def _heatmap(message: explanation_pb2.Heatmap, place: _Place) -> events.Event:
         aggregate=_origin(message.aggregate) if message.HasField("aggregate") else None,
         verdict=_verdict(message.verdict) if message.HasField("verdict") else None,
         resampling_error=message.resampling_error if message.HasField("resampling_error") else None,
+        measurements=tuple(_measurement(one) for one in message.measurements),
+        outside_lungs=_outside_lungs(message.outside_lungs) if message.HasField("outside_lungs") else None,
+    )
+
+
+def _measurement(message: explanation_pb2.Measurement) -> Measurement:
+    return Measurement(
+        measure=message.measure,
+        parameters=_parameters(message.parameters),
+        values=dict(sorted(message.values.items())),
+        refusal=message.refusal,
+        elapsed_s=seconds(message.elapsed),
+    )
+
+
+def _outside_lungs(message: explanation_pb2.OutsideLungs) -> OutsideLungs:
+    return OutsideLungs(
+        share=message.share if message.HasField("share") else None,
+        area=message.area if message.HasField("area") else None,
+        sentence=message.sentence,
+        segmenter=message.segmenter,
     )
 
 

@@ -40,6 +40,7 @@ from .errors import (
 )
 from .events import Event, Summary
 from .job import JobState
+from .older_server import with_what_is_missing
 from .patience import patience
 
 __all__ = ["CANCEL_TIMEOUT_S", "Course", "Opening"]
@@ -154,6 +155,8 @@ class Course:
         if message.sequence <= self.last_sequence:
             return None
         event = convert_event(message)
+        if event is not None and self.explain is not None:
+            event = with_what_is_missing(event, self.explain)
         self.last_sequence = message.sequence
         self.finished = isinstance(event, Summary)
         self._delivered += event is not None

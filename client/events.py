@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from .aggregates import AggregateOrigin, Aggregation, Verdict
 from .job import JobState
-from .results import (
-    Affine,
-    Classification,
-    Completeness,
-    ModelVersion,
-    Sign,
-)
+from .quality import Measurement, OutsideLungs
+from .results import Affine, Classification, Completeness, ModelVersion, Sign
 
 if TYPE_CHECKING:
     import numpy as np
@@ -262,6 +257,10 @@ class Heatmap(Event):
     resampling_error : float, optional
         Of the ensemble: largest change of a network's probability for the label when the X-ray reaches it by way of
         the pixels that are perturbed rather than directly. What sharing one perturbed image may cost.
+    measurements : tuple of Measurement
+        What was measured of a final map of a network, one for each measure asked for.
+    outside_lungs : OutsideLungs, optional
+        How much of a final map's evidence lies outside the lungs, where that was asked for.
     """
 
     model: ModelVersion
@@ -284,6 +283,8 @@ class Heatmap(Event):
     aggregate: AggregateOrigin | None = None
     verdict: Verdict | None = None
     resampling_error: float | None = None
+    measurements: tuple[Measurement, ...] = ()
+    outside_lungs: OutsideLungs | None = None
 
     @property
     def missed_share(self) -> float | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
+    from matplotlib.text import Text
     from numpy.typing import NDArray
 
 __all__ = ["Scale", "colours", "paint", "render", "scale_of"]
@@ -139,9 +140,11 @@ def render(heatmap: Heatmap, background: NDArray[np.float32], *, unlike: bool = 
     # A share has the same colours in every picture.
     shares = heatmap.aggregate is not None and isinstance(heatmap.aggregate.aggregation, Agreement)
     scale = Scale(1.0, signed=False, clipped=False) if shares else scale_of(heatmap.values, heatmap.sign)
-    figure = Figure(figsize=(6.4, 0.9 + 5.2 * min(height / width, 1.6) + 0.5), dpi=_DPI, facecolor="white")
+    outside = heatmap.outside_lungs
+    bottom = 0.45 if outside is None else 0.7
+    figure = Figure(figsize=(6.4, 0.95 + bottom + 5.2 * min(height / width, 1.6)), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    axes = figure.add_axes(_inches(figure, left=0.15, bottom=0.45, width=5.2, height=5.2 * min(height / width, 1.6)))
+    axes = figure.add_axes(_inches(figure, left=0.15, bottom=bottom, width=5.2, height=5.2 * min(height / width, 1.6)))
     axes.set_axis_off()
     painted = paint(axes, background, heatmap.values, scale)
     if not heatmap.final:
@@ -153,6 +156,11 @@ def render(heatmap: Heatmap, background: NDArray[np.float32], *, unlike: bool = 
     figure.text(
         0.15 / figure.get_figwidth(), 0.15 / figure.get_figheight(), heatmap.intended_use, fontsize=9, color="0.25"
     )
+    if outside is not None:
+        _fit(
+            figure,
+            figure.text(0.15 / figure.get_figwidth(), 0.4 / figure.get_figheight(), outside.sentence, fontsize=9),
+        )
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": "radiolucent"})
     return file.getvalue()
@@ -268,7 +276,12 @@ def _title(figure: Figure, heatmap: Heatmap) -> None:
     ]
     title = figure.text(left, 1 - 0.32 / high, first, fontsize=11.5, fontweight="bold", va="center")
     subtitle = figure.text(left, 1 - 0.62 / high, "  ·  ".join(facts), fontsize=9.5, va="center", color="0.25")
+    _fit(figure, title, subtitle)
+
+
+def _fit(figure: Figure, *texts: Text) -> None:
+    """Write what is too long for the width smaller, never cut it off: names are anybody's."""
     # Glyphs are not as wide as their size says: a little room is left.
-    room = 0.95 * figure.bbox.width * (1 - 2 * left)
-    for text in (title, subtitle):  # names are anybody's: a long one is written smaller, never cut off
+    room = 0.95 * (figure.bbox.width - 2 * 0.15 * figure.dpi)
+    for text in texts:
         text.set_fontsize(float(text.get_fontsize()) * min(1.0, room / text.get_window_extent().width))

@@ -16,9 +16,10 @@ from .aggregates import AGGREGATES, Aggregation, Aggregations, Agreement, Eviden
 from .errors import InvalidRequest, Violation
 from .events import ExplainedOutput
 from .job import Priority
+from .quality import Measures
 from .results import InstanceReference
 
-__all__ = ["MAX_SEND_BYTES", "XRayFile", "classify", "explain", "read"]
+__all__ = ["MAX_SEND_BYTES", "XRayFile", "classify", "explain", "read", "read_mask"]
 
 XRayFile = Union[bytes, str, "os.PathLike[str]"]
 """An X-ray: the bytes of a DICOM, PNG or JPEG file, or the path of one."""
@@ -40,13 +41,20 @@ _PRIORITIES = {
 }
 
 
-def read(xray: XRayFile) -> bytes:
+def read_mask(mask: XRayFile | None) -> bytes | None:
+    """Read a mask of the lungs, where there is one; see :func:`read`."""
+    return None if mask is None else read(mask, "lungs.mask")
+
+
+def read(xray: XRayFile, field: str = "xray.file") -> bytes:
     """Read an X-ray.
 
     Parameters
     ----------
     xray : bytes, str or path
         The encoded file or its path.
+    field : str
+        Where it goes in the request.
 
     Returns
     -------
@@ -68,7 +76,7 @@ def read(xray: XRayFile) -> bytes:
         encoded = b"" if size > MAX_SEND_BYTES else path.read_bytes()
     if size > MAX_SEND_BYTES:
         message = f"the file has {size} bytes, more than the {MAX_SEND_BYTES} that can be sent"
-        raise InvalidRequest(message, (Violation("xray.file", message),))
+        raise InvalidRequest(message, (Violation(field, message),))
     return encoded
 
 
@@ -87,14 +95,38 @@ def classify(encoded: bytes, instance: InstanceReference | None) -> classificati
     return classification_pb2.ClassifyRequest(xray=_xray(encoded, instance))
 
 
-def _call(name: str, parameters: Mapping[str, Any]) -> explanation_pb2.MethodCall:
+def _struct(field: str, name: str, parameters: Mapping[str, Any]) -> Struct:
     struct = Struct()
     try:
         json_format.ParseDict(dict(parameters), struct)
     except (json_format.ParseError, TypeError, ValueError) as error:
         message = f"the parameters of {name} are not JSON values: {error}"
-        raise InvalidRequest(message, (Violation("methods.parameters", message),)) from error
-    return explanation_pb2.MethodCall(name=name, parameters=struct)
+        raise InvalidRequest(message, (Violation(f"{field}.parameters", message),)) from error
+    return struct
+
+
+def _method(name: str, parameters: Mapping[str, Any]) -> explanation_pb2.MethodCall:
+    return explanation_pb2.MethodCall(name=name, parameters=_struct("methods", name, parameters))
+
+
+def _measures(measures: Measures) -> list[explanation_pb2.MeasureCall]:
+    if isinstance(measures, str):
+        measures = [measures]
+    named = measures.items() if isinstance(measures, Mapping) else measures
+    pairs: list[tuple[str, Mapping[str, Any]]] = [(one, {}) if isinstance(one, str) else one for one in named]
+    return [
+        explanation_pb2.MeasureCall(name=name, parameters=_struct("measures", name, parameters))
+        for name, parameters in pairs
+    ]
+
+
+def _lungs(mask: bytes | None, segmenter: str | None) -> explanation_pb2.Lungs | None:
+    if mask is not None and segmenter is not None:
+        message = "give a mask of the lungs or name a segmenter, not both"
+        raise InvalidRequest(message, (Violation("lungs", message),))
+    if mask is not None:
+        return explanation_pb2.Lungs(mask=mask)
+    return None if segmenter is None else explanation_pb2.Lungs(segmenter=segmenter)
 
 
 def _targets(targets: str | Sequence[str]) -> explanation_pb2.TargetSelection:
@@ -161,6 +193,9 @@ def explain(
     request_id: str | None,
     dry_run: bool,
     priority: Priority | str,
+    measures: Measures,
+    lung_mask: bytes | None,
+    lung_segmenter: str | None,
 ) -> explanation_pb2.ExplainRequest:
     """Ask for an explanation; the arguments are those of :meth:`radiolucent.client.Client.explain`.
 
@@ -177,7 +212,7 @@ def explain(
     return explanation_pb2.ExplainRequest(
         request_id=request_id or str(uuid.uuid4()),
         xray=_xray(encoded, instance),
-        methods=[_call(name, parameters) for name, parameters in calls],
+        methods=[_method(name, parameters) for name, parameters in calls],
         models=[models] if isinstance(models, str) else list(models),
         targets=_targets(targets),
         output=_output(output),
@@ -188,4 +223,6 @@ def explain(
         inputs=inputs,
         dry_run=dry_run,
         priority=_priority(priority),
+        measures=_measures(measures),
+        lungs=_lungs(lung_mask, lung_segmenter),
     )

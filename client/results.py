@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from .likeness import Likeness
+from .quality import Measure, Segmenter
 
 __all__ = [
     "Affine",
@@ -420,10 +421,12 @@ class BrokenPlugin:
 
 @dataclass(frozen=True)
 class MethodCatalogue:
-    """The methods, by name, and the plugins that could not be loaded."""
+    """The methods, measures of quality and segmenters, by name, and the plugins that could not be loaded."""
 
     methods: tuple[Method, ...]
     broken_plugins: tuple[BrokenPlugin, ...]
+    measures: tuple[Measure, ...] = ()
+    segmenters: tuple[Segmenter, ...] = ()
 
 
 @dataclass(frozen=True)

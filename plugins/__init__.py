@@ -18,6 +18,7 @@ from .errors import (
     NotApplicable,
     PluginsError,
     RegistrationError,
+    UnknownMeasure,
     UnknownMethod,
 )
 from .explainable import Applicability, ExplainableNetwork
@@ -27,6 +28,7 @@ from .observed import ObservedModel
 from .order import low_discrepancy_order, stages
 from .registry import BrokenPlugin, Origin, Registry, load_registry
 from .results import checked, facts_of
+from .segmenter import Segmenter, checked_mask
 from .validation import parameters_schema, validate_parameters
 
 __all__ = [
@@ -51,8 +53,11 @@ __all__ = [
     "PluginsError",
     "RegistrationError",
     "Registry",
+    "Segmenter",
+    "UnknownMeasure",
     "UnknownMethod",
     "checked",
+    "checked_mask",
     "facts_of",
     "heatmap",
     "hookimpl",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 __all__ = [
     "Cancelled",
@@ -11,6 +12,7 @@ __all__ = [
     "NotApplicable",
     "PluginsError",
     "RegistrationError",
+    "UnknownMeasure",
     "UnknownMethod",
 ]
 
@@ -35,8 +37,8 @@ class RegistrationError(PluginsError):
     """A method cannot be registered; the text says why."""
 
 
-class UnknownMethod(PluginsError):
-    """No method has this name.
+class _Unknown(PluginsError):
+    """Nothing has this name.
 
     Parameters
     ----------
@@ -46,6 +48,7 @@ class UnknownMethod(PluginsError):
         The names there are.
     """
 
+    kind: ClassVar[str]
     name: str
     known: tuple[str, ...]
 
@@ -55,33 +58,51 @@ class UnknownMethod(PluginsError):
         super().__init__(name, self.known)
 
     def __str__(self) -> str:
-        return f"unknown method {self.name!r}; there are: {', '.join(self.known)}"
+        return f"unknown {self.kind} {self.name!r}; there are: {', '.join(self.known) or 'none'}"
+
+
+class UnknownMethod(_Unknown):
+    """No method has this name."""
+
+    kind = "method"
+
+
+class UnknownMeasure(_Unknown):
+    """No measure of quality has this name."""
+
+    kind = "measure"
 
 
 class InvalidParameters(PluginsError):
-    """Parameters that a method does not take.
+    """Parameters that a method or a measure does not take.
 
     Parameters
     ----------
     method : str
-        The method.
+        The method, or the measure.
     problems : iterable of (str, str)
         The parameter, and what is wrong with it.
     known : iterable of str
         The parameters that there are.
+    kind : str
+        "method" or "measure".
     """
 
     method: str
     problems: tuple[tuple[str, str], ...]
     known: tuple[str, ...]
+    kind: str
 
-    def __init__(self, method: str, problems: Iterable[tuple[str, str]], known: Iterable[str]) -> None:
+    def __init__(
+        self, method: str, problems: Iterable[tuple[str, str]], known: Iterable[str], kind: str = "method"
+    ) -> None:
         self.method = method
         self.problems = tuple(problems)
         self.known = tuple(sorted(known))
-        super().__init__(method, self.problems, self.known)
+        self.kind = kind
+        super().__init__(method, self.problems, self.known, kind)
 
     def __str__(self) -> str:
         text = "; ".join(f"{name}: {problem}" if name else problem for name, problem in self.problems)
         there = f"its parameters are: {', '.join(self.known)}" if self.known else "it has no parameters"
-        return f"method {self.method!r}: {text}; {there}"
+        return f"{self.kind} {self.method!r}: {text}; {there}"

@@ -49,7 +49,7 @@ class ExplainableNetwork:
     def __init__(self, script: torch.nn.Module, spec: InputSpec) -> None:
         self._script = script
         self._spec = spec
-        self._lifted: torch.nn.Module | None = None
+        self._lifted: torch.fx.GraphModule | None = None
         self._missing: dict[Need, str | None] = {Need.FORWARD: None}
 
     def form_for(self, method: Method[Any], params: Parameters | None = None) -> torch.nn.Module:
@@ -67,12 +67,22 @@ class ExplainableNetwork:
         for need in Need:
             if need in needs and (reason := self._lacks(need)) is not None:
                 raise NotApplicable(f"the network {reason}")
-        network = self._script
-        if Need.MODULES in needs:
-            assert self._lifted is not None  # noqa: S101 - `_lacks` lifted it
-            network = self._lifted
+        network = self.lifted() if Need.MODULES in needs else self._script
         method.check_network(network)
         return network
+
+    def lifted(self) -> torch.fx.GraphModule:
+        """Return the lifted network, which shares its weights with the copy; see :meth:`form_for`.
+
+        Raises
+        ------
+        NotApplicable
+            If it cannot be lifted.
+        """
+        if (reason := self._lacks(Need.MODULES)) is not None:
+            raise NotApplicable(f"the network {reason}")
+        assert self._lifted is not None  # noqa: S101 - `_lacks` lifted it
+        return self._lifted
 
     def applicability(self, methods: Iterable[Method[Any]]) -> Applicability:
         """Find out what this network can serve, and which methods cannot explain it."""

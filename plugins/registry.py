@@ -1,9 +1,9 @@
-"""The methods that are installed, and the plugins that are broken."""
+"""The methods and segmenters that are installed, and the plugins that are broken."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from importlib import metadata
 from types import MappingProxyType
 from typing import Any
@@ -14,17 +14,19 @@ from .. import __version__
 from . import hookspec, methods
 from .contract import API_VERSION, Method, Parameters
 from .errors import RegistrationError, UnknownMethod
-from .validation import check_method, validate_parameters
+from .segmenter import Segmenter
+from .validation import check_method, check_segmenter, validate_parameters
 
 __all__ = ["BrokenPlugin", "Origin", "Registry", "load_registry"]
 
-_HOOK = "radiolucent_register_methods"
+_METHODS_HOOK = "radiolucent_register_methods"
+_SEGMENTERS_HOOK = "radiolucent_register_segmenters"
 _DISTRIBUTION = "radiolucent"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a method comes from.
+    """Where a method or a segmenter comes from.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class BrokenPlugin:
-    """A plugin that could not be loaded, or one of its methods.
+    """A plugin that could not be loaded, or something that it brings.
 
     Parameters
     ----------
@@ -69,11 +71,17 @@ class Registry:
         Where each comes from.
     broken : tuple of BrokenPlugin
         What could not be loaded.
+    segmenters : mapping of str to Segmenter
+        What can tell where the lungs are, by name, in alphabetical order.
+    segmenter_origins : mapping of str to Origin
+        Where each of these comes from.
     """
 
     methods: Mapping[str, Method[Any]]
     origins: Mapping[str, Origin]
     broken: tuple[BrokenPlugin, ...]
+    segmenters: Mapping[str, Segmenter] = field(default_factory=lambda: MappingProxyType({}))
+    segmenter_origins: Mapping[str, Origin] = field(default_factory=lambda: MappingProxyType({}))
 
     def method(self, name: str) -> Method[Any]:
         """Return a method.
@@ -149,6 +157,8 @@ class _Loader:
     def __init__(self) -> None:
         self._methods: dict[str, Method[Any]] = {}
         self._origins: dict[str, Origin] = {}
+        self._segmenters: dict[str, Segmenter] = {}
+        self._segmenter_origins: dict[str, Origin] = {}
         self._broken: list[BrokenPlugin] = []
 
     def load(self, entry_point: metadata.EntryPoint) -> None:
@@ -162,34 +172,35 @@ class _Loader:
 
     def add(self, name: str, origin: Origin, plugin: object) -> None:
         offered: list[Method[Any]] = []
+        segmenters: list[Segmenter] = []
         try:
             _check_version(plugin)
-            _call_hook(plugin, offered.append)
+            _call_hooks(plugin, {_METHODS_HOOK: offered.append, _SEGMENTERS_HOOK: segmenters.append})
         except RegistrationError as error:
             self._note(name, origin, str(error))
             return
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code
             self._note(name, origin, f"its hook raised {_words(error)}")
             return
-        for method in offered:
-            refusal = self._register(method, origin)
-            if refusal:
-                self._note(name, origin, refusal)
+        refusals = [self._register(method, origin) for method in offered]
+        refusals += [self._register_segmenter(segmenter, origin) for segmenter in segmenters]
+        for refusal in filter(None, refusals):
+            self._note(name, origin, refusal)
 
     def _register(self, method: Method[Any], origin: Origin) -> str | None:
         """Take a method in, or say why not."""
-        try:
-            check_method(method)
-        except RegistrationError as error:
-            return str(error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code
-            return f"a method cannot be examined: {_words(error)}"
-        if method.name in self._methods:
-            taken = self._origins[method.name].distribution
-            return f"the method name {method.name!r} is taken by the package {taken!r}"
-        self._methods[method.name] = method
-        self._origins[method.name] = origin
-        return None
+        refusal = _refusal(check_method, method, "method", self._origins)
+        if refusal is None:
+            self._methods[method.name] = method
+            self._origins[method.name] = origin
+        return refusal
+
+    def _register_segmenter(self, segmenter: Segmenter, origin: Origin) -> str | None:
+        refusal = _refusal(check_segmenter, segmenter, "segmenter", self._segmenter_origins)
+        if refusal is None:
+            self._segmenters[segmenter.name] = segmenter
+            self._segmenter_origins[segmenter.name] = origin
+        return refusal
 
     def _note(self, name: str, origin: Origin, reason: str) -> None:
         self._broken.append(BrokenPlugin(name, origin.distribution, reason))
@@ -199,7 +210,24 @@ class _Loader:
             MappingProxyType(dict(sorted(self._methods.items()))),
             MappingProxyType(dict(sorted(self._origins.items()))),
             tuple(self._broken),
+            MappingProxyType(dict(sorted(self._segmenters.items()))),
+            MappingProxyType(dict(sorted(self._segmenter_origins.items()))),
         )
+
+
+def _refusal(
+    check: Callable[[object], None], offered: Method[Any] | Segmenter, kind: str, taken: Mapping[str, Origin]
+) -> str | None:
+    """Say why something cannot be taken in; None where it can."""
+    try:
+        check(offered)
+    except RegistrationError as error:
+        return str(error)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code
+        return f"a {kind} cannot be examined: {_words(error)}"
+    if offered.name in taken:
+        return f"the {kind} name {offered.name!r} is taken by the package {taken[offered.name].distribution!r}"
+    return None
 
 
 def _check_version(plugin: object) -> None:
@@ -210,16 +238,17 @@ def _check_version(plugin: object) -> None:
         raise RegistrationError(f"was made for version {version!r} of the contract; this is version {API_VERSION}")
 
 
-def _call_hook(plugin: object, register: hookspec.Register) -> None:
+def _call_hooks(plugin: object, registers: Mapping[str, Callable[[Any], None]]) -> None:
     # A manager of its own for each plugin: pluggy stops at the first that raises.
     manager = pluggy.PluginManager(hookspec.PROJECT)
     manager.add_hookspecs(hookspec)
     manager.register(plugin)
     manager.check_pending()
-    hook = getattr(manager.hook, _HOOK)
-    if not hook.get_hookimpls():
-        raise RegistrationError(f"has no hook; decorate {_HOOK}(register) with @radiolucent.plugins.hookimpl")
-    hook(register=register)
+    brought = [name for name in registers if getattr(manager.hook, name).get_hookimpls()]
+    if not brought:
+        raise RegistrationError(f"has no hook; decorate {_METHODS_HOOK}(register) with @radiolucent.plugins.hookimpl")
+    for name in brought:
+        getattr(manager.hook, name)(register=registers[name])
 
 
 def _words(error: BaseException) -> str:

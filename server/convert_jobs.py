@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.struct_pb2 import Value
+from google.protobuf.struct_pb2 import Struct, Value
 
 from ..handlers.card import INTENDED_USE
 from ..plugins import Completeness
@@ -20,6 +20,7 @@ from .engine.events import (
     Item,
     JobState,
     ModelInput,
+    OutsideLungs,
     Progress,
     Record,
     Summary,
@@ -27,8 +28,8 @@ from .engine.events import (
     Verdict,
 )
 from .engine.job import Job
-from .engine.order import ExplainOrder, MethodCall, Priority, TargetChoice
-from .engine.task import FailureReason, Output
+from .engine.order import ExplainOrder, Lungs, MethodCall, Priority, TargetChoice
+from .engine.task import FailureReason, Measurement, Output
 from .engine.validate import shown
 from .errors import InvalidRequest, Violation
 from .instance import InstanceReference
@@ -103,7 +104,7 @@ def order(request: explanation_pb2.ExplainRequest) -> ExplainOrder:
         request_id=request.request_id,
         image=request.xray.file,
         instance=convert.instance(request.xray),
-        methods=tuple(MethodCall(call.name, MessageToDict(call.parameters)) for call in request.methods),
+        methods=_calls(request.methods),
         models=tuple(request.models),
         choice=_CHOICES[named],
         labels=tuple(dict.fromkeys(request.targets.labels.names)),
@@ -115,6 +116,8 @@ def order(request: explanation_pb2.ExplainRequest) -> ExplainOrder:
         keep=request.keep_after_disconnect,
         dry_run=request.dry_run,
         priority=_PRIORITIES_READ.get(request.priority, Priority.INTERACTIVE),
+        measures=_calls(request.measures),
+        lungs=_lungs(request.lungs) if request.HasField("lungs") else None,
     )
 
 
@@ -194,10 +197,29 @@ def _unreadable(request: explanation_pb2.ExplainRequest) -> Iterator[Violation]:
         elif aggregation.agreement.evidence not in explanation_pb2.Evidence.values():
             what = f"unknown evidence {aggregation.agreement.evidence}; there are: EVIDENCE_FOR and _AGAINST"
             yield Violation(f"aggregations[{index}].agreement.evidence", what)
+    if request.HasField("lungs") and request.lungs.WhichOneof("source") is None:
+        yield Violation("lungs", "name one of: mask, segmenter")
     for index, call in enumerate(request.methods):
-        for name, value in call.parameters.fields.items():
-            if not _is_finite(value):
-                yield Violation(f"methods[{index}].parameters", f"{shown(name)} must be finite")
+        yield from _not_finite(f"methods[{index}]", call.parameters)
+    for index, measure in enumerate(request.measures):
+        yield from _not_finite(f"measures[{index}]", measure.parameters)
+
+
+def _not_finite(field: str, parameters: Struct) -> Iterator[Violation]:
+    for name, value in parameters.fields.items():
+        if not _is_finite(value):
+            yield Violation(f"{field}.parameters", f"{shown(name)} must be finite")
+
+
+def _calls(
+    calls: Iterable[explanation_pb2.MethodCall | explanation_pb2.MeasureCall],
+) -> tuple[MethodCall, ...]:
+    return tuple(MethodCall(call.name, MessageToDict(call.parameters)) for call in calls)
+
+
+def _lungs(message: explanation_pb2.Lungs) -> Lungs:
+    mask = message.mask if message.WhichOneof("source") == "mask" else None
+    return Lungs(mask, message.segmenter)
 
 
 def _is_finite(value: Value) -> bool:
@@ -283,6 +305,26 @@ def _heatmap(event: Heatmap) -> explanation_pb2.Heatmap:
         aggregate=_origin(event),
         verdict=_verdict(event.verdict),
         resampling_error=event.resampling_error,
+        measurements=[_measurement(one) for one in event.measurements],
+        outside_lungs=_outside_lungs(event.outside_lungs),
+    )
+
+
+def _measurement(value: Measurement) -> explanation_pb2.Measurement:
+    return explanation_pb2.Measurement(
+        measure=value.measure,
+        parameters=convert.struct(value.parameters),
+        values=value.values,
+        refusal=value.refusal,
+        elapsed=convert.duration(value.elapsed_s),
+    )
+
+
+def _outside_lungs(value: OutsideLungs | None) -> explanation_pb2.OutsideLungs | None:
+    if value is None:
+        return None
+    return explanation_pb2.OutsideLungs(
+        share=value.share, area=value.area, sentence=value.sentence, segmenter=value.segmenter
     )
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
 from google.protobuf.message import Message
 
 from ..plugins import Need, Registry, parameters_schema
+from ..plugins.measures import MEASURES, Better, Measure
 from ..protos.radiolucent.v1 import explanation_pb2, explanation_pb2_grpc
 from . import convert, convert_jobs
 from .caller import Caller, identify
@@ -18,6 +20,12 @@ from .engine.job import Job
 from .interceptors import note
 
 __all__ = ["ExplanationServicer"]
+
+_BETTER = {
+    Better.HIGHER: explanation_pb2.BETTER_END_HIGHER,
+    Better.LOWER: explanation_pb2.BETTER_END_LOWER,
+    Better.NEITHER: explanation_pb2.BETTER_END_UNSPECIFIED,
+}
 
 # Streams are written to the context by coroutines: gRPC cancels those when a client goes, and everything they opened is
 # closed at once. A generator it would leave to the garbage collector, and the job would go on for nobody.
@@ -31,12 +39,17 @@ class ExplanationServicer(explanation_pb2_grpc.ExplanationServiceServicer):
     engine
         Who decides.
     registry
-        The methods.
+        The methods and segmenters.
+    measures
+        What can be measured of maps.
     """
 
-    def __init__(self, engine: ExplanationEngine, registry: Registry) -> None:
+    def __init__(
+        self, engine: ExplanationEngine, registry: Registry, measures: Mapping[str, Measure[Any]] = MEASURES
+    ) -> None:
         self._engine = engine
         self._registry = registry
+        self._measures = measures
 
     async def Explain(self, request: explanation_pb2.ExplainRequest, context: Any) -> None:  # type: ignore[override]  # noqa: ANN401, D102
         job = await self._engine.submit(convert_jobs.order(request), _caller(context), _seconds(context))
@@ -75,6 +88,8 @@ class ExplanationServicer(explanation_pb2_grpc.ExplanationServiceServicer):
                 explanation_pb2.BrokenPlugin(name=one.name, distribution=one.distribution, reason=one.reason)
                 for one in self._registry.broken
             ],
+            measures=[_measure(one) for one in self._measures.values()],
+            segmenters=[_segmenter(self._registry, name) for name in self._registry.segmenters],
         )
 
 
@@ -110,6 +125,33 @@ def _method(registry: Registry, name: str) -> explanation_pb2.Method:
         needs=[convert.need(need) for need in Need if need in method.needs],
         sign=convert_jobs.sign(method.signed),
         completeness=convert_jobs.completeness(method.completeness),
+        distribution=origin.distribution,
+        distribution_version=origin.version,
+    )
+
+
+def _measure(measure: Measure[Any]) -> explanation_pb2.Measure:
+    return explanation_pb2.Measure(
+        name=measure.name,
+        title=measure.title,
+        description=measure.description,
+        reference=measure.reference,
+        variant=measure.variant,
+        parameters_schema_json=json.dumps(parameters_schema(measure)),
+        values=[
+            explanation_pb2.MeasuredValue(name=one.name, description=one.description, better=_BETTER[one.better])
+            for one in measure.values
+        ],
+    )
+
+
+def _segmenter(registry: Registry, name: str) -> explanation_pb2.Segmenter:
+    segmenter, origin = registry.segmenters[name], registry.segmenter_origins[name]
+    return explanation_pb2.Segmenter(
+        name=segmenter.name,
+        title=segmenter.title,
+        description=segmenter.description,
+        reference=segmenter.reference,
         distribution=origin.distribution,
         distribution_version=origin.version,
     )

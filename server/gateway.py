@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from typing_extensions import Self
 
+from ..handlers.lungs import MAX_MASK_BYTES
 from ..handlers.repository import Repository
 from ..plugins import load_registry
 from ..protos.radiolucent.v1 import (
@@ -234,7 +235,7 @@ def _limits(settings: Settings) -> EngineLimits:
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
     return [
-        ("grpc.max_receive_message_length", settings.max_upload_bytes + _SLACK_BYTES),
+        ("grpc.max_receive_message_length", settings.max_upload_bytes + MAX_MASK_BYTES + _SLACK_BYTES),
         ("grpc.max_send_message_length", _LARGEST_ANSWER_BYTES),
         # Otherwise a second server on the same port starts, and each gets half of the calls.
         ("grpc.so_reuseport", 0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,14 @@ from ..aggregates import AGGREGATES, ENSEMBLE, Aggregation, Agreement
 from ..client import Client
 from ..errors import InvalidRequest
 
-__all__ = ["chosen_aggregates", "chosen_methods", "chosen_models", "chosen_targets", "parse_settings"]
+__all__ = [
+    "chosen_aggregates",
+    "chosen_measures",
+    "chosen_methods",
+    "chosen_models",
+    "chosen_targets",
+    "parse_settings",
+]
 
 ALL = "all"
 _CHOICES = (ALL, "predicted", "not_predicted")
@@ -54,7 +61,11 @@ def _no_json(word: str) -> None:
 
 
 def chosen_methods(
-    client: Client, names: Sequence[str], settings: Sequence[str], models: Sequence[str] = ()
+    client: Client,
+    names: Sequence[str],
+    settings: Sequence[str],
+    models: Sequence[str] = (),
+    measures: Collection[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Say which methods to run, with which parameters.
 
@@ -68,6 +79,8 @@ def chosen_methods(
         As :func:`parse_settings` reads them.
     models : sequence of str
         As :func:`chosen_models` returns them: where nothing but the vote is explained, "all" are those that can.
+    measures : collection of str
+        The measures, whose settings are not for methods.
 
     Returns
     -------
@@ -88,8 +101,41 @@ def chosen_methods(
         if not wanted:
             raise InvalidRequest("the server has no method" + (f" that explains {ENSEMBLE}" if vote_alone else ""))
     for method in parameters:
-        if method not in wanted:
-            raise InvalidRequest(f"--set {method}.…: {method} is not among the methods asked for: {', '.join(wanted)}")
+        if method not in wanted and method not in measures:
+            there = ", ".join([*wanted, *measures])
+            what = "methods and measures" if measures else "methods"
+            raise InvalidRequest(f"--set {method}.…: {method} is not among the {what} asked for: {there}")
+    return {name: parameters.get(name, {}) for name in wanted}
+
+
+def chosen_measures(client: Client, names: Sequence[str], settings: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Say which measures to take, with which parameters.
+
+    Parameters
+    ----------
+    client : Client
+        Is asked what "all" are.
+    names : sequence of str
+        Names of measures, or "all".
+    settings : sequence of str
+        As :func:`parse_settings` reads them; those of methods are left out.
+
+    Returns
+    -------
+    dict
+        Parameters by measure, in order.
+
+    Raises
+    ------
+    InvalidRequest
+        "all" are asked for, and the server has none.
+    """
+    parameters = parse_settings(settings)
+    wanted = list(dict.fromkeys(names))
+    if ALL in names:
+        wanted = [measure.name for measure in client.list_methods().measures]
+        if not wanted:
+            raise InvalidRequest("the server has no measure of quality")
     return {name: parameters.get(name, {}) for name in wanted}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,8 +14,17 @@ from ..document import Record, plain
 from ..events import MISSED_SHARE, Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
 from ..job import JobState, Priority
 from ..writing import ResultFolder
-from .asked import ALL, chosen_aggregates, chosen_methods, chosen_models, chosen_targets, parse_settings
+from .asked import (
+    ALL,
+    chosen_aggregates,
+    chosen_measures,
+    chosen_methods,
+    chosen_models,
+    chosen_targets,
+    parse_settings,
+)
 from .live import LiveJob
+from .measured import measured_table, outside_lines
 from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
 from .planned import plan_document, plan_table, plan_total
 from .votes import print_votes
@@ -49,8 +59,31 @@ def explain(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="METHOD.PARAMETER=VALUE", help="A parameter, for example occlusion.window=50; repeatable."
+            "--set",
+            metavar="METHOD.PARAMETER=VALUE",
+            help="A parameter of a method or a measure, for example occlusion.window=50; repeatable.",
         ),
+    ] = None,
+    measures: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--measure",
+            metavar="NAME|all",
+            help="Also measure the quality of the networks' maps; repeatable.",
+            show_default="none",
+        ),
+    ] = None,
+    lung_mask: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Say how much of the evidence lies outside the lungs. An 8-bit grey PNG of the X-ray's size: 255 "
+            "lung, 127 not known, 0 not lung.",
+        ),
+    ] = None,
+    lung_segmenter: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The same, with the lungs that an installed segmenter finds.")
     ] = None,
     output: Annotated[
         Literal["logit", "probability", "votes"] | None,
@@ -118,28 +151,33 @@ def explain(
     console = err()
     with connected(address, repository, root_certificates, console) as client:
         networks = chosen_models(client, models or [ALL])
+        measured = chosen_measures(client, measures or [], settings or [])
         asked: dict[str, Any] = {
-            "methods": chosen_methods(client, methods or [ALL], settings or [], networks),
+            "methods": chosen_methods(client, methods or [ALL], settings or [], networks, measured),
             "models": networks,
             "targets": chosen,
             "output": None if output is None else ExplainedOutput(output),
             "aggregates": together,
             "priority": Priority(priority),
+            "measures": measured,
+            "lung_segmenter": lung_segmenter,
         }
+        told = plain(asked | {"lung_mask": None if lung_mask is None else str(lung_mask)})
         if dry_run:
-            planned = client.plan(file, **asked, timeout=timeout)
+            planned = client.plan(file, **asked, lung_mask=lung_mask, timeout=timeout)
             if as_json:
-                print_json(plan_document(str(file), planned, asked=asked))
+                print_json(plan_document(str(file), planned, asked=told))
             else:
                 out().print(plan_table(str(file), planned), plan_total(planned))
             return
-        job = _Job(file, folder, {"asked": plain(asked), "server": plain(client.server_info())})
+        job = _Job(file, folder, {"asked": told, "server": plain(client.server_info())})
         try:
             with (
                 LiveJob(console) as live,
                 client.explain(
                     file,
                     **asked,
+                    lung_mask=lung_mask,
                     partial=partial,
                     attributions=folder is not None,
                     inputs=folder is not None,
@@ -172,6 +210,7 @@ class _Job:
         self._summary: Summary | None = None
         self._failures: list[Failure] = []
         self._maps = 0
+        self._judged: list[Heatmap] = []
         self._unconverged: list[Heatmap] = []
 
     def take(self, event: Event) -> None:
@@ -184,6 +223,8 @@ class _Job:
             self._summary = event
         elif isinstance(event, Heatmap):
             self._maps += event.final
+            if event.final and (event.measurements or event.outside_lungs is not None):
+                self._judged.append(replace(event, attribution=None))
             if event.final and (event.missed_share or 0) > MISSED_SHARE:
                 self._unconverged.append(event)
 
@@ -204,6 +245,10 @@ class _Job:
                     f"the change of the output ({heatmap.facts['output_change']:.3g}): ask for more steps or samples"
                 )
             )
+        if (table := measured_table(self._judged)) is not None:
+            console.print(table)
+        for line in outside_lines(self._judged):
+            console.print(escape(line))
         where = f" in {self._folder.folder}" if self._folder is not None else ""
         console.print(escape(f"{self._maps} heatmaps{where}, {len(self._failures)} failures"))
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.markup import escape
 from rich.table import Table
 
 from ..document import plain
+from ..results import MethodCatalogue
 from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
 
 __all__ = ["methods"]
 
 
 def methods(
+    measures: Annotated[
+        bool, typer.Option("--measures", help="List the measures of quality and the segmenters of the lungs instead.")
+    ] = False,
     address: Address = None,
     repository: Repository = None,
     root_certificates: RootCertificates = None,
@@ -25,6 +30,9 @@ def methods(
         catalogue = client.list_methods()
     for plugin in catalogue.broken_plugins:
         console.print(f"broken plugin: {escape(plugin.name)} ({escape(plugin.distribution)}): {escape(plugin.reason)}")
+    if measures:
+        _list_measures(catalogue, as_json=as_json)
+        return
     if as_json:
         print_json([plain(method) for method in catalogue.methods])
         return
@@ -42,6 +50,33 @@ def methods(
             escape(f"{method.distribution} {method.distribution_version}"),
         )
     out().print(table)
+
+
+def _list_measures(catalogue: MethodCatalogue, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"measures": plain(catalogue.measures), "segmenters": plain(catalogue.segmenters)})
+        return
+    table = Table(title="measures of quality")
+    for column in ("name", "title", "numbers", "better", "parameters"):
+        table.add_column(column)
+    for measure in catalogue.measures:
+        table.add_row(
+            escape(measure.name),
+            escape(measure.title),
+            escape("\n".join(value.name for value in measure.values)),
+            "\n".join("" if value.better == "unspecified" else value.better for value in measure.values),
+            escape(_parameters(measure.parameters_schema)),
+        )
+    segmenters = Table(title="segmenters of the lungs")
+    for column in ("name", "title", "from"):
+        segmenters.add_column(column)
+    for one in catalogue.segmenters:
+        segmenters.add_row(*map(escape, (one.name, one.title, f"{one.distribution} {one.distribution_version}")))
+    out().print(table)
+    if catalogue.segmenters:
+        out().print(segmenters)
+    else:
+        out().print("No segmenter of the lungs is installed: packages bring them.")
 
 
 def _parameters(schema: dict[str, Any]) -> str:

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...client import Client, Explanation, Heatmap, Sign
+from ...handlers.placing import on_input_grid
 from ..errors import EvaluationError
 from ..explanations.average_mask import average_evidence, average_mask
 from ..explanations.evidence import Evidence, PlacedMap, bring, why_unusable
 from ..explanations.grid import BoolPlane, FilmGrid
 from ..explanations.localising import Localised, localise
 from ..films import Film
-from ..localisation import on_input_grid
 
 FloatPlane = NDArray[np.float32]
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 from ...client import (
     Classification,
@@ -29,7 +26,7 @@ from ...datasets import Film
 from ...handlers import Affine
 from ..errors import EvaluationError
 from .asked import AuditAsked
-from .records import FilmRecord, MapName
+from .records import FilmMaps, FilmRecord, MapName
 
 __all__ = ["Asker", "FilmAsked", "FilmExplained", "Measurement", "ask_film", "plan_film", "refused_film"]
 
@@ -44,18 +41,14 @@ class Measurement(Protocol):
     elapsed_s: float
 
 
-class Stream(Protocol):
-    """The events of a job."""
-
-    def __aiter__(self) -> Stream: ...
-
-    async def __anext__(self) -> Event: ...
+Stream: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Event]]
 
 
 class Asker(Protocol):
-    """What is needed of a client; `radiolucent.client.AsyncClient` is one."""
+    """What is needed of a client: `radiolucent.client.AsyncClient` is one."""
 
-    def explain(self, xray: Any, methods: Any, **asked: Any) -> AbstractAsyncContextManager[Stream]:  # noqa: ANN401
+    @property
+    def explain(self) -> Callable[..., Stream]:
         """Start a job, and stream its events."""
 
 
@@ -86,18 +79,15 @@ class FilmExplained:
     ----------
     record : FilmRecord
         What is known of it, but for the seconds.
-    maps : dict
-        Final maps by network, method and label.
-    affines : dict of str to Affine
-        From each network's pixels to the film's.
+    maps : FilmMaps, optional
+        Its maps; None where it was refused.
     """
 
     record: FilmRecord
-    maps: dict[MapName, NDArray[np.float32]] = field(default_factory=dict)
-    affines: dict[str, Affine] = field(default_factory=dict)
+    maps: FilmMaps | None = None
 
 
-def _request(client: Asker, one: FilmAsked, asked: AuditAsked, **more: Any) -> AbstractAsyncContextManager[Stream]:  # noqa: ANN401
+def _request(client: Asker, one: FilmAsked, asked: AuditAsked, **more: bool) -> Stream:
     return client.explain(
         one.film.path,
         asked.methods,
@@ -159,7 +149,9 @@ async def ask_film(
                 tell(event.job_fraction)
                 continue
             if isinstance(event, Classified) and event.classification.model_set.version != asked.model_set:
-                raise EvaluationError("the server changed its model set during the audit: use another --out for the new one")
+                raise EvaluationError(
+                    "the server changed its model set during the audit: use another --out for the new one"
+                )
             events.append(event)
     explanation = Explanation.of(events)
     if explanation.summary is None or explanation.summary.state is not JobState.DONE:
@@ -209,7 +201,9 @@ def _record(
             measured += [(*name, quantity, value) for quantity, value in numbers.items()]
             failed += [(*name, measurement.measure, problem) for problem in problems]
         failed += [
-            (*name, measure, "the server sent no number and no reason") for measure in one.measures if measure not in answered
+            (*name, measure, "the server sent no number and no reason")
+            for measure in one.measures
+            if measure not in answered
         ]
     assert explanation.summary is not None  # noqa: S101  - the caller looked
     for item in explanation.summary.items:
@@ -231,11 +225,11 @@ def _record(
         worker_seconds=dict(worker_seconds),
         seconds=0.0,
     )
-    affines = {
-        found.model.name: Affine(found.affine.scale_x, found.affine.scale_y, found.affine.offset_x, found.affine.offset_y)
-        for found in maps.values()
-    }
-    return FilmExplained(record, {name: found.values for name, found in maps.items()}, affines)
+    places = {found.model.name: found.affine for found in maps.values()}
+    affines = {name: Affine(one.scale_x, one.scale_y, one.offset_x, one.offset_y) for name, one in places.items()}
+    size = classification.image_size
+    kept = FilmMaps({name: found.values for name, found in maps.items()}, affines, (size.height, size.width))
+    return FilmExplained(record, kept)
 
 
 def _measurements(heatmap: Heatmap) -> Sequence[Measurement]:
@@ -259,7 +253,9 @@ def _missing(
         for failure in failures
         for label in failure.item.labels
     }
-    wanted = [(network, method, label) for network in asked.networks for method in asked.methods for label in one.labels]
+    wanted = [
+        (network, method, label) for network in asked.networks for method in asked.methods for label in one.labels
+    ]
     silence = "the server sent no map and no reason"
     return [(*name, "map", reasons.get(name) or silence) for name in wanted if name not in maps]
 

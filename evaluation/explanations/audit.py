@@ -17,15 +17,15 @@ from .asked import AuditAsked
 from .asking import Asker, FilmAsked
 from .assembling import assemble
 from .audit_errors import AuditRefused
-from .choosing import Chosen, choose_films
+from .choosing import Chosen, Marks, choose_films
 from .collecting import IN_FLIGHT, collect
 from .estimating import Estimate, estimate, map_bytes
-from .film_marks import read_marks
 from .offered import Offered, ask_offered
 from .records import FilmRecord, Records
 from .settling import AuditWishes, settle
 from .showing import AuditBar
 from .tables import AuditTables
+from .truths import read_truths
 
 __all__ = ["Planned", "explain_all", "explain_planned", "most_first", "plan_audit", "prepare"]
 
@@ -70,8 +70,10 @@ def prepare(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> Planned
     """
     refuse_other_splits(offered.trained_on, data_set)
     asked = settle(wishes, data_set, offered)
+    films = data_set.of(wishes.split)
+    truths = read_truths(data_set.path, films)
     chosen = choose_films(
-        data_set.of(wishes.split), asked.labels, asked.films, asked.seed, read_marks(data_set.path), _undecodable
+        films, asked.labels, asked.films, asked.seed, Marks(truths.disease.keys(), truths.lungs.keys()), _undecodable
     )
     if not chosen.films:
         raise AuditRefused([f"{file}: {why}" for file, why in chosen.unreadable] or ["there is no X-ray to explain"])

@@ -12,11 +12,15 @@ from ...client.commands.options import Address, Repository, RootCertificates
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from ...datasets import DataSet
     from .settling import AuditWishes
+    from .tables import AuditTables
 
 __all__ = ["audit"]
 
 _INPUT = 2
+_LOST = 3
+_PARTLY = 4
 _STOPPED = 130
 
 
@@ -85,8 +89,8 @@ def audit(
     from_tables: Annotated[
         Path | None,
         typer.Option(
-            help="Compute the result and the report again from this folder of tables. With --manifest also what follows "
-            "from the maps beside it.",
+            help="Compute the result and the report again from this folder of tables. With --manifest also what "
+            "follows from the maps beside it.",
             file_okay=False,
         ),
     ] = None,
@@ -101,22 +105,27 @@ def audit(
     maps, and reports. Writes tables/ (every number, film by film), films/ and maps/ (what is finished, to go on from),
     and the report. Research use only. Not for diagnosis.
 
-    Exit code 2: bad input; 3: the server cannot be reached; 130: stopped. What is finished is kept.
+    Exit code 2: bad input; 3: the server cannot be reached; 4: X-rays are missing; 130: stopped; what is finished is
+    kept.
     """
     from rich.console import Console
 
     from ...datasets import DataSetsError
     from ...handlers.errors import HandlersError
     from ..errors import EvaluationError
+    from .audit_errors import ServerLost
     from .settling import AuditWishes
 
     console = Console(stderr=True)
+    grid = tuple(file.strip() for file in grid_films.split(",") if file.strip())
     try:
         if from_tables is not None:
-            _again(from_tables, out or from_tables.parent, manifest, images, console)
+            _again(from_tables, out or from_tables.parent, (manifest, images), grid, console)
             return
         if manifest is None or (out is None and not dry_run):
-            raise EvaluationError("name the manifest of the X-rays and a folder: --manifest and --out (or --from-tables)")
+            raise EvaluationError(
+                "name the manifest of the X-rays and a folder: --manifest and --out (or --from-tables)"
+            )
         wishes = AuditWishes(
             split=split,
             films=_count(films),
@@ -128,15 +137,19 @@ def audit(
             robustness_films=robustness_films,
             randomisation_films=randomisation_films,
             seed=seed,
-            grid=tuple(file.strip() for file in grid_films.split(",") if file.strip()),
+            grid=grid,
         )
         _run((manifest, images), None if dry_run else out, wishes, (address, repository, root_certificates), console)
     except (EvaluationError, HandlersError, DataSetsError) as error:
         console.print("[red]audit:[/]", end=" ")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(_INPUT) from None
+        raise typer.Exit(_LOST if isinstance(error, ServerLost) else _INPUT) from None
     except KeyboardInterrupt:
-        kept = "" if out is None or dry_run or from_tables else f"; finished X-rays are kept in {out}: the same command goes on"
+        kept = (
+            ""
+            if out is None or dry_run or from_tables
+            else f"; finished X-rays are kept in {out}: the same command goes on"
+        )
         console.print(f"stopped{kept}", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(_STOPPED) from None
 
@@ -159,28 +172,84 @@ def _run(
     console: Console,
 ) -> None:
     import asyncio
-    from functools import partial
 
     from ...client.commands.options import reachable
-    from ...datasets import read_data_set
     from ..bars import bars
-    from .audit import explain_all, most_first, plan_audit
+    from .audit import explain_all, plan_audit
+    from .deriving import derive
+    from .stored_maps import StoredMaps
+    from .storing import read_audit_tables, write_audit_tables
+    from .writing import write_audit
 
-    manifest, images = data
     address, repository, root_certificates = server
-    with bars(console) as progress:
-        data_set = read_data_set(manifest, images, lone_labels=True, pixels=False, progress=partial(progress, "manifest"))
+    data_set = _read(*data, console)
     with reachable(address, repository, console) as reached:
         if out is None:
             for line in asyncio.run(plan_audit(reached, root_certificates, wishes, data_set)):
                 typer.echo(line)
             return
         tables = asyncio.run(explain_all(reached, root_certificates, wishes, data_set, out, console))
-    write_audit_tables(tables, out / "tables")
-    _say(tables, console)
-    if most := most_first(tables.head.worker_seconds):
-        console.print(f"what took the workers' time: {most}", markup=False, highlight=False, soft_wrap=True)
+    maps = StoredMaps(out / "maps", {film.file: film.path for film in data_set.films}, wishes.grid)
+    with bars(console) as progress:
+        write_audit_tables(derive(tables, data_set, maps, progress), out / "tables")
+        kept = read_audit_tables(out / "tables")
+        write_audit(kept, out, maps, progress=progress)
+    _say(kept, out, console)
+    if any(not row.network and row.file for row in tables.failed):
+        raise typer.Exit(_PARTLY)
 
 
-def _again(tables: Path, out: Path, manifest: Path | None, images: Path | None, console: Console) -> None:
-    pass
+def _again(
+    folder: Path, out: Path, data: tuple[Path | None, Path | None], grid: tuple[str, ...], console: Console
+) -> None:
+    """Compute everything again that needs no server."""
+    from ..bars import bars
+    from ..errors import EvaluationError
+    from .deriving import derive
+    from .stored_maps import StoredMaps
+    from .storing import read_audit_tables, write_audit_tables
+    from .writing import write_audit
+
+    tables = read_audit_tables(folder)
+    manifest, images = data
+    maps: StoredMaps | None = None
+    if manifest is not None:
+        data_set = _read(manifest, images, console)
+        if data_set.checksum != tables.head.manifest_sha256:
+            raise EvaluationError(f"{manifest} is not the manifest of these tables: its checksum is another")
+        maps = StoredMaps(folder.parent / "maps", {film.file: film.path for film in data_set.films}, grid)
+    with bars(console) as progress:
+        if maps is not None:
+            write_audit_tables(derive(tables, data_set, maps, progress), out / "tables")
+            tables = read_audit_tables(out / "tables")
+        write_audit(tables, out, maps, progress=progress)
+    _say(tables, out, console)
+
+
+def _read(manifest: Path, images: Path | None, console: Console) -> DataSet:
+    from functools import partial
+
+    from ...datasets import read_data_set
+    from ..bars import bars
+
+    with bars(console) as progress:
+        return read_data_set(manifest, images, lone_labels=True, pixels=False, progress=partial(progress, "manifest"))
+
+
+def _say(tables: AuditTables, out: Path, console: Console) -> None:
+    """Say what there is, what is missing, what it cost, and where to read on."""
+    from ...client.commands.durations import in_words
+    from ...handlers import INTENDED_USE
+    from .audit import most_first
+
+    head = tables.head
+    lines = [
+        f"{len(head.films)} X-rays, {len(head.networks)} networks, {len(head.methods)} methods: {len(tables.measured)} "
+        f"numbers; {len(tables.failed)} things are missing, each with its reason in tables/failures.csv",
+        f"explained and measured in {in_words(head.seconds)}; what took the workers' time "
+        f"({in_words(sum(head.worker_seconds.values()))}): {most_first(head.worker_seconds) or 'not told'}",
+        INTENDED_USE,
+        f"report: {(out / 'report.html').resolve().as_uri()}",
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -10,12 +10,27 @@ from itertools import zip_longest
 import numpy as np
 
 from ...datasets import Film
-from .film_marks import Marks
 
-__all__ = ["Chosen", "choose_films"]
+__all__ = ["Chosen", "Marks", "choose_films"]
 
 BOXED_SHARE = 3
 """Every third film is one with boxes of disease, as long as there are some: localisation has few films anyway."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Films by what their maps can be compared to.
+
+    Parameters
+    ----------
+    boxed : collection of str
+        Files with boxes of disease.
+    lungs : collection of str
+        Files whose lungs are known.
+    """
+
+    boxed: Collection[str] = frozenset()
+    lungs: Collection[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -52,7 +67,7 @@ def choose_films(
 
     A *kind* of film is a combination of true labels and main source. Every third film drawn is one with boxes of
     disease; the others come from the kinds in turn, so that each has the same share as far as it goes. Within a kind,
-    patients come once before one comes twice, and films with and without a lung mask alternate.
+    patients come once before one comes twice, and films whose lungs are known and others alternate.
 
     Parameters
     ----------
@@ -98,10 +113,9 @@ def _drawn(films: Sequence[Film], explained: dict[str, tuple[str, ...]], seed: i
     for film in shuffled:
         turn[film.file] = seen[film.group]
         seen[film.group] += 1
-    boxed, others = (
-        _in_turn(shuffled, explained, turn, marks, [film.file for film in shuffled if (film.file in marks.boxed) is is_in])
-        for is_in in (True, False)
-    )
+    of_boxed = [film for film in shuffled if film.file in marks.boxed]
+    of_others = [film for film in shuffled if film.file not in marks.boxed]
+    boxed, others = (_in_turn(some, explained, turn, marks) for some in (of_boxed, of_others))
     drawn = 0
     while boxed or others:
         from_boxed = boxed and (drawn % BOXED_SHARE == 0 or not others)
@@ -114,14 +128,11 @@ def _in_turn(
     explained: dict[str, tuple[str, ...]],
     turn: dict[str, int],
     marks: Marks,
-    files: Collection[str],
 ) -> deque[Film]:
-    """Return the films of these files, one of each kind after the other."""
-    wanted = set(files)
+    """Return these films, one of each kind after the other."""
     kinds: dict[tuple[tuple[str, ...], str], list[Film]] = {}
     for film in sorted(shuffled, key=lambda film: turn[film.file]):  # stable: shuffled within a turn
-        if film.file in wanted:
-            kinds.setdefault((explained[film.file], film.main_source), []).append(film)
+        kinds.setdefault((explained[film.file], film.main_source), []).append(film)
     queues = [_alternating(kinds[kind], turn, marks) for kind in sorted(kinds)]
     return deque(film for row in zip_longest(*queues) for film in row if film is not None)
 
@@ -152,8 +163,9 @@ def _words(
     rule = (
         f"all {len(chosen)} readable X-rays with a label to explain"
         if count is None
-        else f"{len(chosen)} of {len(able)} X-rays with a label to explain, drawn with seed {seed}: every third has boxes "
-        "of disease as far as there are such, the others come from each combination of labels and source in turn; "
-        "patients come once before one comes twice; films with and without a lung mask alternate"
+        else f"{len(chosen)} of {len(able)} X-rays with a label to explain, drawn with seed {seed}: every third has "
+        "boxes of disease as far as there are such, the others come from each combination of labels and source in "
+        "turn; patients come once before one comes twice; films whose lungs are known and others alternate"
     )
-    return f"{rule}. They are {parts or 'none'}; {patients} patients; {boxed} with boxes of disease, {lungs} with lung masks."
+    known = f"{boxed} with boxes of disease, {lungs} with known lungs"
+    return f"{rule}. They are {parts or 'none'}; {patients} patients; {known}."

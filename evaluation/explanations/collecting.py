@@ -1,4 +1,4 @@
-"""Explain film after film, two at a time so that no worker waits at a film's end, and keep each as soon as it is done."""
+"""Explain film after film, two at a time so that no worker waits at a film's end, and keep each once it is done."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_fixed
 
 from ...client import InvalidRequest, JobLost, NotAllowed, RadiolucentError, Unavailable, Unsupported
 from .asked import AuditAsked
@@ -85,7 +87,7 @@ async def collect(
             record = explained.record.model_copy(update={"seconds": now - last})
             last = now
             if lasting:
-                await asyncio.to_thread(records.write, record, explained.maps, explained.affines)
+                await asyncio.to_thread(records.write, record, explained.maps)
             else:
                 passing.append(record)
             watcher.far(one.film.file, 1.0)
@@ -103,27 +105,31 @@ async def _patiently(
     def tell(fraction: float) -> None:
         watcher.far(name, min(fraction, 0.999))
 
-    for attempt in range(1, _ATTEMPTS + 1):
-        try:
-            return await ask_film(client, one, asked, tell), True
-        except (Unavailable, JobLost) as error:
-            watcher.far(name, 0.0)
-            if attempt == _ATTEMPTS:
-                raise ServerLost(
-                    f"the server was lost, and did not come back: {error}. Finished films are kept: the same command "
-                    "goes on"
-                ) from error
-            watcher.say(f"the server is lost ({error}); {name} is asked for again")
-            await asyncio.sleep(wait_s)
-        except (NotAllowed, Unsupported):
-            raise
-        except InvalidRequest as error:
-            return refused_film(one, str(error)), True
-        except RadiolucentError as error:
-            return refused_film(one, str(error)), False
-        except OSError as error:
-            return refused_film(one, error.strerror or type(error).__name__), False
-    raise AssertionError("the loop returns or raises")
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type((Unavailable, JobLost)),
+        stop=stop_after_attempt(_ATTEMPTS),
+        wait=wait_fixed(wait_s),
+        before_sleep=lambda state: watcher.say(f"the server is lost ({_error(state)}); {name} is asked for again"),
+        reraise=True,
+    )
+    try:
+        return await attempts(ask_film, client, one, asked, tell), True
+    except (Unavailable, JobLost) as error:
+        raise ServerLost(
+            f"the server was lost, and did not come back: {error}. Finished films are kept: the same command goes on"
+        ) from error
+    except (NotAllowed, Unsupported):
+        raise
+    except InvalidRequest as error:
+        return refused_film(one, str(error)), True
+    except RadiolucentError as error:
+        return refused_film(one, str(error)), False
+    except OSError as error:
+        return refused_film(one, error.strerror or type(error).__name__), False
+
+
+def _error(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
 
 
 async def _all_or_none(work: Sequence[Awaitable[None]]) -> None:
@@ -135,5 +141,3 @@ async def _all_or_none(work: Sequence[Awaitable[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)  # what stopped them is raised already
-
-

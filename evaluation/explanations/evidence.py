@@ -100,9 +100,12 @@ def bring(placed: PlacedMap, grid: FilmGrid) -> Evidence:
     Returns
     -------
     Evidence
-        NaN where the map has it (see `why_unusable`).
+        NaN everywhere if any value of the map is no number (see `why_unusable`).
     """
     affine, (rows, columns) = placed.affine, grid.shape
+    if not np.isfinite(placed.values).all():
+        nothing = np.full(grid.shape, np.nan, dtype=np.float32)
+        return Evidence(placed.network, placed.method, placed.label, nothing)
     height, width = placed.values.shape
     down = _weights(height, -affine.offset_y / affine.scale_y, (grid.height - affine.offset_y) / affine.scale_y, rows)
     right = _weights(width, -affine.offset_x / affine.scale_x, (grid.width - affine.offset_x) / affine.scale_x, columns)
@@ -133,6 +136,6 @@ def _weights(size: int, start: float, end: float, cells: int) -> NDArray[np.floa
     rows = np.arange(len(at))
     np.add.at(weights, (rows, before), 1 - share)
     np.add.at(weights, (rows, np.minimum(before + 1, last)), share)
-    mean = weights.reshape(cells, points, size).mean(axis=1)
+    mean = np.asarray(weights.reshape(cells, points, size).mean(axis=1))
     mean.flags.writeable = False
     return mean

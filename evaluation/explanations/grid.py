@@ -68,7 +68,7 @@ class FilmGrid:
             Of the same type.
         """
         rows, columns = (_centres(cells, extent) for cells, extent in zip(self.shape, mask.shape, strict=True))
-        return mask[rows.astype(int)][:, columns.astype(int)]
+        return np.asarray(mask[rows.astype(int)][:, columns.astype(int)])
 
     def draw(self, boxes: Iterable[Box], height: float, width: float) -> BoolPlane:
         """Return which cells have their centre in a box.

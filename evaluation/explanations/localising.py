@@ -130,14 +130,17 @@ def expected_iou(cells: int, marked: int, drawn: int) -> float:
     cells, marked, drawn : int
         All cells, those of the mask, and how many are drawn without replacement.
     """
-    from scipy.stats import hypergeom
+    from scipy.special import betaln
 
     mean = drawn * marked / cells
     variance = mean * (1 - marked / cells) * (cells - drawn) / max(1, cells - 1)
     spread = _WINDOW * variance**0.5 + 1
     least, most = max(0, marked + drawn - cells), min(marked, drawn)
     both = np.arange(max(least, int(mean - spread)), min(most, int(mean + spread) + 1) + 1)
-    return float((hypergeom.pmf(both, cells, marked, drawn) * (both / (marked + drawn - both))).sum())
+    # Its logarithm, up to a constant: scipy.stats' own takes a tenth of a second for films of 50,000 cells.
+    logs = -betaln(both + 1, marked - both + 1) - betaln(drawn - both + 1, cells - marked - drawn + both + 1)
+    chance = np.exp(logs - logs.max())
+    return float((chance * (both / (marked + drawn - both))).sum() / chance.sum())
 
 
 def _above_otsu(scaled: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> BoolPlane:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ...client import AsyncClient, Method, ModelSet, RadiolucentError
 from ...handlers.card import DataRecord, Label, ModelCard
 from ...handlers.ensemble_card import EnsembleCard
+from ...handlers.evaluated import Estimate
 from ...handlers.repository import ENSEMBLE
 from ..errors import EvaluationError
 
@@ -95,8 +96,8 @@ async def ask_offered(client: AsyncClient) -> Offered:
     catalogue = await client.list_methods()
     measures: Sequence[MeasureOffered] = getattr(catalogue, "measures", ())
     info = await client.server_info()
-    scores = {card.name: {name: one.value for name, one in card.estimates.items()} for card in cards}
-    scores["majority"] = {name: one.value for name, one in ensemble.estimates.items()}
+    scores = {card.name: _scores(card.estimates) for card in cards}
+    scores["majority"] = _scores(ensemble.estimates)
     return Offered(
         model_set=serving.version,
         networks={member.name: member.version for member in serving.members},
@@ -124,6 +125,10 @@ async def _cards(client: AsyncClient, serving: ModelSet) -> tuple[list[ModelCard
         raise EvaluationError("the server's model cards are not those of this version of radiolucent") from error
     except RadiolucentError as error:
         raise EvaluationError(f"the server's model cards cannot be had: {error}") from error
+
+
+def _scores(estimates: Mapping[str, Estimate]) -> dict[str, float]:
+    return {name: one.value for name, one in estimates.items() if one.value is not None}
 
 
 def defaults(schema: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...plugins.measures import Better
 from .families import family_of
-from .offered import MeasureOffered, defaults
+from .offered import MeasureOffered, ValueOffered, defaults
 from .tables import Quantity
 
 __all__ = ["OF_MAPS", "quantities_of"]
@@ -34,10 +34,10 @@ OF_MAPS: tuple[Quantity, ...] = (
     Quantity(
         name="cost.passes",
         title="Passes of a map",
-        description="Samples that went forward through the network for one map, measuring it included: those of all labels of a "
-        "film together, divided by their number.",
+        description="Samples that went forward through the network for one map, measuring it included: those of all "
+        "labels of a film together, divided by their number.",
         family="cost",
-        better=Better.LOWER,
+        better=Better.NEITHER,
         variant="radiolucent: as the gateway's summary tells",
     ),
 )
@@ -63,23 +63,26 @@ def quantities_of(
     tuple of Quantity
         One for each number, then those of every map.
     """
-    numbers = []
-    for name in measures:
-        measure = offered[name]
-        for value in measure.values:
-            numbers.append(
-                Quantity(
-                    name=f"{name}.{value.name}",
-                    title=measure.title if len(measure.values) == 1 else f"{measure.title}: {value.name.replace('_', ' ')}",
-                    description=f"{measure.description} {value.description}".strip(),
-                    family=family_of(name),
-                    better=_better(value.better),
-                    reference=measure.reference,
-                    variant=measure.variant,
-                    parameters=defaults(measure.parameters_schema, ran_with.get(name, {})),
-                )
-            )
+    numbers = [
+        _quantity(offered[name], value, defaults(offered[name].parameters_schema, ran_with.get(name, {})))
+        for name in measures
+        for value in offered[name].values
+    ]
     return (*numbers, *OF_MAPS)
+
+
+def _quantity(measure: MeasureOffered, value: ValueOffered, parameters: dict[str, Any]) -> Quantity:
+    of_several = "" if len(measure.values) == 1 else f": {value.name.replace('_', ' ')}"
+    return Quantity(
+        name=f"{measure.name}.{value.name}",
+        title=measure.title + of_several,
+        description=f"{measure.description} {value.description}".strip(),
+        family=family_of(measure.name),
+        better=_better(value.better),
+        reference=measure.reference,
+        variant=measure.variant,
+        parameters=parameters,
+    )
 
 
 def _better(end: Any) -> Better:  # noqa: ANN401  - the client's enum, or its word

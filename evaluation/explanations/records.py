@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from ..storing import read_record
 from .asked import AuditAsked
 from .audit_errors import AuditRefused
 
-__all__ = ["FilmRecord", "MapName", "Records", "film_id", "read_maps"]
+__all__ = ["FilmMaps", "FilmRecord", "MapName", "Records", "film_id", "read_maps"]
 
 MapName = tuple[str, str, str]
 """Network, method, label."""
@@ -51,6 +53,25 @@ class FilmRecord(BaseModel):
     """By ``method <name>`` and ``measure <name>``."""
     seconds: float
     """Wall-clock time from the film finished before it, or the start of the run."""
+
+
+@dataclass(frozen=True, eq=False)
+class FilmMaps:
+    """``maps/<film>.npz``: the final maps of a film.
+
+    Parameters
+    ----------
+    maps : dict
+        Float32 [S, S] as they came, by network, method and label.
+    affines : dict of str to Affine
+        From each network's pixels to the film's.
+    shape : tuple of int
+        Height and width of the film, in its pixels.
+    """
+
+    maps: dict[MapName, NDArray[np.float32]]
+    affines: dict[str, Affine]
+    shape: tuple[int, int]
 
 
 def film_id(file: str) -> str:
@@ -116,26 +137,31 @@ class Records:
                 found[file] = record
         return found
 
-    def write(
-        self, record: FilmRecord, maps: Mapping[MapName, NDArray[np.float32]], affines: Mapping[str, Affine]
-    ) -> None:
+    def write(self, record: FilmRecord, maps: FilmMaps | None) -> None:
         """Keep a finished film.
 
-        Maps are float32, as they came, in a compressed NumPy archive: ``network/method/label`` and, for each network,
-        ``affine/network``.
+        Maps are float32, as they came, in a compressed NumPy archive: ``network/method/label``; beside them
+        ``affine/network`` (scale x, scale y, offset x, offset y) and ``shape``.
+
+        Parameters
+        ----------
+        record : FilmRecord
+            The film's.
+        maps : FilmMaps, optional
+            None where the film was refused.
 
         Raises
         ------
         EvaluationError
             If it cannot be written, such as to a full disk; what was finished before is kept.
         """
-        arrays: dict[str, NDArray[Any]] = {"/".join(name): values for name, values in maps.items()}
-        for network, affine in affines.items():
-            places = (affine.scale_x, affine.scale_y, affine.offset_x, affine.offset_y)
-            arrays[f"affine/{network}"] = np.asarray(places, dtype=np.float64)
-        if record.probabilities:
+        if maps is not None:
+            arrays: dict[str, NDArray[Any]] = {"/".join(name): values for name, values in maps.maps.items()}
+            for network, affine in maps.affines.items():
+                arrays[f"affine/{network}"] = np.asarray(astuple(affine), dtype=np.float64)
+            arrays["shape"] = np.asarray(maps.shape, dtype=np.int64)
             with _whole(self.maps_of(record.file)) as file:
-                np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub takes the names for options
+                np.savez_compressed(file, **arrays)
         with _whole(self._record(record.file)) as file:
             file.write((record.model_dump_json() + "\n").encode())
 
@@ -147,18 +173,8 @@ class Records:
         return self.folder / _FILMS / f"{film_id(file)}.json"
 
 
-def read_maps(path: Path) -> tuple[dict[MapName, NDArray[np.float32]], dict[str, Affine]]:
-    """Read a film's maps.
-
-    Parameters
-    ----------
-    path : Path
-        What `Records.write` wrote.
-
-    Returns
-    -------
-    tuple
-        Maps [S, S] by network, method and label; and from their pixels to the film's, by network.
+def read_maps(path: Path) -> FilmMaps:
+    """Read a film's maps, as `Records.write` wrote them.
 
     Raises
     ------
@@ -167,14 +183,19 @@ def read_maps(path: Path) -> tuple[dict[MapName, NDArray[np.float32]], dict[str,
     """
     maps: dict[MapName, NDArray[np.float32]] = {}
     affines = {}
-    with np.load(path, allow_pickle=False) as stored:
-        for name in stored.files:
-            if name.startswith("affine/"):
-                affines[name.removeprefix("affine/")] = Affine(*map(float, stored[name]))
-            else:
-                network, method, label = name.split("/", 2)
-                maps[network, method, label] = stored[name]
-    return maps, affines
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            height, width = stored["shape"].tolist()
+            for name in stored.files:
+                kind, _, rest = name.partition("/")
+                if kind == "affine":
+                    affines[rest] = Affine(*stored[name].tolist())
+                elif rest:
+                    method, _, label = rest.partition("/")
+                    maps[kind, method, label] = stored[name]
+    except (KeyError, TypeError, BadZipFile, EOFError) as error:
+        raise ValueError(f"{path} is damaged") from error
+    return FilmMaps(maps, affines, (height, width))
 
 
 @contextmanager

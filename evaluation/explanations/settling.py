@@ -99,9 +99,10 @@ def settle(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> AuditAsk
     parameters = _parameters(wishes.settings, methods, measures, problems)
     if films and labels and not any(film.known.get(label) for film in films for label in labels):
         problems.append(f"no X-ray of the split {wishes.split} is known to have {', '.join(labels)}")
-    for file in wishes.grid:
-        if file not in {film.file for film in films}:
-            problems.append(f"--grid-films: the split {wishes.split} has no X-ray {file!r}")
+    files = {film.file for film in films}
+    problems += [
+        f"--grid-films: the split {wishes.split} has no X-ray {file!r}" for file in wishes.grid if file not in files
+    ]
     if problems:
         raise AuditRefused(problems)
     return AuditAsked(
@@ -155,7 +156,7 @@ def _parameters(
         try:
             for name, values in parse_settings([setting]).items():
                 parameters.setdefault(name, {}).update(values)
-        except InvalidRequest as error:
+        except InvalidRequest as error:  # noqa: PERF203  - each is told
             problems.append(str(error))
     runs = [*methods, *measures]
     problems += [

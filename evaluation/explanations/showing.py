@@ -72,7 +72,9 @@ class AuditBar:
         if not self._console.is_terminal and 10 * self._finished // films > 10 * self._said // films:
             self._said = self._finished
             left = f", {self._left.words()}" if self._left.words() and self._finished < films else ""
-            self._console.print(f"{self._words()} after {time.monotonic() - self._started:.0f} s{left}", highlight=False)
+            self._console.print(
+                f"{self._words()} after {time.monotonic() - self._started:.0f} s{left}", highlight=False
+            )
 
     def say(self, text: str) -> None:
         """Print what somebody who waits should know."""

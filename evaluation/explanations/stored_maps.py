@@ -1,21 +1,19 @@
-"""The maps that an audit kept, and its X-rays, as a report shows them."""
+"""The maps that an audit kept, and its X-rays, as a report and what follows from maps need them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...handlers import Affine, decode
-from .records import MapName, film_id, read_maps
+from ...handlers import Affine, ImageError, decode
+from .pictures import FloatPlane
+from .records import FilmMaps, film_id, read_maps
 
 __all__ = ["StoredMaps"]
 
 
 class StoredMaps:
-    """Reads films and maps where they lie; the last film's maps are kept in memory.
+    """Reads films and maps where they lie (a `Pictures`); the last film's maps are kept in memory.
 
     Parameters
     ----------
@@ -23,40 +21,37 @@ class StoredMaps:
         ``maps`` in the folder of the audit.
     images : mapping of str to Path
         Where each film's image is.
-    signed : mapping of str to bool
-        By method: whether negative values speak against the label.
+    grid : sequence of str
+        Files of the films that were asked for in the picture grid.
     """
 
-    def __init__(self, folder: Path, images: Mapping[str, Path], signed: Mapping[str, bool]) -> None:
+    def __init__(self, folder: Path, images: Mapping[str, Path], grid: Sequence[str] = ()) -> None:
+        self.grid: Sequence[str] = tuple(grid)
         self._folder = folder
         self._images = images
-        self._signed = signed
-        self._last: tuple[str, dict[MapName, NDArray[np.float32]], dict[str, Affine]] = ("", {}, {})
+        self._last: tuple[str, FilmMaps | None] | None = None
 
-    def film(self, file: str) -> NDArray[np.uint8]:
-        """Return an X-ray as displayed, uint8 [height, width].
-
-        Raises
-        ------
-        OSError, ImageError
-            If it cannot be read.
-        """
-        pixels = decode(self._images[file].read_bytes()).pixels
-        return np.rint(pixels * 255).astype(np.uint8)
-
-    def heatmap(self, file: str, network: str, method: str, label: str) -> tuple[NDArray[np.float32], Affine, bool] | None:
-        """Return a map [S, S], the way from its pixels to the film's, and its sign; None where there is none."""
-        maps, affines = self.of(file)
-        values = maps.get((network, method, label))
-        if values is None or network not in affines:
+    def film(self, file: str) -> FloatPlane | None:
+        """Return a film, float32 [H, W], 0 (black) to 1 (white), as displayed; None where it cannot be had."""
+        path = self._images.get(file)
+        if path is None:
             return None
-        return values, affines[network], self._signed.get(method, True)
+        try:
+            return decode(path.read_bytes()).pixels
+        except (OSError, ImageError):
+            return None
 
-    def of(self, file: str) -> tuple[dict[MapName, NDArray[np.float32]], dict[str, Affine]]:
-        """Return all maps of a film by network, method and label, and the affines by network; none if it has none."""
-        if self._last[0] != file:
+    def map(self, file: str, network: str, method: str, label: str) -> tuple[FloatPlane, Affine] | None:
+        """Return a map, float32 [S, S], and the way from its pixels to the film's; None where there is none."""
+        stored = self.of(file)
+        values = None if stored is None else stored.maps.get((network, method, label))
+        return None if stored is None or values is None else (values, stored.affines[network])
+
+    def of(self, file: str) -> FilmMaps | None:
+        """Return all maps of a film; None where they are not there or damaged."""
+        if self._last is None or self._last[0] != file:
             try:
-                self._last = (file, *read_maps(self._folder / f"{film_id(file)}.npz"))
+                self._last = file, read_maps(self._folder / f"{film_id(file)}.npz")
             except (OSError, ValueError):
-                self._last = (file, {}, {})
-        return self._last[1], self._last[2]
+                self._last = file, None
+        return self._last[1]

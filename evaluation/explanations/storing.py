@@ -45,7 +45,9 @@ def write_audit_tables(tables: AuditTables, folder: Path) -> None:
     """
     head = tables.head
     order = _Order(head)
-    measured = sorted(tables.measured, key=lambda row: order.of(row.file, row.network, row.method, row.label, row.quantity))
+    measured = sorted(
+        tables.measured, key=lambda row: order.of(row.file, row.network, row.method, row.label, row.quantity)
+    )
     agreed = sorted(
         tables.agreed,
         key=lambda row: (
@@ -57,7 +59,8 @@ def write_audit_tables(tables: AuditTables, folder: Path) -> None:
         ),
     )
     failed = sorted(tables.failed, key=lambda row: order.of(row.file, row.network, row.method, row.label, row.what))
-    wrong = [f"{row.file} {row.quantity} is {row.value}" for row in (*measured, *agreed) if not math.isfinite(row.value)]
+    numbers: list[Measured | Agreed] = [*measured, *agreed]
+    wrong = [f"{row.file} {row.quantity} is {row.value}" for row in numbers if not math.isfinite(row.value)]
     if wrong:
         raise TableError(folder, wrong)
     try:
@@ -91,12 +94,18 @@ def read_audit_tables(folder: Path) -> AuditTables:
             yield f"the value is {row.value}"
 
     measured, agreed = _read(Measured, folder / _MEASURED), _read(Agreed, folder / _AGREED)
-    for name, rows in ((_MEASURED, measured), (_AGREED, agreed)):
-        problems = [f"line {line}: {problem}" for line, row in rows for problem in check(row)]  # type: ignore[arg-type]
-        if problems:
-            raise TableError(folder / name, problems)
+    numbers: list[tuple[str, int, Measured | Agreed]] = [(_MEASURED, line, row) for line, row in measured]
+    numbers += [(_AGREED, line, row) for line, row in agreed]
+    problems = [f"{name} line {line}: {problem}" for name, line, row in numbers for problem in check(row)]
+    if problems:
+        raise TableError(folder, problems)
     failed = _read(Failed, folder / _FAILED)
-    return AuditTables(head, *(tuple(row for _, row in rows) for rows in (measured, agreed, failed)))  # type: ignore[arg-type]
+    return AuditTables(
+        head,
+        tuple(row for _, row in measured),
+        tuple(row for _, row in agreed),
+        tuple(row for _, row in failed),
+    )
 
 
 class _Order:
@@ -120,7 +129,9 @@ def _csv(kind: type[Row], rows: Sequence[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([field.name for field in fields(kind)])
     for row in rows:
-        cells = [f"{cell:.{DIGITS}g}" if isinstance(cell, float) else " ".join(str(cell).split()) for cell in astuple(row)]
+        cells = [
+            f"{cell:.{DIGITS}g}" if isinstance(cell, float) else " ".join(str(cell).split()) for cell in astuple(row)
+        ]
         writer.writerow(cells)
     return text.getvalue()
 
@@ -138,7 +149,7 @@ def _read(kind: type[Row], path: Path) -> list[tuple[int, Row]]:
             for cells in reader:
                 try:
                     rows.append((reader.line_num, _row(kind, names, cells)))
-                except ValueError as error:
+                except ValueError as error:  # noqa: PERF203  - each is told
                     problems.append(f"line {reader.line_num}: {error}")
     except OSError as error:
         raise TableError(path, [f"cannot be read: {error.strerror}"]) from error

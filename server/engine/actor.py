@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import psutil
 
 from ...plugins import Applicability
+from .lungs import Segmented
 from .ray_calls import in_thread
 from .task import ItemTask, ModelRef, WorkerEvent
 from .worker import CONTROL_GROUP, ExplanationWorker, WorkerState
@@ -137,6 +138,19 @@ class WorkerActor:
         """
         found: Applicability = await self._answer(lambda: self._actor.inspect.remote(model))
         return found
+
+    async def segment(self, job_id: str, segmenter: str, image: bytes) -> Segmented:
+        """Have it tell where the lungs are on a job's X-ray.
+
+        Raises
+        ------
+        WorkerLost
+            If it dies over it.
+        """
+        file = await self._answer(lambda: in_thread(self._ray.put, image))
+        found: Segmented = await self._answer(lambda: self._actor.segment.remote(job_id, segmenter, file))
+        # Copied out of Ray's object store, which it would keep occupied.
+        return found if found.values is None else replace(found, values=found.values.copy())
 
     def cancel(self, run_id: int) -> None:
         """Have a task stop; returns at once."""

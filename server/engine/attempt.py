@@ -83,6 +83,9 @@ class Attempt:
                         return event
                     if isinstance(event, WorkerFailure) and event.error_id:
                         _log.error("an explanation failed, error %s: %s", event.error_id, event.details)
+                    for one in event.measurements if isinstance(event, WorkerMap) else ():
+                        if one.error_id:
+                            _log.error("a measure failed, error %s: %s", one.error_id, one.details)
                     await self._ticket.put(_own(event))
         except WorkerLost as error:
             _log.warning("worker process %d is lost (%s)", self._actor.pid, error)

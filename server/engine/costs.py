@@ -75,13 +75,29 @@ class CostModel:
         per_pass = own.seconds if own is not None else sum(map(self._pace, cards))
         return _OVERHEAD_S + passes * per_pass
 
+    def measure_seconds(
+        self, measure: str, method: str, version: Version, cards: Iterable[ModelCard], passes: int
+    ) -> float:
+        """Estimate a worker's time for a measure of one map by a method; see `seconds`."""
+        return self.seconds(_of(measure, method), version, cards, passes)
+
+    def learn_measure(self, measure: str, method: str, version: Version, passes: int, seconds: float) -> None:
+        """Take in what a measure of one map by a method cost. It teaches nothing of methods: some share nearly all."""
+        self._learn(_of(measure, method), version, passes, seconds)
+
     def learn(self, method: str, version: Version, passes: int, seconds: float) -> None:
-        """Take in what an item cost that ran to its end, the loading of its network left out."""
-        if passes <= 0:
+        """Take in what an item cost that ran to its end, the loading of its network and its measures left out."""
+        per_pass = self._learn(method, version, passes, seconds)
+        if per_pass is None:
             return
-        per_pass = max(0.0, seconds - _OVERHEAD_S) / passes
-        self._methods.setdefault((method, version), _Pace(per_pass)).learn(per_pass)
         self._networks.setdefault(version, _Pace(per_pass)).learn(per_pass)
+
+    def _learn(self, work: str, version: Version, passes: int, seconds: float) -> float | None:
+        if passes <= 0:
+            return None
+        per_pass = max(0.0, seconds - _OVERHEAD_S) / passes
+        self._methods.setdefault((work, version), _Pace(per_pass)).learn(per_pass)
+        return per_pass
 
     def _pace(self, card: ModelCard) -> float:
         known = self._networks.get((card.name, card.version))
@@ -89,3 +105,8 @@ class CostModel:
             return known.seconds
         relative = _RELATIVE_TIME.get(card.architecture, _UNKNOWN_ARCHITECTURE)
         return float(_SECONDS_PER_PIXEL * relative * card.input.size**2) / self._threads
+
+
+def _of(measure: str, method: str) -> str:
+    """Name the work of a measure, as no method is named."""
+    return f"{measure} of {method}"

@@ -12,6 +12,7 @@ from ...handlers.geometry import Affine
 from ...plugins.contract import Completeness
 from ..classifier import Classification
 from .aggregation import Aggregation
+from .measurement import Measurement
 from .task import FailureReason, FloatArray, Output
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "ItemSummary",
     "JobState",
     "ModelInput",
+    "OutsideLungs",
     "Progress",
     "Record",
     "Summary",
@@ -166,6 +168,26 @@ class Progress:
     job_fraction: float
 
 
+@dataclass(frozen=True)
+class OutsideLungs:
+    """How much of a map's evidence lies outside the lungs.
+
+    Attributes
+    ----------
+    share, area
+        See :class:`~radiolucent.handlers.lungs.Outside`; None where it is not known.
+    sentence
+        The same to be shown, or why it is not known.
+    segmenter
+        Who drew the lungs; empty where the caller gave a mask.
+    """
+
+    share: float | None
+    area: float | None
+    sentence: str
+    segmenter: str = ""
+
+
 @dataclass(frozen=True, eq=False)
 class Heatmap:
     """A map of one label, partial or final.
@@ -200,6 +222,10 @@ class Heatmap:
         What the map was made of, where `item` is an aggregation.
     resampling_error
         Of a vote; see :meth:`~radiolucent.server.engine.vote.VoteNetwork.resampling_error`.
+    measurements
+        What was measured of it.
+    outside_lungs
+        How much of its evidence lies outside the lungs, where that was asked for.
     """
 
     item: Item
@@ -220,6 +246,8 @@ class Heatmap:
     verdict: Verdict | None = None
     aggregate: AggregateOrigin | None = None
     resampling_error: float | None = None
+    measurements: tuple[Measurement, ...] = ()
+    outside_lungs: OutsideLungs | None = None
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,20 @@ import uuid
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ...handlers.card import ModelCard
 from ...handlers.repository import ENSEMBLE
 from ...plugins import Registry
+from ...plugins.measures import MEASURES, Measure
 from ..caller import Caller
 from ..catalog import ModelCatalog
 from ..classifier import Classifier
 from ..errors import InternalError
 from ..instance import check_instance
 from .backlog import Backlog, BacklogLimits, Demand
+from .check_measures import check_lungs, check_measurable, check_measures, check_segmenter
 from .costs import CostModel
 from .events import JobState, Summary
 from .job import Job, StopCause
@@ -79,6 +82,8 @@ class ExplanationEngine:
         How much at a time.
     worker_count, threads_per_worker
         How many workers there are, and how fast they are before anything was measured.
+    measures
+        What can be measured of maps.
     """
 
     def __init__(
@@ -91,11 +96,13 @@ class ExplanationEngine:
         *,
         worker_count: int = 1,
         threads_per_worker: int = 1,
+        measures: Mapping[str, Measure[Any]] = MEASURES,
     ) -> None:
         self._classifier = classifier
         self._catalog = catalog
         self._registry = registry
         self._workers = workers
+        self._measures = measures
         self._limits = limits or EngineLimits()
         self._planner = Planner(registry, catalog.repository, CostModel(threads_per_worker))
         self._store = JobStore(
@@ -143,15 +150,19 @@ class ExplanationEngine:
         check_request_id(order.request_id)
         check_instance(order.instance)
         calls = check_methods(order.methods, self._registry)
+        measures = check_measures(order.measures, self._measures)
+        check_segmenter(order.lungs, self._registry)
         place = ExitStack()
         if not self._store.knows(caller, order.request_id):  # who comes back to his job needs no place
             works = not order.dry_run
-            place.enter_context(self._backlog.reading(caller, order.priority, len(order.image), works=works))
+            place.enter_context(self._backlog.reading(caller, order.priority, order.nbytes, works=works))
         with place:
             fingerprint = await self._classifier.in_thread(order.fingerprint)
             if order.request_id and (job := self._store.join(caller, order.request_id, fingerprint)):
                 return _joined(job, order)
             xray = await self._classifier.decode(order.image)
+            look = partial(check_lungs, order.lungs, xray.height, xray.width)
+            lungs = await self._classifier.in_thread(look)
         # From here on nothing waits, so that of two equal requests the second finds the job of the first.
         if order.request_id and (job := self._store.join(caller, order.request_id, fingerprint)):
             return _joined(job, order)
@@ -159,6 +170,7 @@ class ExplanationEngine:
         models = check_models(order, cards, self._catalog.voting())
         if set(models) == {ENSEMBLE}:
             check_votable(calls)
+        check_measurable(measures, models)
         check_applicable(calls, (cards[name] if name in cards else self._grid(cards) for name in models))
         self._store.admit()
         explained = [
@@ -185,13 +197,19 @@ class ExplanationEngine:
             catalog=self._catalog,
             planner=self._planner,
             workers=self._workers,
-            kept_bytes=len(order.image) + (0 if order.dry_run else _result_bytes(order, len(calls), explained)),
+            kept_bytes=order.nbytes
+            + (0 if order.lungs is None else xray.height * xray.width)
+            + (0 if order.dry_run else _result_bytes(order, len(calls), explained)),
             decoded_bytes=xray.pixels.nbytes,
-            estimated_s=0.0 if order.dry_run else self._planner.seconds(calls, explained, _likely_labels(order)),
+            estimated_s=0.0
+            if order.dry_run
+            else self._planner.seconds(calls, explained, _likely_labels(order), measures),
             classify_seconds=self._limits.classify_seconds,
             # What reading the image took is part of the time that the caller has.
             seconds=longest if order.keep else min(seconds - (time.monotonic() - begin), longest),
             longest_seconds=longest,
+            measures=measures,
+            lungs=lungs,
         )
         demand = Demand(caller, order.priority, run.nbytes, run.remaining_s, works=not order.dry_run)
         self._backlog.admit(job.job_id, demand)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
-import traceback
-import uuid
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections import ChainMap
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,27 +29,28 @@ from ...plugins import (
     PluginsError,
     Registry,
     checked,
+    checked_mask,
     facts_of,
     heatmap,
 )
+from ...plugins.measures import MEASURES, Measure
+from .lungs import Segmented
+from .measuring import Explained, Known, Measuring
 from .task import (
     FailureReason,
     ItemTask,
     ModelRef,
+    Output,
     WorkerDone,
     WorkerEvent,
-    WorkerFailure,
     WorkerInput,
     WorkerMap,
-    WorkerProgress,
 )
+from .task_run import TaskRun, new_error_id, place_of
 from .vote import ObservedVote, VoteNetwork, Voter, refusal
 from .warm import WarmModels
 
 __all__ = ["Explainer"]
-
-_PROGRESS_S = 0.1
-"""Progress is worth an event this often, seconds."""
 
 
 class Explainer:
@@ -67,6 +66,8 @@ class Explainer:
         Limit of an X-ray's height x width.
     device : torch.device, optional
         Where networks compute; by default on the processor.
+    measures : mapping of str to Measure
+        What can be measured of maps; by default all that there is.
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class Explainer:
         warm_bytes: int = 2**30,
         max_pixels: int = MAX_PIXELS,
         device: torch.device | None = None,
+        measures: Mapping[str, Measure[Any]] = MEASURES,
     ) -> None:
         self._registry = registry
+        self._measures = measures
         self._warm = WarmModels(warm_bytes, device)
         self._max_pixels = max_pixels
         self._film: _Film | None = None
@@ -101,7 +104,7 @@ class Explainer:
         cancelled : callable
             Whether to stop; asked before every forward pass.
         """
-        run = _Run(task, emit, cancelled)
+        run = TaskRun(task, emit, cancelled)
         clean = False
         _reset_torch(self._threads)
         try:
@@ -125,7 +128,7 @@ class Explainer:
             # Its words name a path of this machine.
             run.fail(FailureReason.METHOD, "the network's TorchScript copy could not be loaded", error)
         except BaseException as error:  # noqa: BLE001 - a stranger's code may even raise SystemExit
-            named = self._registry.named(task.method)
+            named = run.doing or self._registry.named(task.method)
             if ran_out(error):
                 what = (
                     f"{named} needs more memory than a worker may take: ask for smaller batches, or a smaller network"
@@ -134,7 +137,7 @@ class Explainer:
             else:
                 run.fail(FailureReason.METHOD, f"{named} raised {type(error).__name__}", error)
         else:
-            emit(WorkerDone(run.forward_passes, run.elapsed, run.setup_s))
+            emit(WorkerDone(run.forward_passes, run.elapsed, run.setup_s, run.measured_passes, run.measured_s))
         finally:
             # A method can change the weights or leave a hook behind, and the next one's maps would be wrong without a
             # word. Ours are tested not to; a stranger's, and one that broke off, get no chance.
@@ -157,7 +160,38 @@ class Explainer:
             if not all(map(self._registry.built_in, self._registry.methods)):  # a stranger's method looked at it
                 self._warm.clear()
 
-    def _explain(self, run: _Run) -> None:
+    def segment(self, job_id: str, name: str, image: bytes) -> Segmented:
+        """Have a segmenter tell where the lungs are on a job's X-ray. Never raises.
+
+        Parameters
+        ----------
+        job_id : str
+            The job.
+        name : str
+            The segmenter.
+        image : bytes
+            The encoded X-ray, accepted by the decoder before.
+        """
+        _reset_torch(self._threads)
+        raised: BaseException
+        if name not in self._registry.segmenters:
+            return Segmented(refusal=f"the segmenter {name!r} is not installed where the workers run")
+        origin = self._registry.segmenter_origins[name]
+        named = f"the segmenter {name!r} of the package {origin.distribution} {origin.version}"
+        try:
+            # Pixels of its own: what it does to them, methods must not see.
+            film = self._film_of(job_id, image).xray
+            return Segmented(checked_mask(self._registry.segmenters[name], replace(film, pixels=film.pixels.copy())))
+        except ImageError as error:
+            return Segmented(refusal=str(error))
+        except InvalidResult as error:
+            words, raised = f"{named} breaks its contract: {error}", error
+        except BaseException as error:  # noqa: BLE001 - a stranger's code may even raise SystemExit
+            words, raised = f"{named} raised {type(error).__name__}", error
+        error_id = new_error_id()
+        return Segmented(None, f"{words} (error {error_id})", error_id, place_of(raised))
+
+    def _explain(self, run: TaskRun) -> None:
         task = run.task
         run.check()
         method = self._registry.method(task.method)
@@ -176,29 +210,39 @@ class Explainer:
             task.output,
             Need.MODULES in method.needs_of(params),
         )
-        run.model = model = observed(
-            self._warm.get(task.model).form_for(method, params) if vote is None else vote,
-            run,
-            spec=task.model.input,
-            output=task.output,
-            image=image,
-            statistics=task.model.statistics,
-            calibration=task.model.calibration if vote is None else None,
-            known=self._film_of(task).known.setdefault(known_of, {}) if vote is None else None,
-        )
+
+        def network() -> torch.nn.Module:
+            return self._warm.get(task.model).form_for(method, params) if vote is None else vote
+
+        def observe(network: torch.nn.Module, image: torch.Tensor, known: Known | None) -> ObservedModel:
+            return observed(
+                network,
+                run,
+                spec=task.model.input,
+                output=task.output,
+                image=image,
+                statistics=task.model.statistics,
+                calibration=task.model.calibration if vote is None else None,
+                known=known,
+            )
+
+        known = self._film_of(task.job_id, task.image).known.setdefault(known_of, {}) if vote is None else None
+        run.model = model = observe(network(), image, known)
+        measuring: Measuring | None = None
+        if task.measures and vote is None:
+            explained = Explained(method, params, image, network, lambda: self._warm.get(task.model).lifted(), observe)
+            measuring = Measuring(run, explained, self._measured(task), self._warm.clear, self._measures)
         run.check()
         run.setup_s = run.elapsed
 
         # Methods get an image of their own: what one does to it, the next must not see.
         attributions = method.explain(model, image.clone(), task.targets, params, run)
-        for attribution in checked(method, attributions, task.targets, image.shape[1:]):
-            if attribution.final:
-                run.missing.remove(attribution.target)
-            elif not task.partial:
-                continue
-            plane = heatmap(attribution.values.detach(), signed=method.signed, channels=method.channels)
-            run.emit(
-                WorkerMap(
+        try:
+            for attribution in checked(method, attributions, task.targets, image.shape[1:]):
+                if not (attribution.final or task.partial):
+                    continue
+                plane = heatmap(attribution.values.detach(), signed=method.signed, channels=method.channels)
+                made = WorkerMap(
                     target=attribution.target,
                     heatmap=_array(plane),
                     values=_array(attribution.values) if _wants_values(task, attribution) else None,
@@ -211,13 +255,28 @@ class Explainer:
                     facts=facts_of(attribution),
                     resampling_error=None if vote is None else vote.resampling_error(attribution.target),
                 )
-            )
+                if measuring is not None and made.final:
+                    measuring.hold(made, attribution.values)
+                else:
+                    run.deliver(made)
+            if measuring is not None:
+                measuring.finish()
+        except BaseException as error:
+            if measuring is not None:
+                measuring.give_up(error)
+            raise
 
-    def _vote(self, run: _Run, method: Method[Any], seen: Prepared) -> VoteNetwork:
+    def _measured(self, task: ItemTask) -> Known:
+        """Return what measures found out about a film and a network, whichever method's maps they measured."""
+        shared = self._film_of(task.job_id, task.image).measured.setdefault((task.model, task.output), {})
+        # A stranger's method may have altered the network: what is found out then goes no further.
+        return shared if self._registry.built_in(task.method) else ChainMap({}, shared)
+
+    def _vote(self, run: TaskRun, method: Method[Any], seen: Prepared) -> VoteNetwork:
         task = run.task
         if (reason := refusal(method)) is not None:
             raise NotApplicable(reason)
-        film = self._film_of(task)
+        film = self._film_of(task.job_id, task.image)
         voters = []
         for one in task.voters:
             run.check()
@@ -227,13 +286,13 @@ class Explainer:
         return VoteNetwork(voters, (film.xray.height, film.xray.width), seen, task.model.input, task.output, run.check)
 
     def _prepare(self, task: ItemTask) -> Prepared:
-        return self._film_of(task).prepared_for(task.model.input)
+        return self._film_of(task.job_id, task.image).prepared_for(task.model.input)
 
-    def _film_of(self, task: ItemTask) -> _Film:
+    def _film_of(self, job_id: str, image: bytes) -> _Film:
         """Decode and preprocess, once for all tasks of a job that follow each other here."""
-        if self._film is None or self._film.job_id != task.job_id:
+        if self._film is None or self._film.job_id != job_id:
             self._film = None
-            self._film = _Film(task.job_id, decode(task.image, max_pixels=self._max_pixels))
+            self._film = _Film(job_id, decode(image, max_pixels=self._max_pixels))
         return self._film
 
 
@@ -262,65 +321,10 @@ class _Film:
     prepared: dict[InputSpec, Prepared] = field(default_factory=dict)
     known: dict[Hashable, dict[Hashable, Any]] = field(default_factory=dict)
     """What methods found out about it and share, by network, output and form."""
+    measured: dict[tuple[ModelRef, Output], dict[Hashable, Any]] = field(default_factory=dict)
+    """The same of measures, by network and output."""
 
     def prepared_for(self, spec: InputSpec) -> Prepared:
         if spec not in self.prepared:
             self.prepared[spec] = preprocess(self.xray, spec)
         return self.prepared[spec]
-
-
-class _Run:
-    """One task while it runs; the `Job` that its method sees."""
-
-    def __init__(self, task: ItemTask, emit: Callable[[WorkerEvent], None], cancelled: Callable[[], bool]) -> None:
-        self.task = task
-        self.emit = emit
-        self.missing = list(task.targets)
-        self.model: ObservedModel | None = None
-        self.setup_s = 0.0
-        """Time until its method began: loading the network."""
-        self._cancelled = cancelled
-        self._started = time.monotonic()
-        self._reported = 0.0
-
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self._started
-
-    @property
-    def forward_passes(self) -> int:
-        return self.model.forward_passes if self.model is not None else 0
-
-    def check(self) -> None:
-        if self._cancelled():
-            raise Cancelled
-
-    def progress(self, done: int, total: int) -> None:
-        if not 0 <= done <= total:
-            raise InvalidResult(f"progress must be reported as 0 <= done <= total, not {done!r} of {total!r}")
-        now = time.monotonic()
-        if done == total or now - self._reported >= _PROGRESS_S:
-            self._reported = now
-            self.emit(WorkerProgress(int(done), int(total)))
-
-    def fail(self, reason: FailureReason, message: str, error: BaseException | None = None) -> None:
-        error_id = uuid.uuid4().hex[:12] if error is not None else None
-        self.emit(
-            WorkerFailure(
-                reason=reason,
-                message=f"{message} (error {error_id})" if error_id else message,
-                missing=tuple(self.missing),
-                error_id=error_id,
-                details=_place(error) if error is not None else None,
-                forward_passes=self.forward_passes,
-                elapsed_s=self.elapsed,
-            )
-        )
-
-
-def _place(error: BaseException) -> str:
-    """Say what was raised where. An error's words may quote pixels, so only our own are repeated."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames[-12:]]
-    words = f": {error}" if isinstance(error, (HandlersError, PluginsError)) else ""
-    return "\n".join([f"{type(error).__module__}.{type(error).__qualname__}{words}", *lines])

@@ -13,7 +13,7 @@ from ..instance import InstanceReference
 from .aggregation import Aggregation
 from .task import Output
 
-__all__ = ["ExplainOrder", "MethodCall", "Priority", "TargetChoice"]
+__all__ = ["ExplainOrder", "Lungs", "MethodCall", "Priority", "TargetChoice"]
 
 
 class TargetChoice(Enum):
@@ -34,10 +34,18 @@ class Priority(Enum):
 
 @dataclass(frozen=True)
 class MethodCall:
-    """A method by name, with the parameters that were given for it."""
+    """A method or a measure by name, with the parameters that were given for it."""
 
     name: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lungs:
+    """Who says where the lungs are: the caller's mask, an encoded file; or, where that is None, a segmenter by name."""
+
+    mask: bytes | None = field(default=None, repr=False)
+    segmenter: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,10 @@ class ExplainOrder:
         Whether to plan only.
     priority
         Whether somebody waits for the answer.
+    measures
+        What to measure of the networks' maps.
+    lungs
+        Where the lungs are. None: maps do not say how much lies outside.
     """
 
     request_id: str
@@ -87,6 +99,14 @@ class ExplainOrder:
     keep: bool = False
     dry_run: bool = False
     priority: Priority = Priority.INTERACTIVE
+    measures: tuple[MethodCall, ...] = ()
+    lungs: Lungs | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """What its files take, bytes."""
+        mask = self.lungs.mask if self.lungs is not None else None
+        return len(self.image) + len(mask or b"")
 
     def fingerprint(self) -> str:
         """Return a digest of all that decides what is computed and sent: not of `request_id`, `keep`, `priority`."""
@@ -99,7 +119,13 @@ class ExplainOrder:
             [str(one) for one in self.aggregations],
             [self.partial, self.attributions, self.inputs, self.dry_run],
             None if self.instance is None else astuple(self.instance),
+            [[call.name, dict(call.parameters)] for call in self.measures],
+            None if self.lungs is None else [self.lungs.segmenter, _digest(self.lungs.mask)],
         ]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
         digest.update(self.image)
         return digest.hexdigest()
+
+
+def _digest(content: bytes | None) -> str | None:
+    return None if content is None else hashlib.sha256(content).hexdigest()

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import count
 from typing import Any
 
 from ...handlers.card import ModelCard
 from ...handlers.repository import ENSEMBLE, Repository
-from ...plugins import Need, NotApplicable, Registry
+from ...plugins import Need, Registry
+from .check_measures import CheckedMeasure
 from .costs import CostModel
 from .events import Item, ItemEstimate, Target, Verdict
 from .order import ExplainOrder
-from .task import ItemTask, ModelRef, Output, VoterRef
+from .passes import measure_passes, method_passes
+from .task import ItemTask, MeasureTask, ModelRef, Output, VoterRef
 from .validate import CheckedCall
 
 __all__ = ["Explained", "PlannedItem", "Planner", "grid_of"]
 
 _LOG = logging.getLogger(__name__)
-
-_MOST_PASSES = 10**9
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,12 @@ class PlannedItem:
         Names the passes that it shares with others of its job; None where it shares none.
     verdicts
         What the networks say of the labels.
+    passes
+        What of the estimate's passes are the method's.
+    measure_passes
+        What each of the task's measures announces for one map, in its order.
+    measured
+        What of the estimate the measures of all maps are.
     """
 
     item: Item
@@ -88,6 +94,9 @@ class PlannedItem:
     estimate: ItemEstimate
     shares: Hashable | None
     verdicts: Mapping[str, Verdict]
+    passes: int
+    measure_passes: tuple[int, ...] = ()
+    measured: ItemEstimate = field(default_factory=ItemEstimate)
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,12 @@ class Planner:
     costs: CostModel
 
     def plan(
-        self, job_id: str, order: ExplainOrder, calls: Sequence[CheckedCall], explained: Sequence[Explained]
+        self,
+        job_id: str,
+        order: ExplainOrder,
+        calls: Sequence[CheckedCall],
+        explained: Sequence[Explained],
+        measures: Sequence[CheckedMeasure] = (),
     ) -> tuple[PlannedItem, ...]:
         """Make one item of every method on every network, with all labels, which share its passes.
 
@@ -123,22 +137,31 @@ class Planner:
             The methods.
         explained
             The networks.
+        measures
+            What to measure of the networks' maps.
 
         Returns
         -------
         tuple of PlannedItem
-            By estimated cost, cheapest first. Items that share passes follow each other; the first has their cost.
+            By estimated cost, cheapest first. Items that share passes follow each other; the first has their cost, and
+            each that of its own measures.
         """
         together: dict[Hashable, list[PlannedItem]] = {}
         pairs = ((call, one) for call in calls for one in explained if one.targets)
         for number, (call, one) in enumerate(pairs):
-            item = self._item(job_id, f"{job_id}/{number}", order, call, one)
+            item = self._item(job_id, f"{job_id}/{number}", order, call, one, measures)
             together.setdefault(number if item.shares is None else item.shares, []).append(item)
         groups = sorted(together.values(), key=lambda group: max(item.estimate.seconds for item in group))
         numbers = count(1)
         return tuple(item for group in groups for item in (_sharing(group, numbers) if len(group) > 1 else group))
 
-    def seconds(self, calls: Sequence[CheckedCall], networks: Sequence[Sequence[ModelCard]], labels: int) -> float:
+    def seconds(
+        self,
+        calls: Sequence[CheckedCall],
+        networks: Sequence[Sequence[ModelCard]],
+        labels: int,
+        measures: Sequence[CheckedMeasure] = (),
+    ) -> float:
         """Estimate what a request will cost a worker before it is known which labels are explained.
 
         Parameters
@@ -149,17 +172,36 @@ class Planner:
             Cards of each network to explain; several where the vote of these is explained.
         labels
             How many labels are likely to be explained.
+        measures
+            What to measure of the networks' maps.
         """
+        measured = 0.0
         dearest: dict[Hashable, float] = {}
         for number, (call, cards) in enumerate((call, cards) for call in calls for cards in networks):
             card = grid_of(cards)
             name = card.name if len(cards) == 1 else ENSEMBLE
-            passes = _passes(call, card, min(labels, len(card.labels)))
+            targets = min(labels, len(card.labels))
+            passes = method_passes(call.method, call.parameters, _shape(card), targets)
+            if name != ENSEMBLE:
+                measured += targets * sum(seconds for _, seconds in self._measured(call, card, measures))
             cost = self.costs.seconds(call.method.name, (name, card.version), cards, passes)
             shares = self._shares(call, name)
             key = number if shares is None else shares
             dearest[key] = max(dearest.get(key, 0.0), cost)
-        return sum(dearest.values())
+        return sum(dearest.values()) + measured
+
+    def _measured(
+        self, call: CheckedCall, card: ModelCard, measures: Sequence[CheckedMeasure]
+    ) -> list[tuple[int, float]]:
+        """Estimate the passes and seconds of each measure of one map of a network."""
+        shape, version = _shape(card), (card.name, card.version)
+        once = method_passes(call.method, call.parameters, shape, 1)
+        found = []
+        for one in measures:
+            passes = measure_passes(one.measure, one.parameters, shape, once)
+            name = one.measure.name
+            found.append((passes, self.costs.measure_seconds(name, call.method.name, version, (card,), passes)))
+        return found
 
     def _shares(self, call: CheckedCall, model: str) -> Hashable | None:
         """Name the passes on a network that a method shares with others of its distribution; None where it does not."""
@@ -177,10 +219,19 @@ class Planner:
             return None
         return self.registry.origins[method.name], model, lifted, passes
 
-    def _item(self, job_id: str, item_id: str, order: ExplainOrder, call: CheckedCall, one: Explained) -> PlannedItem:
+    def _item(
+        self,
+        job_id: str,
+        item_id: str,
+        order: ExplainOrder,
+        call: CheckedCall,
+        one: Explained,
+        measures: Sequence[CheckedMeasure],
+    ) -> PlannedItem:
         card, name = one.card, call.method.name
         labels = {card.label_names.index(target.label): target.label for target in one.targets}
         parameters = call.parameters.model_dump(mode="json")
+        measures = () if one.voters else measures
         task = ItemTask(
             job_id=job_id,
             item_id=item_id,
@@ -194,22 +245,35 @@ class Planner:
             want_input=order.inputs,
             want_attribution=order.attributions,
             voters=tuple(VoterRef.of(voter, self.repository) for voter in one.voters),
+            measures=tuple(MeasureTask(it.measure.name, it.parameters.model_dump(mode="json")) for it in measures),
         )
         item = Item(one.model, one.version, name, tuple(labels.values()))
-        passes = _passes(call, card, len(labels))
+        passes = method_passes(call.method, call.parameters, _shape(card), len(labels))
         seconds = self.costs.seconds(name, (one.model, one.version), one.voters or (card,), passes)
-        estimate = ItemEstimate(passes, seconds)
-        shares = self._shares(call, one.model)
-        return PlannedItem(item, task, call, parameters, labels, estimate, shares, one.verdicts)
+        each = self._measured(call, card, measures)
+        measured = ItemEstimate(len(labels) * sum(it[0] for it in each), len(labels) * sum(it[1] for it in each))
+        return PlannedItem(
+            item=item,
+            task=task,
+            call=call,
+            parameters=parameters,
+            labels=labels,
+            estimate=ItemEstimate(passes + measured.passes, seconds + measured.seconds),
+            shares=self._shares(call, one.model),
+            verdicts=one.verdicts,
+            passes=passes,
+            measure_passes=tuple(it[0] for it in each),
+            measured=measured,
+        )
 
 
 def _sharing(group: Sequence[PlannedItem], numbers: Iterator[int]) -> Iterator[PlannedItem]:
     """Give the dearest of items that share their passes the cost of all and the first place, and all one number."""
     number = next(numbers)
-    first, *others = sorted(group, key=lambda item: -item.estimate.seconds)
+    first, *others = sorted(group, key=lambda item: item.measured.seconds - item.estimate.seconds)
     yield replace(first, estimate=replace(first.estimate, shared_pass=number))
     for item in others:
-        yield replace(item, estimate=ItemEstimate(0, 0.0, number))
+        yield replace(item, estimate=replace(item.measured, shared_pass=number), passes=0)
 
 
 def _plain(value: object) -> bool:
@@ -219,14 +283,5 @@ def _plain(value: object) -> bool:
     return value is None or type(value) in (str, int, float, bool) or (isinstance(value, Enum) and _plain(value.value))
 
 
-def _passes(call: CheckedCall, card: ModelCard, targets: int) -> int:
-    size = card.input.size
-    try:
-        # As a whole number: a stranger's method may return anything.
-        passes = min(int(call.method.cost(call.parameters, (card.input.channels, size, size), targets)), _MOST_PASSES)
-    except NotApplicable:  # the worker says so in its failure
-        passes = 1
-    except (Exception, SystemExit):  # noqa: BLE001 - a stranger's code; the worker will say what is wrong with it
-        _LOG.warning("method %s cannot say what it costs", call.method.name, exc_info=True)
-        passes = 1
-    return max(1, passes)
+def _shape(card: ModelCard) -> tuple[int, int, int]:
+    return card.input.channels, card.input.size, card.input.size

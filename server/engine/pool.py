@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from ...handlers.limits import MAX_PIXELS
 from ...plugins import Applicability
 from ..errors import CannotServe
 from .actor import WorkerActor, WorkerLost
 from .attempt import Attempt
+from .lungs import Segmented
 from .order import Priority
+from .pool_settings import PoolSettings, WorkerInfo
 from .ray_keeper import RayKeeper
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
 from .ticket import Claim, Ticket, Turn
@@ -34,77 +35,6 @@ _START_SECONDS = 5.0
 """About what a worker takes to start."""
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
-
-
-@dataclass(frozen=True)
-class PoolSettings:
-    """How many workers there are and how they are run.
-
-    Parameters
-    ----------
-    workers : int
-        Worker processes.
-    threads_per_worker : int
-        Threads that each computes with.
-    warm_bytes : int
-        Weights that each worker keeps loaded, bytes.
-    memory_bytes : int
-        What each worker may take; an item that needs more fails.
-    recycle_bytes : int
-        A worker that has taken more than this when an item ends is replaced.
-    recycle_items : int
-        A worker that has run so many items is replaced.
-    max_pixels : int
-        Limit of an X-ray's height x width.
-    ray_address : str, optional
-        A Ray cluster to join; none starts a private one on this machine.
-    cancel_grace_s : float
-        Seconds after which a worker that ignores a cancellation is killed.
-    heartbeat_s : float
-        Seconds of silence after which a busy worker is asked whether it lives, and that it has for the answer.
-    stall_s : float
-        Seconds without a forward pass or any other sign of a method, after which its worker is killed.
-    start_timeout_s : float
-        Seconds that the workers have to start.
-    """
-
-    workers: int = 1
-    threads_per_worker: int = 2
-    warm_bytes: int = 2**30
-    memory_bytes: int = 2**35
-    recycle_bytes: int = 2**34
-    recycle_items: int = 1000
-    max_pixels: int = MAX_PIXELS
-    ray_address: str | None = None
-    cancel_grace_s: float = 2.0
-    heartbeat_s: float = 10.0
-    stall_s: float = 600.0
-    start_timeout_s: float = 120.0
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """A worker as it is now.
-
-    Parameters
-    ----------
-    worker_id : str
-        Its name in the log.
-    pid : int
-        Its process on its machine.
-    busy : bool
-        Whether it has a task.
-    restarts : int
-        How often it was replaced.
-    warm : tuple of (str, int)
-        Names and versions of the networks it has loaded, most recent last.
-    """
-
-    worker_id: str
-    pid: int
-    busy: bool
-    restarts: int
-    warm: tuple[tuple[str, int], ...]
 
 
 @dataclass(eq=False)
@@ -231,6 +161,32 @@ class WorkerPool:
             self._release(worker, state)
         return found
 
+    async def segment(self, segmenter: str, image: bytes, turn: Turn) -> Segmented:
+        """Have a worker tell where the lungs are, once; never raises for what goes wrong in it.
+
+        Cancelling who waits for it frees the worker, whose process ends where the segmenter runs already: a stranger's
+        code that computes cannot be stopped otherwise.
+
+        Parameters
+        ----------
+        segmenter : str
+            Its name.
+        image : bytes
+            The encoded X-ray.
+        turn : Turn
+            What decides when it gets a worker.
+        """
+        if not self._running:
+            raise RuntimeError("the pool is not running")
+        claim = Claim(turn, None)
+        found: asyncio.Future[Segmented] = asyncio.get_running_loop().create_future()
+        # A task of its own: a place must not be given to somebody who is gone.
+        self._spawn(self._segment(claim, segmenter, image, found))
+        try:
+            return await found
+        finally:
+            claim.cancelled.set()
+
     async def cancel(self, job_id: str) -> None:
         """Cancel the tasks of a job, waiting and running. Their iterators end with a `WorkerFailure` (CANCELLED).
 
@@ -275,6 +231,36 @@ class WorkerPool:
             WorkerInfo(worker.worker_id, worker.actor.pid, worker.busy, worker.restarts, worker.warm)
             for worker in self._workers
         )
+
+    async def _segment(self, claim: Claim, segmenter: str, image: bytes, found: asyncio.Future[Segmented]) -> None:
+        outcome = Segmented(refusal=f"the worker was lost over the segmenter {segmenter!r}")
+        try:
+            worker = await self._place(claim, again=False)
+            if worker is None:
+                return
+            begin, state = time.monotonic(), None
+            looking = asyncio.ensure_future(worker.actor.segment(claim.turn.job_id, segmenter, image))
+            stopped = asyncio.ensure_future(claim.cancelled.wait())
+            try:
+                limit_s = self._settings.segment_s
+                await asyncio.wait({looking, stopped}, timeout=limit_s, return_when=asyncio.FIRST_COMPLETED)
+                if looking.done():
+                    outcome = looking.result()
+                    state = await worker.actor.ping(self._settings.heartbeat_s)
+                elif not stopped.done():
+                    outcome = Segmented(refusal=f"the segmenter {segmenter!r} took more than {limit_s:.0f} s")
+            except WorkerLost as error:
+                _log.warning("a worker was lost over the segmenter %s (%s)", segmenter, error)
+            finally:
+                looking.cancel()
+                stopped.cancel()
+                self._turns.settle(claim, time.monotonic() - begin)
+                self._release(worker, state)
+            if outcome.error_id:
+                _log.error("a segmenter failed, error %s: %s", outcome.error_id, outcome.details)
+        finally:
+            if not found.done():
+                found.set_result(outcome)
 
     async def _drive(self, ticket: Ticket) -> None:
         """Take a task to its last event."""

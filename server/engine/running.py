@@ -8,26 +8,40 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from ...handlers.errors import HandlersError
 from ...handlers.image import XRay
+from ...handlers.lungs import LungMask
 from ...handlers.preprocess import preprocess
 from ...handlers.repository import ENSEMBLE
 from ..catalog import ModelCatalog
 from ..classifier import Classification, Classifier
 from ..errors import InternalError, ServerError, Stopping
 from ..triton.errors import TritonError, TritonUnavailable
-from .events import Classified, ItemEstimate, JobState, ModelInput, Summary, Target
+from .check_measures import CheckedMeasure
+from .events import (
+    Classified,
+    Failure,
+    Heatmap,
+    Item,
+    ItemEstimate,
+    JobState,
+    ModelInput,
+    OutsideLungs,
+    Summary,
+    Target,
+)
 from .gathering import Aggregates, Gathering, plan_aggregates
 from .job import Job, StopCause
+from .lungs import Drawing, Segmented, outside_lungs
 from .order import ExplainOrder, Priority
 from .plan import Explained, PlannedItem, Planner, grid_of
 from .tally import Tally
 from .targets import ensemble_targets, ensemble_verdicts, network_targets, network_verdicts
-from .task import ItemTask, WorkerDone, WorkerEvent
+from .task import FloatArray, ItemTask, WorkerDone, WorkerEvent, WorkerMap
 from .ticket import Turn
 from .validate import CheckedCall
 
@@ -35,6 +49,8 @@ __all__ = ["JobRun", "Workers"]
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_TO_STOP = 2.0
+_SECONDS_TO_SEGMENT = 2.0
+"""About what a segmenter takes."""
 
 
 class Workers(Protocol):
@@ -45,6 +61,9 @@ class Workers(Protocol):
 
     def expected_wait_s(self, caller: Hashable, priority: Priority) -> float:
         """Estimate when a worker will begin with what a caller asks for now, seconds."""
+
+    async def segment(self, segmenter: str, image: bytes, turn: Turn) -> Segmented:
+        """Have a segmenter tell where the lungs are. Cancelling who waits for it frees the worker."""
 
     async def cancel(self, job_id: str) -> None:
         """Cancel the tasks of a job; their iterators end with a failure."""
@@ -58,8 +77,10 @@ class JobRun:
     ----------
     job
         Where its events go.
-    order, calls, models
-        What was asked for, checked: methods with parameters, and networks by name.
+    order, calls, models, measures
+        What was asked for, checked: methods with parameters, networks by name, and measures.
+    lungs
+        The mask that the caller gave.
     xray
         The decoded image; let go after the classification, since it may be large and a job long.
     classifier, catalog, planner, workers
@@ -91,6 +112,8 @@ class JobRun:
     classify_seconds: float
     seconds: float
     longest_seconds: float
+    measures: Sequence[CheckedMeasure] = ()
+    lungs: LungMask | None = None
     _course: _Course | None = None
 
     def remaining_s(self) -> float:
@@ -142,6 +165,8 @@ class JobRun:
 
     async def _halt(self, work: asyncio.Future[None], course: _Course) -> None:
         """Let the workers say how far they were; who does not answer in time is left to the pool."""
+        if course.drawing is not None:  # what waits for the lungs goes without
+            course.drawing.settle(None, "the job was stopped before they were drawn")
         if course.started:
             cancelling = asyncio.ensure_future(self.workers.cancel(self.job.job_id))
             await asyncio.wait({work}, timeout=_SECONDS_TO_STOP)
@@ -158,6 +183,7 @@ class _Course:
         self.classification_s = 0.0
         self.planned = False
         self.started = False
+        self.drawing: Drawing | None = None
 
     async def run(self) -> None:
         run = self._run
@@ -167,7 +193,7 @@ class _Course:
         classification = await run.classifier.classify(run.order.image, image.height, image.width, run.classify_seconds)
         explained = [await self._explained(name, classification, image) for name in run.models]
         self.classification_s = time.monotonic() - begin
-        planned = run.planner.plan(run.job.job_id, run.order, run.calls, explained)
+        planned = run.planner.plan(run.job.job_id, run.order, run.calls, explained, run.measures)
         aggregates = plan_aggregates(run.order, run.calls, explained, classification)
         targets: dict[str, Target] = {}
         for one in explained:
@@ -191,13 +217,41 @@ class _Course:
                 run.job.log.append(event)
         del image
         self.started = True
+        lungs = self._ask_for_lungs()
         working = [asyncio.ensure_future(self._work(one)) for one in planned]
         try:
             await asyncio.gather(*working)
         finally:  # where one broke down, the others must not go on for nobody
-            for item in working:
+            others = working if lungs is None else [*working, lungs]
+            for item in others:
                 item.cancel()
-            await asyncio.gather(*working, return_exceptions=True)
+            await asyncio.gather(*others, return_exceptions=True)
+
+    def _ask_for_lungs(self) -> asyncio.Future[None] | None:
+        """Know the lungs, or have a segmenter draw them, before the first item has its turn."""
+        order, job = self._run.order, self._run.job
+        if order.lungs is None:
+            return None
+        self.drawing = Drawing(order.lungs.segmenter)
+        if self._run.lungs is not None:
+            self.drawing.settle(self._run.lungs)
+            return None
+        turn = Turn(job.job_id, job.caller, order.priority, _SECONDS_TO_SEGMENT)
+        return asyncio.ensure_future(self._draw(self.drawing, order.lungs.segmenter, turn))
+
+    async def _draw(self, drawing: Drawing, segmenter: str, turn: Turn) -> None:
+        try:
+            found = await self._run.workers.segment(segmenter, self._run.order.image, turn)
+            drawing.settle(None if found.values is None else LungMask(found.values), found.refusal)
+        finally:
+            drawing.settle(None, "the segmenter was not heard of")
+
+    async def _outside(self, heatmap: FloatArray, item: Item) -> OutsideLungs | None:
+        """Say how much of a final map lies outside the lungs; None where nobody asks."""
+        if self.drawing is None:
+            return None
+        drawn = await self.drawing.wait()
+        return await self._run.classifier.in_thread(partial(outside_lungs, heatmap, item, drawn))
 
     async def _explained(self, name: str, classification: Classification, xray: XRay) -> Explained:
         """Take the version that classified, which may be newer than the one the request was checked against."""
@@ -225,20 +279,39 @@ class _Course:
             if hasattr(events, "aclose"):
                 stack.push_async_callback(events.aclose)
             async for event in events:
-                if isinstance(event, WorkerDone) and event.forward_passes and planned.estimate.passes:
-                    version, seconds = (item.model, item.version), event.elapsed_s - event.setup_s
-                    self._run.planner.costs.learn(item.method, version, planned.estimate.passes, seconds)
+                self._learn(planned, event)
+                outside = None
+                if isinstance(event, WorkerMap) and event.final:
+                    outside = await self._outside(event.heatmap, item)
                 for seen in self.tally.take(planned.task.item_id, event, job.stop_cause):
-                    job.log.append(seen)
-                    await self._aggregate(self.aggregates.ready(seen))
+                    told = replace(seen, outside_lungs=outside) if isinstance(seen, Heatmap) else seen
+                    job.log.append(told)
+                    await self._aggregate(self.aggregates.ready(told))
+
+    def _learn(self, planned: PlannedItem, event: WorkerEvent) -> None:
+        """Take in what an item, or the measures of one of its maps, cost."""
+        item, costs = planned.item, self._run.planner.costs
+        version = (item.model, item.version)
+        if isinstance(event, WorkerDone) and event.forward_passes > event.measured_passes and planned.passes:
+            costs.learn(item.method, version, planned.passes, event.elapsed_s - event.setup_s - event.measured_s)
+        elif isinstance(event, WorkerMap):
+            for passes, one in zip(planned.measure_passes, event.measurements, strict=False):
+                if not one.refusal:
+                    costs.learn_measure(one.measure, item.method, version, passes, one.elapsed_s)
 
     async def _aggregate(self, gatherings: Sequence[Gathering]) -> None:
         job = self._run.job
         if not gatherings or job.stop_cause is not None:  # then what is missing is missing because of that
             return
-        made = [(one, await self._run.classifier.in_thread(one.make)) for one in gatherings]
+        made = [(one, await self._gathered(one)) for one in gatherings]
         for event in self.aggregates.settle(made):
             job.log.append(event)
+
+    async def _gathered(self, gathering: Gathering) -> Heatmap | Failure:
+        made = await self._run.classifier.in_thread(gathering.make)
+        if isinstance(made, Failure):
+            return made
+        return replace(made, outside_lungs=await self._outside(made.heatmap, made.item))
 
 
 def _error(work: asyncio.Future[None], job: Job) -> Exception | None:

@@ -21,6 +21,8 @@ from .task import (
 
 __all__ = ["Tally", "stopped"]
 
+_STOPS = (FailureReason.CANCELLED, FailureReason.DEADLINE)
+
 
 @dataclass
 class _Account:
@@ -34,6 +36,7 @@ class _Account:
     forward_passes: int = 0
     failure: FailureReason | None = None
     ended: bool = False
+    cut: bool = False
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -81,8 +84,7 @@ class Tally:
     @property
     def stopped_short(self) -> bool:
         """Whether an item ended because the job was stopped."""
-        stops = (FailureReason.CANCELLED, FailureReason.DEADLINE)
-        return any(account.failure in stops for account in self._accounts.values())
+        return any(account.cut or account.failure in _STOPS for account in self._accounts.values())
 
     def take(self, item_id: str, event: WorkerEvent, cause: StopCause | None) -> Iterator[Event]:
         """Account for what a worker says.
@@ -122,8 +124,11 @@ class Tally:
                 self._hand_on(account)
                 if reason is FailureReason.CANCELLED and cause is not None:
                     reason, message = stopped(cause)
-                account.end(elapsed, passes, reason)
-                yield Failure(_only(planned.item, account.missing), reason, message)
+                account.cut = reason in _STOPS
+                # Where every map was delivered, what is missing of their measures they say themselves.
+                account.end(elapsed, passes, reason if account.missing else None)
+                if account.missing:
+                    yield Failure(_only(planned.item, account.missing), reason, message)
 
     def _hand_on(self, failed: _Account) -> None:
         """Have the next of those that share passes pay for them, since the one that was to make them failed."""
@@ -191,4 +196,5 @@ def _heatmap(planned: PlannedItem, label: str, event: WorkerMap) -> Heatmap:
         facts=event.facts,
         verdict=planned.verdicts.get(label),
         resampling_error=event.resampling_error,
+        measurements=event.measurements,
     )

@@ -17,10 +17,13 @@ from ...handlers.card import InputSpec, ModelCard
 from ...handlers.geometry import Affine
 from ...handlers.repository import Repository
 from ...plugins.contract import Output
+from .measurement import Measurement, MeasureTask
 
 __all__ = [
     "FailureReason",
     "ItemTask",
+    "MeasureTask",
+    "Measurement",
     "ModelRef",
     "Output",
     "VoterRef",
@@ -122,6 +125,8 @@ class ItemTask:
         Whether final attributions are wanted before they are reduced to one plane.
     voters : tuple of VoterRef
         Where the vote of several networks is explained: these, in voting order.
+    measures : tuple of MeasureTask
+        What to measure of every final map; of a network's alone.
     """
 
     job_id: str
@@ -136,6 +141,7 @@ class ItemTask:
     want_input: bool = False
     want_attribution: bool = False
     voters: tuple[VoterRef, ...] = ()
+    measures: tuple[MeasureTask, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,6 +202,8 @@ class WorkerMap:
         What else the method found out about the map.
     resampling_error : float, optional
         Of a vote; see :meth:`~radiolucent.server.engine.vote.VoteNetwork.resampling_error`.
+    measurements : tuple of Measurement
+        Of a final map: one for each measure of the task, in its order.
     """
 
     target: int
@@ -209,6 +217,7 @@ class WorkerMap:
     elapsed_s: float
     facts: Mapping[str, float] = field(default_factory=dict)
     resampling_error: float | None = None
+    measurements: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,11 +232,17 @@ class WorkerDone:
         Seconds that the worker spent on the task.
     setup_s : float
         Of these, what went by before the method began: loading its network.
+    measured_passes : int
+        Of the samples, those that measures took.
+    measured_s : float
+        Of the seconds, those that measures took.
     """
 
     forward_passes: int
     elapsed_s: float
     setup_s: float = 0.0
+    measured_passes: int = 0
+    measured_s: float = 0.0
 
 
 class FailureReason(Enum):

@@ -48,8 +48,8 @@ class Claim:
     ----------
     turn : Turn
         What decides when it gets one.
-    model : ModelRef
-        The network that it needs.
+    model : ModelRef or None
+        The network that it needs, if any.
 
     Attributes
     ----------
@@ -57,10 +57,10 @@ class Claim:
         Set when it is to stop.
     """
 
-    def __init__(self, turn: Turn, model: ModelRef) -> None:
+    def __init__(self, turn: Turn, model: ModelRef | None) -> None:
         self.cancelled = asyncio.Event()
         self.turn = turn
-        self.model = (model.name, model.version)
+        self.model = ("", 0) if model is None else (model.name, model.version)
         """Name and version."""
 
 

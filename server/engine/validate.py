@@ -24,7 +24,9 @@ __all__ = [
     "check_models",
     "check_request_id",
     "check_votable",
+    "listed",
     "shown",
+    "wrong_parameters",
 ]
 
 
@@ -63,7 +65,7 @@ def check_methods(calls: tuple[MethodCall, ...], registry: Registry) -> tuple[Ch
         If there is no method, an unknown one, one twice, or wrong parameters.
     """
     if not calls:
-        raise InvalidRequest.of("methods", f"name at least one of: {_listed(registry.methods)}")
+        raise InvalidRequest.of("methods", f"name at least one of: {listed(registry.methods)}")
     violations: list[Violation] = []
     checked: list[CheckedCall] = []
     for index, call in enumerate(calls):
@@ -74,14 +76,10 @@ def check_methods(calls: tuple[MethodCall, ...], registry: Registry) -> tuple[Ch
         try:
             checked.append(CheckedCall(registry.method(call.name), registry.parameters(call.name, call.parameters)))
         except UnknownMethod as error:
-            what = f"unknown method; there are: {_listed(error.known)}{_broken(registry)}"
+            what = f"unknown method; there are: {listed(error.known)}{_broken(registry)}"
             violations.append(Violation(f"{field}.name", what))
         except InvalidParameters as error:
-            there = f"; its parameters are: {_listed(error.known)}" if error.known else "; it has no parameters"
-            for name, problem in error.problems:
-                known = name in error.known
-                what = problem if known or not name else f"{shown(name)}: {problem}"
-                violations.append(Violation(f"{field}.parameters" + (f".{name}" if known else ""), what + there))
+            violations += wrong_parameters(field, error)
     if violations:
         raise InvalidRequest(violations)
     return tuple(checked)
@@ -180,9 +178,9 @@ def _wrong_models(
         elif name == ENSEMBLE:
             blind = [one for one in voting if not explainable(served[one])]
             if blind:
-                yield Violation(field, f"cannot be explained: {_listed(blind)} has no TorchScript copy")
+                yield Violation(field, f"cannot be explained: {listed(blind)} has no TorchScript copy")
         elif name not in served:
-            yield Violation(field, f"unknown model; there are: {_listed(served)}; and {ENSEMBLE}, their vote")
+            yield Violation(field, f"unknown model; there are: {listed(served)}; and {ENSEMBLE}, their vote")
         elif not explainable(served[name]):
             yield Violation(field, "has no TorchScript copy, so it cannot be explained")
 
@@ -192,14 +190,14 @@ def _wrong_labels(order: ExplainOrder, cards: Mapping[str, ModelCard]) -> Iterat
         return
     known = dict.fromkeys(label for card in cards.values() for label in card.label_names)
     if not order.labels:
-        yield Violation("targets.labels.names", f"name at least one of: {_listed(known)}")
+        yield Violation("targets.labels.names", f"name at least one of: {listed(known)}")
     unknown = [index for index, label in enumerate(order.labels) if label not in known]
     for index in unknown:
-        yield Violation(f"targets.labels.names[{index}]", f"unknown label; there are: {_listed(known)}")
+        yield Violation(f"targets.labels.names[{index}]", f"unknown label; there are: {listed(known)}")
     if order.labels and not unknown:
         for name, card in cards.items():
             if not set(order.labels) & set(card.label_names):
-                yield Violation("models", f"{name} has none of these labels; it has: {_listed(card.label_names)}")
+                yield Violation("models", f"{name} has none of these labels; it has: {listed(card.label_names)}")
 
 
 def _wrong_outputs(output: Output | None, names: tuple[str, ...]) -> Iterator[Violation]:
@@ -227,6 +225,15 @@ def _wrong_aggregations(order: ExplainOrder, voters: list[str]) -> Iterator[Viol
                 yield Violation(f"{field}.agreement.top_share", "must be above 0 and below 1")
 
 
+def wrong_parameters(field: str, error: InvalidParameters) -> Iterator[Violation]:
+    """Say what is wrong with the parameters of a method or a measure, which is called in a field of the request."""
+    there = f"; its parameters are: {listed(error.known)}" if error.known else "; it has no parameters"
+    for name, problem in error.problems:
+        known = name in error.known
+        what = problem if known or not name else f"{shown(name)}: {problem}"
+        yield Violation(f"{field}.parameters" + (f".{name}" if known else ""), what + there)
+
+
 def shown(name: str) -> str:
     """Return a name that a caller made up, fit to be shown: quoted, printable, 64 characters at most."""
     printable = "".join(character if character.isprintable() else "?" for character in name[:_LONGEST_NAME])
@@ -236,8 +243,9 @@ def shown(name: str) -> str:
 def _broken(registry: Registry) -> str:
     """Say whose methods might be missed."""
     packages = dict.fromkeys(one.distribution for one in registry.broken)
-    return f"; not all could be loaded that these packages bring: {_listed(packages)}" if packages else ""
+    return f"; not all could be loaded that these packages bring: {listed(packages)}" if packages else ""
 
 
-def _listed(names: Iterable[str]) -> str:
+def listed(names: Iterable[str]) -> str:
+    """Say the names that there are."""
     return ", ".join(names) or "none"

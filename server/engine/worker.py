@@ -16,6 +16,7 @@ import torch
 from ...handlers.errors import HandlersError
 from ...plugins import Applicability, Cancelled, Need, load_registry
 from .explainer import Explainer
+from .lungs import Segmented
 from .memory import MemoryBudget, return_free_memory
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
 
@@ -139,6 +140,10 @@ class ExplanationWorker:
         except HandlersError:
             # Its words name a path of this machine.
             return Applicability(missing=dict.fromkeys(Need, "has a TorchScript copy that could not be loaded"))
+
+    def segment(self, job_id: str, segmenter: str, image: bytes) -> Segmented:
+        """Have a segmenter tell where the lungs are on a job's X-ray."""
+        return self._thread.submit(self._explainer.segment, job_id, segmenter, image).result()
 
     def cancel(self, run_id: int) -> None:
         """Have a run stop at its next forward pass. By its id: a flag would stop the next run as well."""

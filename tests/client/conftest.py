@@ -114,6 +114,8 @@ class FakeServer(
     """Whether WatchJob finds no job."""
     plans: bool = True
     """Whether it knows dry runs and estimates."""
+    judges: bool = True
+    """Whether it knows measures of quality, and what the lungs are."""
     requests: list[explanation_pb2.ExplainRequest] = field(default_factory=list)
     watches: list[explanation_pb2.WatchJobRequest] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -184,6 +186,23 @@ class FakeServer(
             ],
             broken_plugins=[
                 explanation_pb2.BrokenPlugin(name="x", distribution="x-dist", reason="No module named 'x'")
+            ],
+            measures=[
+                explanation_pb2.Measure(
+                    name=name,
+                    title=name.title(),
+                    variant="ours",
+                    parameters_schema_json='{"properties": {"steps": {"default": 10}}}',
+                    values=[
+                        explanation_pb2.MeasuredValue(name="above_random", better=explanation_pb2.BETTER_END_HIGHER),
+                        explanation_pb2.MeasuredValue(name="area"),
+                    ],
+                )
+                for name in ("deletion", "road")
+                if self.judges
+            ],
+            segmenters=[
+                explanation_pb2.Segmenter(name="halves", title="Two halves", distribution="x", distribution_version="1")
             ],
         )
 
@@ -300,6 +319,8 @@ class FakeServer(
                         affine=affine,
                         intended_use=INTENDED_USE,
                     )
+                    if final and self.judges:
+                        self._judge(heatmap, request)
                     if request.attributions and final:
                         heatmap.attribution.CopyFrom(tensor((blob(30, 40) - 0.6 * blob(64, 60))[None]))
                     bodies.append({"heatmap": heatmap})
@@ -328,6 +349,24 @@ class FakeServer(
                 bodies.append({"heatmap": heatmap})
         bodies.append({"summary": self._summary(items + aggregates, explanation_pb2.JOB_STATE_DONE)})
         return self._number(bodies, request.request_id)
+
+    def _judge(self, heatmap: explanation_pb2.Heatmap, request: explanation_pb2.ExplainRequest) -> None:
+        for call in request.measures if heatmap.model.name != "chest_xray" else ():
+            one = heatmap.measurements.add(measure=call.name, parameters=call.parameters)
+            one.elapsed.FromMilliseconds(250)
+            if call.name == "road":
+                one.refusal = "the map is constant"
+            else:
+                one.values.update({"above_random": 0.25, "area": 0.5})
+        if request.HasField("lungs"):
+            heatmap.outside_lungs.CopyFrom(
+                explanation_pb2.OutsideLungs(
+                    share=0.625,
+                    area=0.5,
+                    sentence="62 % of the evidence lies outside the lungs.",
+                    segmenter=request.lungs.segmenter,
+                )
+            )
 
     def _estimate(self, classified: explanation_pb2.Classified, *, shared: bool) -> None:
         """Two and a half seconds per item; the methods of a network share the passes of the first of them."""

@@ -1417,25 +1417,32 @@ class OutsideLungs(_message.Message):
     where the map has no positive value there.
     """
     area: _builtins.float
-    """Share of that area which is outside the lungs, in [0, 1]: what a map without any preference would have."""
+    """Share of that area which is outside the lungs, in [0, 1]: what a map without any preference would have. Absent where
+    it is not known where the lungs are.
+    """
     sentence: _builtins.str
-    """The same in a sentence, to be shown."""
+    """The same in a sentence, to be shown; or why it is not known."""
     segmenter: _builtins.str
     """The segmenter that drew the lungs. Empty where the caller gave a mask."""
     def __init__(
         self,
         *,
         share: _builtins.float | None = ...,
-        area: _builtins.float = ...,
+        area: _builtins.float | None = ...,
         sentence: _builtins.str = ...,
         segmenter: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "share", b"share"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_area", b"_area", "_share", b"_share", "area", b"area", "share", b"share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_share", b"_share", "area", b"area", "segmenter", b"segmenter", "sentence", b"sentence", "share", b"share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_area", b"_area", "_share", b"_share", "area", b"area", "segmenter", b"segmenter", "sentence", b"sentence", "share", b"share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__area: _TypeAlias = _typing.Literal["area"]  # noqa: Y015
+    _WhichOneofArgType__area: _TypeAlias = _typing.Literal["_area", b"_area"]  # noqa: Y015
     _WhichOneofReturnType__share: _TypeAlias = _typing.Literal["share"]  # noqa: Y015
     _WhichOneofArgType__share: _TypeAlias = _typing.Literal["_share", b"_share"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__area) -> _WhichOneofReturnType__area | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__share) -> _WhichOneofReturnType__share | None: ...
 
 Global___OutsideLungs: _TypeAlias = OutsideLungs  # noqa: Y015

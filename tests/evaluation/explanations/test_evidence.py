@@ -63,7 +63,8 @@ def test_a_mask_and_a_box_of_the_same_place_cover_the_same_cells() -> None:
     np.testing.assert_array_equal(grid.of_square(grid.to_square(mask_on := grid.sample(mask))), mask_on)
 
 
-def test_a_map_with_numbers_that_are_none_says_so() -> None:
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_map_with_numbers_that_are_none_says_so(wrong: float) -> None:
     values = np.ones((32, 32), np.float32)
-    values[3, 3] = np.nan
+    values[3, 3] = wrong
     assert "no numbers" in why_unusable(bring(placed(values, FilmGrid(32, 32)), FilmGrid(32, 32)).values)

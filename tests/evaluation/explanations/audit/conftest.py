@@ -119,9 +119,9 @@ class FakeClient:
     plans: int = 0
     raises: dict[str, list[BaseException]] = field(default_factory=dict)
     """By film: what its next explanations raise after their first event."""
-    failing: Callable[[str, str, str], bool] = lambda film, network, method: False  # noqa: E731
+    failing: Callable[[str, str, str], bool] = lambda film, network, method: False
     """Whether a method fails on a film and a network."""
-    refusing: Callable[[str, str], bool] = lambda film, measure: False  # noqa: E731
+    refusing: Callable[[str, str], bool] = lambda film, measure: False
     interrupted_at: str = ""
     """The film at which somebody presses Ctrl-C."""
     model_set: int = 7
@@ -234,7 +234,7 @@ class FakeClient:
             ),
             majority=("COVID-19", "Pneumonia"),
             model_set=ModelSet(self.model_set, members),
-            image_size=ImageSize(16, 16),
+            image_size=ImageSize(16, 13),
             instance=None,
             intended_use="Research use only.",
         )

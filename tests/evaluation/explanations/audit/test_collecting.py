@@ -24,7 +24,6 @@ Plan = Callable[..., Planned]
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collecting, "_WAIT_S", 0.0)
     monkeypatch.setattr(collecting.collect, "__kwdefaults__", {"wait_s": 0.0})
 
 
@@ -99,20 +98,25 @@ def test_maps_are_kept_as_they_came(client, plan: Plan, out: Path) -> None:  # n
     planned = plan(films=1)
     run(client, planned, out)
     film = planned.chosen.films[0]
-    maps, affines = read_maps(Records(out).maps_of(film.file))
+    stored = read_maps(Records(out).maps_of(film.file))
+    maps, affines = stored.maps, stored.affines
     labels = planned.chosen.explained[film.file]
-    assert set(maps) == {(n, m, label) for n in ("net_a", "net_b") for m in ("occlusion", "saliency") for label in labels}
+    assert set(maps) == {
+        (n, m, label) for n in ("net_a", "net_b") for m in ("occlusion", "saliency") for label in labels
+    }
     assert {(values.dtype, values.shape) for values in maps.values()} == {
         (np.dtype(np.float32), (8, 8)),
         (np.dtype(np.float32), (12, 12)),
     }
     assert affines["net_b"].offset_y == -1.5
-    stored = StoredMaps(out / "maps", {film.file: film.path}, {"saliency": False})
-    values, affine, signed = stored.heatmap(film.file, "net_b", "saliency", labels[0]) or pytest.fail("no map")
+    assert stored.shape == (16, 13)
+    pictures = StoredMaps(out / "maps", {film.file: film.path})
+    values, affine = pictures.map(film.file, "net_b", "saliency", labels[0]) or pytest.fail("no map")
     assert np.array_equal(values, maps["net_b", "saliency", labels[0]])
-    assert (affine, signed) == (affines["net_b"], False)
-    assert stored.heatmap(film.file, "net_b", "deep_lift", labels[0]) is None
-    assert stored.film(film.file).shape == (16, 13)
+    assert affine == affines["net_b"]
+    assert pictures.map(film.file, "net_b", "deep_lift", labels[0]) is None
+    assert pictures.film(film.file).shape == (16, 13)
+    assert pictures.film("unheard.png") is None
 
 
 def test_an_audit_that_broke_off_asks_for_the_missing_films_alone(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
@@ -217,7 +221,7 @@ def test_a_full_disk_is_said_and_leaves_no_half_film(client, plan: Plan, out: Pa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(EvaluationError, match="No space left on device.*the same command goes on"):
+    with pytest.raises(EvaluationError, match=r"No space left on device.*the same command goes on"):
         run(client, plan(), out)
     assert not list((out / "maps").iterdir())
     assert not list((out / "films").iterdir())

@@ -69,7 +69,9 @@ def test_the_papers_six_methods_are_the_default(data_set: DataSet, offered: Offe
     ]
 
 
-def test_a_label_that_no_film_has_is_reported_and_the_others_complete(plan: Plan, data_set: DataSet, offered: Offered) -> None:
+def test_a_label_that_no_film_has_is_reported_and_the_others_complete(
+    plan: Plan, data_set: DataSet, offered: Offered
+) -> None:
     from radiolucent.evaluation.explanations.assembling import not_explained
 
     unseen = tuple(replace(film, known={**film.known, "COVID-19": False}) for film in data_set.films)

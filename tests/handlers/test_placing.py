@@ -1,5 +1,5 @@
 import numpy as np
-from radiolucent.evaluation.localisation import on_input_grid
+from radiolucent.handlers.placing import on_input_grid
 
 
 def test_a_mask_lands_where_the_input_shows_it() -> None:
