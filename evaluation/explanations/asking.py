@@ -16,6 +16,7 @@ from ...client import (
     Explanation,
     Failure,
     Heatmap,
+    InvalidRequest,
     JobState,
     Priority,
     Progress,
@@ -28,7 +29,7 @@ from ..errors import EvaluationError
 from .asked import AuditAsked
 from .records import FilmMaps, FilmRecord, MapName
 
-__all__ = ["Asker", "FilmAsked", "FilmExplained", "Measurement", "ask_film", "plan_film", "refused_film"]
+__all__ = ["Asker", "FilmAsked", "FilmExplained", "Measurement", "ask_film", "blames_film", "plan_film", "refused_film"]
 
 
 class Measurement(Protocol):
@@ -161,6 +162,11 @@ async def ask_film(
     return _record(one, asked, explanation, explanation.classification)
 
 
+def blames_film(error: InvalidRequest) -> bool:
+    """Tell whether a request was refused for its X-ray alone, so that other films may fare better."""
+    return bool(error.violations) and all(one.field.startswith("xray") for one in error.violations)
+
+
 def refused_film(one: FilmAsked, reason: str) -> FilmExplained:
     """Make the record of a film of which nothing was explained."""
     return FilmExplained(
@@ -189,8 +195,10 @@ def _record(
     worker_seconds: defaultdict[str, float] = defaultdict(float)
     measure_parameters: dict[str, dict[str, Any]] = {}
     for name, found in maps.items():
-        if found.missed_share is not None:
+        if found.missed_share is not None and math.isfinite(found.missed_share):
             measured.append((*name, "completeness.missed_share", found.missed_share))
+        elif found.missed_share is not None:
+            failed.append((*name, "completeness", f"the missed share is {found.missed_share}"))
         answered = set()
         for measurement in _measurements(found):
             answered.add(measurement.measure)

@@ -147,8 +147,8 @@ async def explain_all(
 
 async def explain_planned(client: Asker, planned: Planned, records: Records, console: Console) -> AuditTables:
     """Do what was planned; see `explain_all`."""
-    records.begin(planned.asked)
     files = [film.file for film in planned.chosen.films]
+    records.check(planned.asked)
     work = planned.work(list(records.read(files)))
     passing: list[FilmRecord] = []
     if work:
@@ -156,6 +156,7 @@ async def explain_planned(client: Asker, planned: Planned, records: Records, con
             console.print(f"{len(files) - len(work)} of {len(files)} X-rays are finished already", highlight=False)
         cost: Estimate = await estimate(client, work, planned.asked)
         left = None if cost.worker_seconds is None else cost.worker_seconds / planned.offered.workers
+        records.begin(planned.asked)
         with AuditBar(console, cost.weights, left) as bar:
             passing = await collect(client, work, planned.asked, records, bar)
     finished = list(records.read(files).values())

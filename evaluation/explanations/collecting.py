@@ -11,7 +11,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from ...client import InvalidRequest, JobLost, NotAllowed, RadiolucentError, Unavailable, Unsupported
 from .asked import AuditAsked
-from .asking import Asker, FilmAsked, FilmExplained, ask_film, refused_film
+from .asking import Asker, FilmAsked, FilmExplained, ask_film, blames_film, refused_film
 from .audit_errors import ServerLost
 from .records import FilmRecord, Records
 
@@ -121,7 +121,7 @@ async def _patiently(
     except (NotAllowed, Unsupported):
         raise
     except InvalidRequest as error:
-        return refused_film(one, str(error)), True
+        return refused_film(one, str(error)), blames_film(error)
     except RadiolucentError as error:
         return refused_film(one, str(error)), False
     except OSError as error:

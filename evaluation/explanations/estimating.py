@@ -6,9 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...client import InvalidRequest
+from ...client import InvalidRequest, Unsupported
 from .asked import AuditAsked
-from .asking import Asker, FilmAsked, plan_film
+from .asking import Asker, FilmAsked, blames_film, plan_film
+from .audit_errors import AuditRefused
 
 __all__ = ["Estimate", "estimate", "map_bytes"]
 
@@ -58,6 +59,8 @@ async def estimate(client: Asker, work: Sequence[FilmAsked], asked: AuditAsked) 
 
     Raises
     ------
+    AuditRefused
+        If the server refuses the audit itself, such as a parameter.
     RadiolucentError
         If the server cannot be asked.
     """
@@ -85,8 +88,14 @@ async def _of_one(
     for one in alike:
         try:
             plan = await plan_film(client, one, asked)
-        except (InvalidRequest, OSError):  # the film's own problem: it is told where the film is asked for
+        except InvalidRequest as error:
+            if not blames_film(error):
+                raise AuditRefused([str(error)]) from error
+            continue  # the film's own problem: it is told where the film is asked for
+        except OSError:
             continue
+        except Unsupported:
+            return None, {}
         by_method: defaultdict[str, float] = defaultdict(float)
         for item, cost in zip(plan.items, plan.estimates, strict=False):
             by_method[item.method] += cost.elapsed_s

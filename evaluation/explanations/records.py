@@ -93,8 +93,8 @@ class Records:
         self.folder = folder
         self.maps = folder / _MAPS
 
-    def begin(self, asked: AuditAsked) -> None:
-        """Make the folder this audit's, or find that it is.
+    def check(self, asked: AuditAsked) -> None:
+        """Find that the folder is this audit's, or nobody's.
 
         Raises
         ------
@@ -102,20 +102,29 @@ class Records:
             If another audit is in it; with all that differs.
         """
         path = self.folder / _ASKED
-        if path.exists():
-            try:
-                differences = read_record(AuditAsked, path).differences(asked)
-            except TableError as error:
-                raise AuditRefused([f"{path} is not the record of an audit: name another --out ({error})"]) from error
-            if differences:
-                raise AuditRefused([f"{self.folder} holds another audit; name another --out", *differences])
+        if not path.exists():
             return
+        try:
+            differences = read_record(AuditAsked, path).differences(asked)
+        except TableError as error:
+            raise AuditRefused([f"{path} is not the record of an audit: name another --out ({error})"]) from error
+        if differences:
+            raise AuditRefused([f"{self.folder} holds another audit; name another --out", *differences])
+
+    def begin(self, asked: AuditAsked) -> None:
+        """Make the folder this audit's.
+
+        Raises
+        ------
+        EvaluationError
+            If it cannot be written.
+        """
         try:
             for folder in (self.folder / _FILMS, self.maps):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.folder, error) from error
-        with _whole(path) as file:
+        with _whole(self.folder / _ASKED) as file:
             file.write((asked.model_dump_json(indent=2) + "\n").encode())
 
     def read(self, files: Iterable[str]) -> dict[str, FilmRecord]:

@@ -122,6 +122,7 @@ class FakeClient:
     failing: Callable[[str, str, str], bool] = lambda film, network, method: False
     """Whether a method fails on a film and a network."""
     refusing: Callable[[str, str], bool] = lambda film, measure: False
+    refuses_plans: Exception | None = None
     interrupted_at: str = ""
     """The film at which somebody presses Ctrl-C."""
     model_set: int = 7
@@ -132,6 +133,8 @@ class FakeClient:
     async def explain(self, xray: Path, methods: dict, **asked: Any) -> AsyncIterator[AsyncIterator[Event]]:  # noqa: ANN401
         if asked.get("dry_run"):
             self.plans += 1
+            if self.refuses_plans is not None:
+                raise self.refuses_plans
         else:
             self.asked.append(xray.stem)
             self.requests.append({"methods": methods, **asked})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from radiolucent.client import InternalError, InvalidRequest, JobLost, Unavailable
+from radiolucent.client import InternalError, InvalidRequest, JobLost, Unavailable, Violation
 from radiolucent.evaluation.errors import EvaluationError
 from radiolucent.evaluation.explanations import collecting
 from radiolucent.evaluation.explanations.audit import Planned, explain_planned
@@ -179,9 +179,18 @@ def test_a_method_that_fails_on_some_films_is_reported_and_the_rest_completes(cl
     assert len(tables.head.films) == 6
 
 
+def test_a_parameter_that_the_server_refuses_stops_the_audit_before_any_film(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
+    client.refuses_plans = InvalidRequest("window must be 1 or more", (Violation("methods[0].parameters.window", ""),))
+    with pytest.raises(AuditRefused, match="window must be 1 or more"):
+        run(client, plan(), out)
+    assert not client.asked
+    assert not out.exists(), "the folder is still anybody's"
+
+
 def test_a_film_that_is_refused_has_a_row_and_stays_refused(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
     planned = plan()
-    client.raises = {first(planned): [InvalidRequest("it is no X-ray")], first(planned, 2): [InternalError("error 17")]}
+    no_xray = InvalidRequest("it is no X-ray", (Violation("xray.file", "it is no X-ray"),))
+    client.raises = {first(planned): [no_xray], first(planned, 2): [InternalError("error 17")]}
     tables = run(client, planned, out)
     assert sorted((row.file, row.reason) for row in tables.failed) == sorted(
         [(planned.chosen.films[0].file, "it is no X-ray"), (planned.chosen.films[2].file, "error 17")]
