@@ -119,6 +119,18 @@ def test_a_set_that_was_never_audited_for_shortcuts_is_told_so(make_tables: Make
     assert "not audited" in compose(find(tables, resamples=50), tables.head).verdict
 
 
+def test_where_nothing_can_be_estimated_one_row_says_so(make_tables: Make) -> None:
+    tables = make_tables(films=9)
+    sections = compose(find(tables, resamples=50), tables.head).sections
+    wanted = {"Faithfulness", "Localisation", "Lungs"}
+    found = [section for section in sections if section.title.split(":")[0] in wanted]
+    assert len(found) == 3
+    told = [
+        item for section in found for item in section.items if isinstance(item, Table) and "Published" not in item.title
+    ]
+    assert all(len(table.rows) == 1 and table.rows[0][0] == "not estimable" for table in told)
+
+
 def test_maps_lie_over_the_film_where_the_affine_says(report: Report, pictures: Pictures) -> None:
     grids = [item for section in report.sections for item in section.items if isinstance(item, GridFigure)]
     grid = next(one for one in grids if one.name == "film-1")
