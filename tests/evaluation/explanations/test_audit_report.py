@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from radiolucent.evaluation.explanations.auditing import find
 from radiolucent.evaluation.explanations.pictures import Pictures
-from radiolucent.evaluation.explanations.report import compose
+from radiolucent.evaluation.explanations.report import compose, illustrate
 from radiolucent.evaluation.explanations.report.choosing import failures_of, shown
 from radiolucent.evaluation.explanations.report.overlays import LONGEST_MAP, overlay_uri
 from radiolucent.evaluation.explanations.result import AuditResult
@@ -40,7 +40,7 @@ def written(tables: AuditTables, pictures: Pictures, tmp_path_factory: pytest.Te
 
 @pytest.fixture(scope="module")
 def report(tables: AuditTables, pictures: Pictures) -> Report:
-    return compose(find(tables, resamples=100), tables.head, pictures, (EXTRA,))
+    return compose(find(tables, resamples=100), tables.head, illustrate(tables.head, pictures), (EXTRA,))
 
 
 def test_the_same_tables_give_the_same_bytes(
@@ -64,7 +64,7 @@ def test_the_page_holds_every_section_figure_and_table(written: Path, report: Re
     assert EXTRA in report.sections
     for section in report.sections:
         assert f"<h2>{section.title}</h2>".replace("'", "&#39;") in page
-        assert f"## {section.title}" in markdown
+        assert (f"## {section.title}" in markdown) != bool(section.ramps)
         for item in section.items:
             assert item.title.replace("'", "&#39;") in page
     families = {
@@ -154,8 +154,12 @@ def test_a_map_that_is_missing_is_told_in_the_grid(report: Report, written: Path
     assert "What is missing" in (written / "audit.md").read_text(encoding="utf-8")
 
 
-def test_without_pictures_the_page_shows_no_film(tables: AuditTables, tmp_path: Path) -> None:
-    write_audit(tables, tmp_path, None, resamples=50)
+def test_without_pictures_the_page_shows_no_film_and_the_rest_is_the_same(
+    tables: AuditTables, written: Path, tmp_path: Path
+) -> None:
+    write_audit(tables, tmp_path, None, extra_sections=(EXTRA,), resamples=100)
+    for name in ("audit.md", "audit_result.json"):
+        assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "image/webp" not in page
     assert 'type="range"' not in page
