@@ -15,13 +15,11 @@ __all__ = ["too_few", "values", "values_table"]
 _FAMILIES: dict[Family, tuple[str, str]] = {
     "faithfulness": (
         "Faithfulness: do the marked places matter to the network?",
-        "Pixels are taken away, or put back, in the order of the map, and the answer of the network is watched. All "
-        "are "
-        "compared to a random order on the same network and film, so that a network with larger outputs does not win "
-        "by "
-        "that. It tells whether the map is true to the network, not whether the network is right. X-rays with pixels "
-        "taken "
-        "away are unlike any X-ray, and that is a part of what is measured.",
+        "Pixels are taken away, or put back, in the order of the map, and the answer of the network is watched. Curves "
+        "are compared to a random order on the same network and film, and other numbers are normalised, so that a "
+        "network with larger outputs does not win by that. It tells whether the map is true to the network, not "
+        "whether the network is right. X-rays with pixels taken away are unlike any X-ray, and that is a part of what "
+        "is measured.",
     ),
     "robustness": (
         "Robustness: does the map stay the same when the film hardly changes?",
