@@ -13,6 +13,7 @@ from .average_mask import AVERAGE_MASK, average_evidence, average_of
 from .evidence import Evidence, PlacedMap, bring
 from .grid import FilmGrid, FloatPlane
 from .localising import LOCALISATION_QUANTITIES, measure_localisation
+from .lung_masks import BOXES
 from .lungs import LUNG_QUANTITIES, measure_lungs
 from .stored_maps import StoredMaps
 from .tables import Agreed, AuditTables, Failed, Measured
@@ -60,7 +61,11 @@ def derive(tables: AuditTables, data_set: DataSet, maps: StoredMaps, progress: P
         failed += missing
         progress("comparing maps", done, len(tables.head.films))
     others = tuple(quantity for quantity in tables.head.quantities if quantity.name not in names)
-    head = tables.head.model_copy(update={"quantities": (*others, *_QUANTITIES)})
+    of_film = {file: [one.kind for one in lungs if one.kind != BOXES] for file, lungs in truths.lungs.items()}
+    films_told = tuple(
+        film.model_copy(update={"lung_kind": next(iter(of_film.get(film.file, ())), "")}) for film in tables.head.films
+    )
+    head = tables.head.model_copy(update={"quantities": (*others, *_QUANTITIES), "films": films_told})
     return replace(tables, head=head, measured=measured, agreed=agreed, failed=failed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ...handlers.profile import ProfileRecord
@@ -12,7 +13,7 @@ from ..report.document import Section
 from ..storing import write_record, write_text
 from .auditing import RESAMPLES, find
 from .pictures import Pictures
-from .report import compose
+from .report import compose, illustrate
 from .result import AuditResult
 from .tables import AuditTables
 
@@ -63,10 +64,13 @@ def write_audit(
     """
     result = find(tables, profiles, resamples, progress)
     progress("report", 0, 1)
-    report = compose(result, tables.head, pictures, extra_sections)
+    shown = illustrate(tables.head, pictures) if pictures is not None else ()
+    report = compose(result, tables.head, shown, extra_sections)
+    # Markdown shows no pictures, so it is the same with them and without.
+    told = tuple(section for section in report.sections if section not in shown)
     out.mkdir(parents=True, exist_ok=True)
     write_record(result, out / "audit_result.json")
-    write_text(to_markdown(report), out / "audit.md")
+    write_text(to_markdown(replace(report, sections=told)), out / "audit.md")
     write_text(to_html(report), out / "report.html")
     progress("report", 1, 1)
     return result

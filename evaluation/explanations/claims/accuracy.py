@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ...statistics.resampling import GroupBootstrap
@@ -21,9 +23,7 @@ def accuracy_contrasts(units: Units) -> tuple[Contrast, ...]:
     if len({film.group for film in head.films}) < MINIMUM_PATIENTS:
         return ()
     resampling = GroupBootstrap([film.group for film in head.films], units.resamples, head.seed)
-    scores = {
-        name: resampling.weigh(lambda weights, own=name: _micro_f1(weights, units, own)) for name in head.networks
-    }
+    scores = {name: resampling.weigh(partial(_micro_f1, units=units, network=name)) for name in head.networks}
     others = [name for name in head.networks if name != DENSENET]
     return contrasts_of(resampling, [(f"against {name}", scores[DENSENET] - scores[name]) for name in others])
 

@@ -103,7 +103,7 @@ def _wrong(result: AuditResult) -> list[Item]:
             )
         )
     if result.methods_being_wrong:
-        rows = tuple(
+        of_methods = tuple(
             (
                 one.network,
                 _QUANTITIES.get(one.quantity, one.quantity),
@@ -127,7 +127,7 @@ def _wrong(result: AuditResult) -> list[Item]:
                     "where missed",
                     "missed minus said",
                 ),
-                rows,
+                of_methods,
                 "Below 0: the methods agree less on a label that the network misses. Not estimable: fewer than "
                 f"{result.settings.minimum_patients} patients on a side.",
             )

@@ -97,6 +97,7 @@ def made(result: AuditResult, head: AuditHead, words: Words) -> Section:
             prose=True,
         )
     ]
+    items.append(Table("Over which films", ("name", "films"), tuple((one.name, one.words) for one in result.scopes)))
     if head.worker_seconds:
         total = sum(head.worker_seconds.values())
         items.append(

@@ -12,13 +12,16 @@ from .claim_section import claims
 from .value_sections import values
 from .wording import Words
 
-__all__ = ["NOT_AUDITED", "compose"]
+__all__ = ["NOT_AUDITED", "compose", "illustrate"]
 
 NOT_AUDITED = "shortcut not excluded: not audited"
 
 
 def compose(
-    result: AuditResult, head: AuditHead, pictures: Pictures | None = None, extra_sections: tuple[Section, ...] = ()
+    result: AuditResult,
+    head: AuditHead,
+    illustrations: tuple[Section, ...] = (),
+    extra_sections: tuple[Section, ...] = (),
 ) -> Report:
     """Return the report of an audit.
 
@@ -28,8 +31,8 @@ def compose(
         What it found.
     head : AuditHead
         What the tables mean.
-    pictures : Pictures, optional
-        X-rays and maps; without them the report shows none.
+    illustrations : tuple of Section
+        X-rays under maps; see `illustrate`.
     extra_sections : tuple of Section
         Shown before how the numbers were made, such as those of neuron activation profiles.
     """
@@ -39,8 +42,7 @@ def compose(
         rank_sections.networks(result, words),
         rank_sections.methods(result, words),
         rank_sections.disagreement(result, words),
-        picture_sections.figures(head, pictures, words) if pictures is not None else None,
-        picture_sections.failures(head, pictures, words) if pictures is not None else None,
+        *illustrations,
         place_sections.localisation(result, words),
         place_sections.lungs(result, words),
         *values(result, words),
@@ -63,3 +65,10 @@ def compose(
         ),
         sections=tuple(section for section in sections if section is not None),
     )
+
+
+def illustrate(head: AuditHead, pictures: Pictures) -> tuple[Section, ...]:
+    """Return the sections with X-rays and maps, for the page alone."""
+    words = Words(head)
+    found = (picture_sections.figures(head, pictures, words), picture_sections.failures(head, pictures, words))
+    return tuple(section for section in found if section is not None)

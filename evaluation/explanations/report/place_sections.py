@@ -6,7 +6,7 @@ from ...report.document import Item, Section, Table
 from ...report.numbers import ABSENT, NOT_ESTIMABLE, signed
 from ...statistics.score import Score
 from ..result import AgainstAverage, AuditResult
-from .value_sections import values_table
+from .value_sections import too_few, values_table
 from .wording import Words, measured, plain
 
 __all__ = ["PUBLISHED", "localisation", "lungs"]
@@ -67,6 +67,8 @@ def _beside(result: AuditResult, words: Words, own: list[AgainstAverage]) -> tup
     """Return networks x methods with what knows no film beside them, and (folded) every difference."""
     first = own[0]
     title = words.directed(first.quantity, first.scope) + _films(first.scope)
+    if all(one.map is None for one in own):
+        return (too_few(title, own, result, words.quantities[first.quantity].description),)
     methods = [name for name in result.methods if any(one.method == name for one in own)]
     found = {(one.network, one.method): one for one in own}
     matrix = []

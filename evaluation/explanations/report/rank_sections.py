@@ -13,6 +13,9 @@ from .wording import Words, measured, share
 
 __all__ = ["disagreement", "methods", "networks"]
 
+_AUROC = "auroc "
+"""Begins the name of a label's AUROC among the scores of a card."""
+
 
 def networks(result: AuditResult, words: Words) -> Section:
     """Return the ranks of the networks beside their scores."""
@@ -43,7 +46,8 @@ def methods(result: AuditResult, words: Words) -> Section:
 
 
 def _scores(result: AuditResult) -> tuple[Item, ...]:
-    names = list(dict.fromkeys(name for own in result.scores.values() for name in own))
+    told = dict.fromkeys(name for own in result.scores.values() for name in own)
+    names = [name for name in told if name == SCORE or name.startswith(_AUROC)]
     if not names:
         return ()
     return (
@@ -51,7 +55,8 @@ def _scores(result: AuditResult) -> tuple[Item, ...]:
             "The scores of the model cards",
             ("network", *(name.replace("_", " ") for name in names)),
             tuple((who, *(number(own.get(name)) for name in names)) for who, own in result.scores.items()),
-            "On all test films. They can be reached without medicine: read them with the verdict on shortcuts: "
+            "On all test films; more scores are on the cards. They can be reached without medicine: read them with the "
+            "verdict on shortcuts: "
             f"{result.shortcut_verdict or 'not audited'}.",
         ),
     )

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from ...report.document import Item, Section, Table
 from ...report.numbers import ABSENT, NOT_ESTIMABLE
-from ..result import AuditResult, Summary
+from ..result import AgainstAverage, AuditResult, Summary
 from ..tables import Family, Quantity
 from .wording import Words, measured
 
-__all__ = ["values", "values_table"]
+__all__ = ["too_few", "values", "values_table"]
 
 _FAMILIES: dict[Family, tuple[str, str]] = {
     "faithfulness": (
@@ -70,8 +70,10 @@ def values_table(result: AuditResult, words: Words, quantity: Quantity, scope: s
     together = [one for one in own if one.label is None]
     if not together:
         return ()
-    labels = list(dict.fromkeys(one.label for one in own if one.label is not None))
     title = words.directed(quantity.name, scope)
+    if all(one.score is None for one in own):
+        return (too_few(title, together, result, f"{quantity.description} {note}"),)
+    labels = list(dict.fromkeys(one.label for one in own if one.label is not None))
     items: list[Item] = [_table(title, together, result, words, f"{quantity.description} {note}")]
     items += [
         _table(
@@ -103,6 +105,18 @@ def _table(
         rows,
         f"{(description or '').strip()} {films[0].upper()}{films[1:]}.".strip(),
         folded=description is None,
+    )
+
+
+def too_few(title: str, own: Sequence[Summary | AgainstAverage], result: AuditResult, description: str) -> Table:
+    """Say in one row that nothing can be estimated."""
+    films, patients = max((one.films, one.patients) for one in own)
+    fewest = result.settings.minimum_patients
+    return Table(
+        title,
+        ("all networks and methods", "films", "patients"),
+        ((NOT_ESTIMABLE, str(films), str(patients)),),
+        f"{description.strip()} Fewer than {fewest} patients.",
     )
 
 

@@ -13,7 +13,7 @@ from ..tables import AuditHead, Quantity
 
 __all__ = ["Words", "measured", "plain", "share"]
 
-_BETTER = {Better.HIGHER: "higher is better", Better.LOWER: "lower is better", Better.NEITHER: "neither end is better"}
+_BETTER = {Better.HIGHER: "higher is better", Better.LOWER: "lower is better", Better.NEITHER: "not ranked"}
 _LARGE, _SMALL = 100, 0.001
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from radiolucent.evaluation.explanations.auditing import find
 from radiolucent.evaluation.explanations.pictures import Pictures
-from radiolucent.evaluation.explanations.report import compose
+from radiolucent.evaluation.explanations.report import compose, illustrate
 from radiolucent.evaluation.explanations.report.choosing import failures_of, shown
 from radiolucent.evaluation.explanations.report.overlays import LONGEST_MAP, overlay_uri
 from radiolucent.evaluation.explanations.result import AuditResult
@@ -40,7 +40,7 @@ def written(tables: AuditTables, pictures: Pictures, tmp_path_factory: pytest.Te
 
 @pytest.fixture(scope="module")
 def report(tables: AuditTables, pictures: Pictures) -> Report:
-    return compose(find(tables, resamples=100), tables.head, pictures, (EXTRA,))
+    return compose(find(tables, resamples=100), tables.head, illustrate(tables.head, pictures), (EXTRA,))
 
 
 def test_the_same_tables_give_the_same_bytes(
@@ -64,7 +64,7 @@ def test_the_page_holds_every_section_figure_and_table(written: Path, report: Re
     assert EXTRA in report.sections
     for section in report.sections:
         assert f"<h2>{section.title}</h2>".replace("'", "&#39;") in page
-        assert f"## {section.title}" in markdown
+        assert (f"## {section.title}" in markdown) != bool(section.ramps)
         for item in section.items:
             assert item.title.replace("'", "&#39;") in page
     families = {
@@ -119,6 +119,18 @@ def test_a_set_that_was_never_audited_for_shortcuts_is_told_so(make_tables: Make
     assert "not audited" in compose(find(tables, resamples=50), tables.head).verdict
 
 
+def test_where_nothing_can_be_estimated_one_row_says_so(make_tables: Make) -> None:
+    tables = make_tables(films=9)
+    sections = compose(find(tables, resamples=50), tables.head).sections
+    wanted = {"Faithfulness", "Localisation", "Lungs"}
+    found = [section for section in sections if section.title.split(":")[0] in wanted]
+    assert len(found) == 3
+    told = [
+        item for section in found for item in section.items if isinstance(item, Table) and "Published" not in item.title
+    ]
+    assert all(len(table.rows) == 1 and table.rows[0][0] == "not estimable" for table in told)
+
+
 def test_maps_lie_over_the_film_where_the_affine_says(report: Report, pictures: Pictures) -> None:
     grids = [item for section in report.sections for item in section.items if isinstance(item, GridFigure)]
     grid = next(one for one in grids if one.name == "film-1")
@@ -142,8 +154,12 @@ def test_a_map_that_is_missing_is_told_in_the_grid(report: Report, written: Path
     assert "What is missing" in (written / "audit.md").read_text(encoding="utf-8")
 
 
-def test_without_pictures_the_page_shows_no_film(tables: AuditTables, tmp_path: Path) -> None:
-    write_audit(tables, tmp_path, None, resamples=50)
+def test_without_pictures_the_page_shows_no_film_and_the_rest_is_the_same(
+    tables: AuditTables, written: Path, tmp_path: Path
+) -> None:
+    write_audit(tables, tmp_path, None, extra_sections=(EXTRA,), resamples=100)
+    for name in ("audit.md", "audit_result.json"):
+        assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "image/webp" not in page
     assert 'type="range"' not in page
