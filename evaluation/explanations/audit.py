@@ -101,10 +101,10 @@ async def plan_audit(address: str, root_certificates: Path | None, wishes: Audit
     lines = [planned.chosen.words, f"{maps} maps of {len(work)} X-rays, about {room:.0f} MiB on disk."]
     if cost.worker_seconds is None:
         return [*lines, "The server does not tell what they cost."]
-    lines.append(
-        f"About {in_words(cost.worker_seconds)} of one worker; with {offered.workers} workers about "
-        f"{in_words(cost.worker_seconds / min(offered.workers, IN_FLIGHT * len(planned.asked.networks)))}."
-    )
+    lines.append(f"About {in_words(cost.worker_seconds)} of one worker.")
+    if offered.workers > 1:
+        at_a_time = min(offered.workers, IN_FLIGHT * len(planned.asked.networks))
+        lines.append(f"With {offered.workers} workers about {in_words(cost.worker_seconds / at_a_time)}.")
     return [*lines, "By method, measures included: " + most_first(cost.by_method) + "."]
 
 

@@ -119,7 +119,8 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(
     result = run(*usual(manifest, tmp_path / "out"), "--dry-run")
     assert result.exit_code == 0, result.output
     assert "48 maps of 12 X-rays" in result.stdout  # two networks, two methods, one label each
-    assert "About 1 min 36 s of one worker; with 2 workers about 48 s." in result.stdout
+    assert "About 1 min 36 s of one worker." in result.stdout
+    assert "With 2 workers about 48 s." in result.stdout
     assert "occlusion 50%" in result.stdout
     assert not client.asked
     assert not (tmp_path / "out").exists()
