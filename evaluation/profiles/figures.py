@@ -1,0 +1,148 @@
+"""The pictures of a profile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.cluster.hierarchy import dendrogram
+
+from ...handlers.profile import ProfileLayer, ProfileRecord
+from .contrasts import contrasts_of
+from .mosaic import mosaic
+from .places import INPUT
+
+__all__ = ["STRONGEST", "dead_figure", "dendrograms_figure", "maps_figure"]
+
+STRONGEST = 10
+"""Feature maps of a layer that are shown, as in arXiv:2006.02570."""
+
+_CLIP_PERCENTILE = 99.5  # values beyond share the last colour
+_BELOW_AND_ABOVE = LinearSegmentedColormap.from_list(
+    "below_and_above", ["#0d3f8f", "#5f9bdc", "#f7f7f7", "#f2a64a", "#b34700"]
+)
+_BELOW_AND_ABOVE.set_bad("white")
+_COLOURS = ("#3b6ea8", "#d1600f", "#4a8f6d", "#8a5fb0", "#b8902e", "#5f6773", "#2f9aa6", "#b45a7d")
+_ACROSS = 4
+
+
+def maps_figure(record: ProfileRecord, place: int, means: NDArray[np.float32], shown: int = STRONGEST) -> Figure:
+    """Draw the contrasts of the strongest maps of a layer: groups as rows, maps as columns, one scale for all.
+
+    Parameters
+    ----------
+    record : ProfileRecord
+        The profile.
+    place : int
+        Of the layer in it.
+    means : ndarray of float32, shape [groups, channels, height, width]
+        Its mean activations.
+    shown : int
+        How many maps.
+    """
+    layer = record.layers[place]
+    channels = layer.order[:shown]
+    contrasts = contrasts_of(means)[:, channels]
+    limit = float(np.percentile(np.abs(contrasts), _CLIP_PERCENTILE)) or float(np.abs(contrasts).max()) or 1.0
+    plane = mosaic(contrasts)
+    longest = max(len(group.name) for group in record.groups)
+    wide = max(2.4, 0.62 * len(channels)) * max(1.0, 2.2 / max(1, len(channels)))
+    tall = wide * plane.shape[0] / plane.shape[1]
+    drawing = Figure(figsize=(wide + 0.085 * longest + 1.5, tall + 0.9), layout="constrained")
+    axes = drawing.subplots()
+    axes.imshow(plane, cmap=_BELOW_AND_ABOVE, vmin=-limit, vmax=limit, interpolation="none", aspect="equal")
+    axes.set_yticks(_centres(plane.shape[0], len(contrasts)), [group.name for group in record.groups])
+    axes.set_xticks(_centres(plane.shape[1], len(channels)), [str(channel) for channel in channels])
+    axes.set_xlabel("feature map, strongest contrast first" if layer.channels > 1 else "brightness")
+    _plain(axes)
+    bar = drawing.colorbar(ScalarMappable(Normalize(-limit, limit), _BELOW_AND_ABOVE), ax=axes, extend="both")
+    bar.set_label(f"contrast, {unit_of(layer)}", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
+    return drawing
+
+
+def unit_of(layer: ProfileLayer) -> str:
+    """Name the unit of a layer's activations."""
+    return "units of the input" if layer.name == INPUT else "units of activation"
+
+
+def dendrograms_figure(record: ProfileRecord) -> Figure | None:
+    """Draw how groups cluster in every layer; None where groups are not clustered."""
+    layers = [layer for layer in record.layers if layer.merges]
+    if not layers:
+        return None
+    across = min(_ACROSS, len(layers))
+    down = -(-len(layers) // across)
+    names = [group.name for group in record.groups]
+    longest = max(map(len, names))
+    drawing = Figure(
+        figsize=((1.5 + 0.075 * longest) * across + 0.3, (0.55 + 0.24 * len(names)) * down + 0.5), layout="constrained"
+    )
+    grid = drawing.subplots(down, across, squeeze=False)
+    largest = max(layer.merges[-1].distance for layer in layers)
+    for axes, layer in zip(grid.flat, layers, strict=False):
+        drawn = dendrogram(_linkage(layer, len(names)), no_plot=True)
+        for heights, places in zip(drawn["dcoord"], drawn["icoord"], strict=True):
+            axes.plot(heights, places, color="#3b6ea8", linewidth=1.3)
+        axes.set_yticks(10.0 * np.arange(len(names)) + 5, [names[leaf] for leaf in drawn["leaves"]], fontsize=8)
+        axes.set_ylim(0, 10 * len(names))
+        axes.set_xlim(0, 1.05 * largest)
+        axes.tick_params(axis="x", labelsize=8)
+        axes.set_title(layer.name, fontsize=9)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    for axes in list(grid.flat)[len(layers) :]:
+        axes.set_visible(False)
+    drawing.supxlabel("cosine distance of contrasts at which clusters join (0 alike, 2 opposite)", fontsize=9)
+    return drawing
+
+
+def dead_figure(records: Sequence[ProfileRecord]) -> Figure:
+    """Draw the share of dead maps from the first layer to the last, a line for each network and rule."""
+    drawing = Figure(figsize=(6.6, 3.6), layout="constrained")
+    axes = drawing.subplots()
+    for number, record in enumerate(records):
+        layers = [layer for layer in record.layers if layer.name != INPUT]
+        at = np.linspace(0, 1, len(layers)) if len(layers) > 1 else np.zeros(len(layers))
+        colour = _COLOURS[number % len(_COLOURS)]
+        shares = [100 * len(layer.unvarying) / layer.channels for layer in layers]
+        axes.plot(at, shares, "o-", color=colour, markersize=4, linewidth=1.4, label=record.network)
+        constant = [100 * len(layer.constant) / layer.channels for layer in layers]
+        axes.plot(at, constant, "x--", color=colour, markersize=4, linewidth=0.9)
+    axes.set_xlabel("layers, first to last (share of the way)")
+    axes.set_ylabel("dead maps, %")
+    axes.set_ylim(bottom=0)
+    axes.grid(color="#e4e4e4", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.plot([], [], "o-", color="#444444", markersize=4, label="no variance over films")
+    axes.plot([], [], "x--", color="#444444", markersize=4, linewidth=0.9, label="constant on every film")
+    axes.legend(frameon=False, fontsize=8, loc="best")
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return drawing
+
+
+def _linkage(layer: ProfileLayer, groups: int) -> NDArray[np.float64]:
+    """Return merges as scipy wants them: with the number of groups in each cluster."""
+    sizes = [1] * groups
+    rows = []
+    for merge in layer.merges:
+        sizes.append(sizes[merge.first] + sizes[merge.second])
+        rows.append((merge.first, merge.second, merge.distance, sizes[-1]))
+    return np.asarray(rows, dtype=np.float64)
+
+
+def _centres(length: int, parts: int) -> NDArray[np.float64]:
+    return np.asarray((np.arange(parts) + 0.5) * length / parts - 0.5, dtype=np.float64)
+
+
+def _plain(axes: Any) -> None:  # noqa: ANN401  - matplotlib's axes
+    axes.tick_params(length=0, labelsize=9)
+    for side in axes.spines.values():
+        side.set_visible(False)
