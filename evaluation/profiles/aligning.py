@@ -38,8 +38,8 @@ def peaks_of(images: torch.Tensor, logits: torch.Tensor, columns: Mapping[str, i
     Returns
     -------
     dict of str to list of (float, float)
-        By label and film: where the magnitude of the gradient of the label's logit with respect to the input, summed over
-        channels and averaged over windows, is largest.
+        By label and film: where the magnitude of the gradient of the label's logit with respect to the input, summed
+        over channels and averaged over windows, is largest.
     """
     size = images.shape[-1]
     window = max(1, size // WINDOW)
@@ -56,7 +56,8 @@ def peaks_of(images: torch.Tensor, logits: torch.Tensor, columns: Mapping[str, i
 def shift_to_centre(peak: Peak, place: Place) -> Shift:
     """Return how far the maps of a layer are moved so that the pixel in which a peak lies comes to the middle.
 
-    The middle is row ``height // 2`` and column ``width // 2``; a peak is carried over to a layer by its share of the side.
+    The middle is row ``height // 2`` and column ``width // 2``; a peak is carried over to a
+    layer by its share of the side.
     """
     row, column = int(peak[0] * place.height), int(peak[1] * place.width)
     return place.height // 2 - row, place.width // 2 - column

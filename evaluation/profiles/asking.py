@@ -58,7 +58,8 @@ def ask(
         With everything that is wrong.
     """
     problems: list[str] = []
-    grouping, films = Grouping(groups, groups), ()
+    grouping = Grouping(groups, groups)
+    films: tuple[Film, ...] = ()
     known = [label for label in subjects.data_set.labels if not labels or label.name in labels]
     try:
         grouping = parse_grouping(groups, known)

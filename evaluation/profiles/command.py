@@ -26,8 +26,8 @@ def profile(
     groups: Annotated[
         str,
         typer.Option(
-            help="What films are grouped by: label, label:disjoint, label-x-prediction[:LABEL], source, main-source, view, "
-            "sex, age."
+            help="What films are grouped by: label, label:disjoint, label-x-prediction[:LABEL], source, main-source, "
+            "view, sex, age."
         ),
     ] = "label",
     repository: Annotated[Path | None, typer.Option(help="Profile a model set of this repository.")] = None,
@@ -48,16 +48,14 @@ def profile(
     list_layers: Annotated[bool, typer.Option("--list-layers", help="Print the names of all layers and stop.")] = False,
     align: Annotated[
         str,
-        typer.Option(help="none, or gradient: move maps so that the peak of the label's gradient is in the middle."),
+        typer.Option(help="none, or gradient: the peak of the label's gradient is moved to the middle."),
     ] = "none",
     name: Annotated[str | None, typer.Option(help="What the profile is called; by-GROUPS.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder for everything; profile/NAME, in the run if there is one.", file_okay=False),
+        typer.Option(help="Folder for everything; profile/NAME, of a run in it.", file_okay=False),
     ] = None,
-    store: Annotated[
-        bool, typer.Option("--store", help="Put it into the model set too, so that it is served.")
-    ] = False,
+    store: Annotated[bool, typer.Option("--store", help="Put it into the model set too: served.")] = False,
 ) -> None:
     """Show what the feature maps of networks do on groups of X-rays (neuron activation profiles).
 

@@ -58,7 +58,7 @@ def keep_sound(groups: Sequence[Group], films: Sequence[Film]) -> tuple[tuple[Gr
 
 
 def weights_of(groups: Sequence[Group], films: Sequence[Film]) -> NDArray[np.float64]:
-    """Return what each film weighs in each group, ``[films, groups]``: each patient of a group weighs 1, shared by its films.
+    """Return what each film weighs in each group, ``[films, groups]``: each patient weighs 1, shared by its films.
 
     A patient is what films of one split group have in common: the patient and known duplicates.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -133,7 +133,7 @@ def make_profiles(
 def _common_groups(
     asked: Asked, subjects: Subjects, films: Sequence[Film], notes: dict[str, None]
 ) -> tuple[Group, ...]:
-    """Return the groups that all networks share; none, where each has its own. Refuse what can be refused before work."""
+    """Return the groups that all networks share; none, where each has its own. Refuse what can be."""
     problems = []
     known = [label.name for label in subjects.labels]
     aligned = asked.alignment == "gradient"
@@ -160,13 +160,14 @@ def _common_groups(
 
 
 def _any_has(layer: str, subjects: Subjects) -> bool:
-    for subject in subjects.networks:
-        try:
-            if layer in places_of(lift(subject.network.script), subject.network.spec):
-                return True
-        except NotLiftable:
-            continue
-    return False
+    return any(layer in _layers_of(subject) for subject in subjects.networks)
+
+
+def _layers_of(subject: Subject) -> Collection[str]:
+    try:
+        return places_of(lift(subject.network.script), subject.network.spec)
+    except NotLiftable:
+        return ()
 
 
 def _own_groups(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,13 +14,15 @@ CELL = 48
 GAP = 3
 
 
-def mosaic(maps: NDArray[np.floating]) -> NDArray[np.float32]:
+def mosaic(maps: NDArray[np.floating[Any]], side: int = CELL) -> NDArray[np.float32]:
     """Put maps side by side.
 
     Parameters
     ----------
     maps : ndarray of float, shape [rows, columns, height, width]
         Maps.
+    side : int
+        Largest side of a map, in pixels.
 
     Returns
     -------
@@ -26,7 +30,7 @@ def mosaic(maps: NDArray[np.floating]) -> NDArray[np.float32]:
         One plane, NaN between the maps.
     """
     rows, columns = maps.shape[:2]
-    cells = np.stack([[_fit(one) for one in row] for row in maps.astype(np.float32)])
+    cells = np.stack([[_fit(one, side) for one in row] for row in maps.astype(np.float32)])
     height, width = cells.shape[2:]
     plane = np.full((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP), np.nan, dtype=np.float32)
     for row in range(rows):
@@ -36,12 +40,13 @@ def mosaic(maps: NDArray[np.floating]) -> NDArray[np.float32]:
     return plane
 
 
-def _fit(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    side = max(plane.shape)
-    if side <= CELL:
-        times = CELL // side
+def _fit(plane: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    own = max(plane.shape)
+    if own <= side:
+        times = side // own
         return np.repeat(np.repeat(plane, times, axis=0), times, axis=1)
-    return _averaged(_averaged(plane, CELL * plane.shape[0] // side, 0), CELL * plane.shape[1] // side, 1)
+    height, width = (max(1, side * length // own) for length in plane.shape)
+    return _averaged(_averaged(plane, height, 0), width, 1)
 
 
 def _averaged(plane: NDArray[np.float32], size: int, axis: int) -> NDArray[np.float32]:

@@ -63,7 +63,7 @@ def places_of(lifted: fx.GraphModule, spec: InputSpec) -> dict[str, Place]:
     """
     image = torch.full((1, spec.channels, spec.size, spec.size), spec.black)
     with torch.no_grad():
-        ShapeProp(lifted).propagate(image)  # type: ignore[no-untyped-call]
+        ShapeProp(lifted).propagate(image)
     names: dict[fx.Node, str] = {}
     found: dict[str, Place] = {}
     for node in lifted.graph.nodes:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...handlers.profile import ProfileLayer, ProfileRecord
-from ..report.document import Figure, Section
-from .figures import STRONGEST, dead_figure, dendrograms_figure, maps_figure
+from ..report.document import Figure, Item, Section
+from .figures import dead_figure, dendrograms_figure, maps_figure
 from .pictures import settings, to_svg
 from .tables import dead_table, differences_of, distances_table, groups_table, layers_table
 
@@ -17,14 +17,15 @@ __all__ = ["layers_shown", "profile_sections"]
 
 Planes = Mapping[int, NDArray[np.float32]]
 
+_MAPS = 6  # fewer than the files of a profile show: a page is narrow
 _READ = (
-    "A layer of a network makes feature maps of a film: small pictures of where the layer found what it looks for. Their mean "
-    "over a group of films, less the mean over all groups, is the group's contrast: orange where the maps answer more to "
-    "this group than to the others, blue where less. Each patient of a group counts once.",
-    "What it can show: in which maps and where groups differ at all, beginning with the input, where differences of framing, "
-    "padding and brightness between sources stand before any network has looked. What it cannot: whether a difference is "
-    "used for the decision, or is disease. A contrast at the border of the film, or one that the input has already, "
-    "is a warning.",
+    "A layer of a network makes feature maps of a film: small pictures of where the layer found what it looks for. "
+    "Their mean over a group of films, less the mean over all groups, is the group's contrast: orange where the maps "
+    "answer more to this group than to the others, blue where less. Each patient of a group counts once.",
+    "What it can show: in which maps and where groups differ at all, beginning with the input, where differences of "
+    "framing, padding and brightness between sources stand before any network has looked. What it cannot: whether a "
+    "difference is used for the decision, or is disease. A contrast at the border of the film, or one that the input "
+    "has already, is a warning.",
 )
 
 
@@ -32,15 +33,15 @@ def profile_sections(
     profiles: Iterable[tuple[ProfileRecord, Planes]],
     *,
     layers: int = 3,
-    maps: int = STRONGEST,
+    maps: int = _MAPS,
 ) -> tuple[Section, ...]:
     """Return what a report says of profiles: one section on all networks, and one with the pictures of each.
 
     Parameters
     ----------
     profiles : iterable of (ProfileRecord, mapping of int to ndarray)
-        Records, and the mean activations of each layer by its place, as `radiolucent.handlers.profile.load_planes` reads
-        them. Taken one after the other: a generator has one network's planes in memory at a time.
+        Records, and the mean activations of each layer by its place, as `radiolucent.handlers.profile.load_planes`
+        reads them. Taken one after the other: a generator has one network's planes in memory at a time.
     layers : int
         Layers of each network whose maps are drawn: the input, the last, and others evenly between.
     maps : int
@@ -70,17 +71,15 @@ def layers_shown(record: ProfileRecord, count: int) -> tuple[int, ...]:
 
 
 def _of_all(records: Sequence[ProfileRecord], differences: Mapping[str, tuple[float, ...]]) -> Section:
+    items: list[Item] = [groups_table(records), dead_table(records)]
     with settings():
-        dead = to_svg(dead_figure(records))
-    alt = "; ".join(f"{record.network}: {_last_dead(record)}" for record in records)
-    figure = Figure("Dead feature maps, from the first layer to the last", dead, alt)
-    tables = (groups_table(records), dead_table(records), layers_table(records, differences))
-    distances = distances_table(records)
-    return Section(
-        "Neuron activation profiles",
-        (*_READ, *_aligned(records[0])),
-        (*tables[:2], figure, tables[2], *((distances,) if distances is not None else ())),
-    )
+        if (dead := dead_figure(records)) is not None:
+            alt = "; ".join(f"{record.network}: {_last_dead(record)}" for record in records)
+            items.append(Figure("Dead feature maps, from the first layer to the last", to_svg(dead), alt))
+    items.append(layers_table(records, differences))
+    if (distances := distances_table(records)) is not None:
+        items.append(distances)
+    return Section("Neuron activation profiles", (*_READ, *_aligned(records[0])), tuple(items))
 
 
 def _of_network(record: ProfileRecord, planes: Planes, shown: Sequence[int], maps: int) -> Section:
@@ -90,11 +89,13 @@ def _of_network(record: ProfileRecord, planes: Planes, shown: Sequence[int], map
             layer = record.layers[place]
             svg = to_svg(maps_figure(record, place, planes[place], maps))
             items.append(Figure(f"{record.network}, {layer.name}: {_size(layer)}", svg, _strongest(layer, maps)))
-        clustered = dendrograms_figure(record)
+        clustered = dendrograms_figure(record, shown, across=1)
         if clustered is not None:
             svg = to_svg(clustered)
-            items.append(Figure(f"{record.network}: how groups cluster, layer by layer", svg, _joined_first(record)))
-    text = "Contrasts of the strongest maps; one scale for each layer, values beyond its 99.5th percentile in the last colour."
+            items.append(
+                Figure(f"{record.network}: how groups cluster in these layers", svg, _joined_first(record, shown))
+            )
+    text = "Contrasts of the strongest maps, one scale for each layer; the largest half percent share the last colour."
     return Section(f"Activation profile of {record.network}", (text,), tuple(items))
 
 
@@ -102,8 +103,9 @@ def _aligned(record: ProfileRecord) -> tuple[str, ...]:
     if record.alignment == "none":
         return ()
     return (
-        "Maps were moved so that the peak of the gradient of the group's label lies in the middle; what was moved in from "
-        "outside the film counts for nothing. The middle of a picture is where the network looked, not the middle of the film.",
+        "Maps were moved so that the peak of the gradient of the group's label lies in the middle; what was moved in "
+        "from outside the film counts for nothing. The middle of a picture is where the network looked, not the middle "
+        "of the film.",
     )
 
 
@@ -120,12 +122,13 @@ def _last_dead(record: ProfileRecord) -> str:
     return f"{len(layer.unvarying)} of {layer.channels} maps of {layer.name} have no variance over films"
 
 
-def _joined_first(record: ProfileRecord) -> str:
+def _joined_first(record: ProfileRecord, shown: Sequence[int]) -> str:
     names = [group.name for group in record.groups]
+    layers = [record.layers[place] for place in shown]
     told = [
         f"{layer.name}: {names[layer.merges[0].first]} and {names[layer.merges[0].second]} join first, at distance "
         f"{layer.merges[0].distance:.2f}"
-        for layer in record.layers
+        for layer in layers
         if layer.merges
     ]
     return "; ".join(told)

@@ -90,11 +90,10 @@ class Subjects:
             [] if split in (*SPLITS, ALL) else [f"there is no split {split!r}; there are {', '.join(SPLITS)}, all"]
         )
         chosen = self.data_set
-        for asked in ({"labels": list(labels)} if labels else {}, {"sources": list(sources)} if sources else {}):
-            try:
-                chosen = select(chosen, **asked)  # type: ignore[arg-type]
-            except DataSetsError as error:
-                problems.append(str(error))
+        try:
+            chosen = select(chosen, labels=labels or None, sources=sources or None)
+        except DataSetsError as error:
+            problems.append(str(error))
         films = tuple(film for film in chosen.films if split in (film.split, ALL))
         if not problems and not films:
             problems.append(f"{self.data_set.path} has no such film in split {split!r}")

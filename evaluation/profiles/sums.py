@@ -1,4 +1,4 @@
-"""Group means of one layer's activations, and which of its maps are dead, over any number of films in constant memory."""
+"""Group means of one layer's activations, and its dead maps, over any number of films in constant memory."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ def dead_table(records: Sequence[ProfileRecord]) -> Table:
             )
         )
     note = (
-        "Maps of the profiled layers, without the input. No variance: at every place the same value on all films, so the "
-        "map tells nothing of any film. Constant: one value all over each film (max - min <= 1e-30, the rule of "
+        "Maps of the profiled layers, without the input. No variance: at every place the same value on all films, so "
+        "the map tells nothing of any film. Constant: one value all over each film (max - min <= 1e-30, the rule of "
         "arXiv:2006.02570); padding with zeros makes borders differ and so hides dead maps from this rule."
     )
     header = ("network", "maps", "no variance over films", "constant on every film", "most in (no variance)")
@@ -84,8 +84,8 @@ def layers_table(records: Sequence[ProfileRecord], differences: Mapping[str, Seq
         for layer, difference in zip(record.layers, differences[record.network], strict=True)
     ]
     note = (
-        "Groups differ by: mean absolute contrast over maps, pixels and groups, as a share of the mean absolute activation. "
-        "It compares layers of one profile; few patients make it larger, so it is no measure of a network."
+        "Groups differ by: mean absolute contrast over maps, pixels and groups, as a share of the mean absolute "
+        "activation. It compares layers of one profile; few patients make it larger, so it is no measure of a network."
     )
     header = (
         "network",
@@ -119,9 +119,9 @@ def distances_table(records: Sequence[ProfileRecord]) -> Table | None:
     if not rows:
         return None
     note = (
-        "Cosine distance of contrasts, 0 (alike) to 2 (opposite), in the first and the last layer of the profile; the JSON "
-        "has all layers. Contrasts add up to nothing over the groups, so that few groups are far apart by arithmetic alone: "
-        "two are always opposite (and not shown), three that differ evenly are 1.5 apart."
+        "Cosine distance of contrasts, 0 (alike) to 2 (opposite), in the first and the last layer of the profile; the "
+        "JSON has all layers. Contrasts add up to nothing over the groups, so that few groups are far apart by "
+        "arithmetic alone: two are always opposite (and not shown), three that differ evenly are 1.5 apart."
     )
     return Table("How alike groups are", ("network", "layer", "group", "group", "distance"), tuple(rows), note)
 

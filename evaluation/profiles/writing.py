@@ -49,7 +49,8 @@ def write_profiles(made: Made, out: Path, progress: Progress = silent) -> None:
             _write(drawing, out / "figures" / record.network, name)
         progress("pictures", number, len(made.records))
     with settings():
-        _write(dead_figure(made.records), out / "figures", "dead_maps")
+        if (dead := dead_figure(made.records)) is not None:
+            _write(dead, out / "figures", "dead_maps")
     write_text(_markdown(made, differences), out / "profile.md")
     write_text(_json(made, differences), out / "profile.json")
 
