@@ -29,6 +29,7 @@ _BELOW_AND_ABOVE = LinearSegmentedColormap.from_list(
 ).with_extremes(bad="white")
 _COLOURS = ("#3b6ea8", "#d1600f", "#4a8f6d", "#8a5fb0", "#b8902e", "#5f6773", "#2f9aa6", "#b45a7d")
 _ACROSS = 4
+_LONGEST_TITLE = 30
 _CELL_INCHES = 0.66
 _LARGE = 96  # pixels of a map that is shown alone
 
@@ -120,7 +121,8 @@ def dendrograms_figure(
     names = [group.name for group in record.groups]
     longest = max(map(len, names))
     drawing = Figure(
-        figsize=((1.5 + 0.075 * longest) * across + 0.3, (0.55 + 0.24 * len(names)) * down + 0.5), layout="constrained"
+        figsize=(max(6.0, (1.5 + 0.075 * longest) * across + 0.3), (0.55 + 0.24 * len(names)) * down + 0.5),
+        layout="constrained",
     )
     grid = drawing.subplots(down, across, squeeze=False)
     largest = max(layer.merges[-1].distance for layer in layers)
@@ -132,7 +134,7 @@ def dendrograms_figure(
         axes.set_ylim(0, 10 * len(names))
         axes.set_xlim(0, 1.05 * largest)
         axes.tick_params(axis="x", labelsize=8)
-        axes.set_title(layer.name, fontsize=9)
+        axes.set_title(_end_of(layer.name), fontsize=9)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
         axes.tick_params(axis="y", length=0)
@@ -167,6 +169,10 @@ def dead_figure(records: Sequence[ProfileRecord]) -> Figure | None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return drawing
+
+
+def _end_of(name: str) -> str:
+    return name if len(name) <= _LONGEST_TITLE else f"…{name[1 - _LONGEST_TITLE :]}"
 
 
 def _linkage(layer: ProfileLayer, groups: int) -> NDArray[np.float64]:

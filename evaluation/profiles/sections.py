@@ -43,7 +43,7 @@ def profile_sections(
         Records, and the mean activations of each layer by its place, as `radiolucent.handlers.profile.load_planes`
         reads them. Taken one after the other: a generator has one network's planes in memory at a time.
     layers : int
-        Layers of each network whose maps are drawn: the input, the last, and others evenly between.
+        Layers of each network that are told of: the input, the last, and others evenly between.
     maps : int
         Feature maps that are drawn of each.
 
@@ -61,7 +61,8 @@ def profile_sections(
         of_networks.append(_of_network(record, planes, layers_shown(record, layers), maps))
     if not records:
         return ()
-    return (_of_all(records, differences), *of_networks)
+    shown = {record.network: layers_shown(record, layers) for record in records}
+    return (_of_all(records, differences, shown), *of_networks)
 
 
 def layers_shown(record: ProfileRecord, count: int) -> tuple[int, ...]:
@@ -70,13 +71,17 @@ def layers_shown(record: ProfileRecord, count: int) -> tuple[int, ...]:
     return tuple(sorted({round(last * step / max(1, count - 1)) for step in range(max(1, count))}))
 
 
-def _of_all(records: Sequence[ProfileRecord], differences: Mapping[str, tuple[float, ...]]) -> Section:
+def _of_all(
+    records: Sequence[ProfileRecord],
+    differences: Mapping[str, tuple[float, ...]],
+    shown: Mapping[str, tuple[int, ...]],
+) -> Section:
     items: list[Item] = [groups_table(records), dead_table(records)]
     with settings():
         if (dead := dead_figure(records)) is not None:
             alt = "; ".join(f"{record.network}: {_last_dead(record)}" for record in records)
             items.append(Figure("Dead feature maps, from the first layer to the last", to_svg(dead), alt))
-    items.append(layers_table(records, differences))
+    items.append(layers_table(records, differences, shown))
     if (distances := distances_table(records)) is not None:
         items.append(distances)
     return Section("Neuron activation profiles", (*_READ, *_aligned(records[0])), tuple(items))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,11 @@ def dead_table(records: Sequence[ProfileRecord]) -> Table:
     return Table("Dead feature maps", header, tuple(rows), note)
 
 
-def layers_table(records: Sequence[ProfileRecord], differences: Mapping[str, Sequence[float]]) -> Table:
+def layers_table(
+    records: Sequence[ProfileRecord],
+    differences: Mapping[str, Sequence[float]],
+    shown: Mapping[str, Collection[int]] | None = None,
+) -> Table:
     """Return every layer with its dead maps, how much groups differ there and in which maps.
 
     Parameters
@@ -69,6 +73,8 @@ def layers_table(records: Sequence[ProfileRecord], differences: Mapping[str, Seq
         The profiles.
     differences : mapping of str to sequence of float
         By network: `differences_of` its planes.
+    shown : mapping of str to collection of int, optional
+        By network: places of the layers to tell of; all.
     """
     rows = [
         (
@@ -81,7 +87,8 @@ def layers_table(records: Sequence[ProfileRecord], differences: Mapping[str, Seq
             ", ".join(map(str, layer.order[:_NAMED])) if layer.channels > 1 else ABSENT,
         )
         for record in records
-        for layer, difference in zip(record.layers, differences[record.network], strict=True)
+        for place, (layer, difference) in enumerate(zip(record.layers, differences[record.network], strict=True))
+        if shown is None or place in shown[record.network]
     ]
     note = (
         "Groups differ by: mean absolute contrast over maps, pixels and groups, as a share of the mean absolute "
@@ -109,31 +116,30 @@ def differences_of(planes: Mapping[int, NDArray[np.float32]], layers: int) -> tu
 
 
 def distances_table(records: Sequence[ProfileRecord]) -> Table | None:
-    """Return the distances between groups at the input and in the last layer; None for fewer than three groups."""
-    rows = []
-    for record in records:
-        names = [group.name for group in record.groups]
-        ends = [record.layers[0], record.layers[-1]] if len(record.layers) > 1 else [record.layers[0]]
-        for layer in ends:
-            rows += [(record.network, layer.name, *pair) for pair in _pairs(layer, names)]
-    if not rows:
+    """Return the distances between groups at the input and in each network's last layer; None for two groups."""
+    if not any(layer.distances for record in records for layer in (record.layers[0], record.layers[-1])):
         return None
+    columns = [(record.network, _pairs(record, record.layers[-1])) for record in records]
+    if records[0].layers[0].name == INPUT:
+        columns.insert(0, (INPUT, _pairs(records[0], records[0].layers[0])))
+    pairs = dict.fromkeys(pair for _, found in columns for pair in found)
+    rows = tuple((*pair, *(found.get(pair, ABSENT) for _, found in columns)) for pair in pairs)
     note = (
-        "Cosine distance of contrasts, 0 (alike) to 2 (opposite), in the first and the last layer of the profile; the "
-        "JSON has all layers. Contrasts add up to nothing over the groups, so that few groups are far apart by "
-        "arithmetic alone: two are always opposite (and not shown), three that differ evenly are 1.5 apart."
+        "Cosine distance of contrasts, 0 (alike) to 2 (opposite), at the input (as the first network sees it) and in "
+        "the last profiled layer of each network; profile.json has all layers. Contrasts add up to nothing over the "
+        "groups, so that few groups are far apart by arithmetic alone: two are always opposite (and not shown), three "
+        "that differ evenly are 1.5 apart."
     )
-    return Table("How alike groups are", ("network", "layer", "group", "group", "distance"), tuple(rows), note)
+    return Table("How alike groups are", ("group", "group", *(name for name, _ in columns)), rows, note)
 
 
-def _pairs(layer: ProfileLayer, names: Sequence[str]) -> list[tuple[str, str, str]]:
-    if not layer.distances:
-        return []
-    return [
-        (names[one], names[two], f"{layer.distances[one][two]:.2f}")
-        for one in range(len(names))
+def _pairs(record: ProfileRecord, layer: ProfileLayer) -> dict[tuple[str, str], str]:
+    names = [group.name for group in record.groups]
+    return {
+        (names[one], names[two]): f"{layer.distances[one][two]:.2f}"
+        for one in range(len(names) if layer.distances else 0)
         for two in range(one + 1, len(names))
-    ]
+    }
 
 
 def _share(part: int, whole: int) -> str:
