@@ -9,9 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from ...datasets import Film
 from ...handlers.card import Name
+from .asked import Alignment, Asked
 from .errors import ProfileRefused
 from .grouping import Grouping, parse_grouping
-from .making import Alignment, Asked
 from .subjects import Subjects
 from .taps import AUTO
 

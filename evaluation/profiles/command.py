@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ..progress import Progress
-    from .making import Made
+    from .asked import Made
     from .subjects import Subjects
 
 __all__ = ["profile"]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import scipy
@@ -18,67 +16,20 @@ from ...handlers.profile import ProfileGroup, ProfileLayer, ProfileRecord, load_
 from ...handlers.vote import served_probabilities
 from ..networks import run_networks
 from ..progress import Progress, silent
+from .asked import Asked, Made
 from .contrasts import cluster, contrasts_of, order_of
 from .errors import LayersUnknown, ProfileRefused
 from .group import Group, keep_sound
-from .grouping import Grouping, groups_by_prediction, groups_of
+from .grouping import groups_by_prediction, groups_of
 from .places import places_of
 from .profiling import sum_up
 from .subjects import Subject, Subjects
 from .sums import LayerSums
 from .taps import AUTO, tapped
 
-__all__ = ["Asked", "Made", "make_profiles"]
+__all__ = ["make_profiles"]
 
-Alignment = Literal["none", "gradient"]
 _UNSIGNED = "0" * 64  # `save_profile` sets it
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a profile is to be.
-
-    Parameters
-    ----------
-    name : str
-        What it is called.
-    grouping : Grouping
-        How films are grouped.
-    split : str
-        Which films; `films` are those.
-    layers : sequence of str
-        Names; ``auto`` stands for those where the shape changes.
-    alignment : str
-        ``none`` or ``gradient``.
-    chosen : str
-        Which labels and sources, in words; empty: all.
-    """
-
-    name: str
-    grouping: Grouping
-    split: str
-    layers: Sequence[str] = (AUTO,)
-    alignment: Alignment = "none"
-    chosen: str = ""
-
-
-@dataclass(frozen=True)
-class Made:
-    """What became of it.
-
-    Parameters
-    ----------
-    records : tuple of ProfileRecord
-        Of the networks that were profiled; their planes are stored.
-    left_out : tuple of str
-        Groups and films that are not in it, a sentence each.
-    failed : dict of str to str
-        By network that was not profiled: why.
-    """
-
-    records: tuple[ProfileRecord, ...]
-    left_out: tuple[str, ...]
-    failed: Mapping[str, str]
 
 
 def make_profiles(

@@ -17,8 +17,8 @@ from ...handlers.profile import PROFILES, ProfileRecord, load_planes, save_profi
 from ..progress import Progress, silent
 from ..report.markdown import table_to_markdown
 from ..storing import write_text
+from .asked import Made
 from .figures import dead_figure, dendrograms_figure, maps_figure
-from .making import Made
 from .pictures import settings, to_png, to_svg
 from .tables import dead_table, differences_of, distances_table, groups_table, layers_table
 

@@ -60,9 +60,9 @@ def test_branches_are_taken_where_they_meet_and_a_change_before_any_activation_i
     }
 
 
-@pytest.mark.parametrize("name", ["resnet18", "inception_v3", "densenet161"])
+@pytest.mark.parametrize("name", ["resnet18", "densenet161"])
 def test_the_page_names_the_layers_of_the_papers_networks(name: str, trace: Callable) -> None:
-    size = 128
+    size = 64  # names are the same at any
     script = trace(timm.create_model(name, num_classes=3, in_chans=1), size)
     text = PAGE.read_text(encoding="utf-8")
     row = next(line for line in text.splitlines() if line.startswith(f"| `{name}` |"))

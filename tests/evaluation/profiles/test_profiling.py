@@ -11,14 +11,16 @@ import pytest
 import torch
 from radiolucent.datasets import DataSet
 from radiolucent.evaluation.errors import FilmsUnreadable
+from radiolucent.evaluation.profiles.asked import Made
 from radiolucent.evaluation.profiles.asking import ask
 from radiolucent.evaluation.profiles.errors import ProfileRefused
-from radiolucent.evaluation.profiles.making import Made, make_profiles
+from radiolucent.evaluation.profiles.making import make_profiles
 from radiolucent.evaluation.profiles.subjects import Subjects
+from radiolucent.evaluation.profiles.writing import STORED, serve_profiles
 from radiolucent.evaluation.tables import Decision
 from radiolucent.handlers import InputSpec, decode, preprocess
 from radiolucent.handlers.calibration import Calibration
-from radiolucent.handlers.profile import load_planes
+from radiolucent.handlers.profile import PROFILES, load_planes, load_record
 from torch import nn
 
 MakeSubjects = Callable[..., Subjects]
@@ -88,9 +90,9 @@ def test_memory_does_not_grow_with_the_number_of_films(
     make_profiles(asked, subjects, films[:32], tmp_path, weigh)
     few = max(held)
     held.clear()
-    make_profiles(asked, subjects, films[:32] * 6, tmp_path, weigh)
-    weights = 32 * 5 * 4 * 8  # what each film weighs in each of four groups
-    assert len(held) > 6
+    make_profiles(asked, subjects, films[:32] * 3, tmp_path, weigh)
+    weights = 32 * 2 * 4 * 8  # what each film weighs in each of four groups
+    assert len(held) > 6, "batches"
     assert max(held) <= few + weights
 
 
@@ -159,6 +161,16 @@ def test_a_network_that_cannot_be_lifted_is_named_and_the_others_are_complete(
     assert [record.network for record in found.records] == ["sound"]
     assert "control flow" in found.failed["forks"]
     assert not list(tmp_path.rglob("forks*"))
+
+
+def test_a_profile_is_put_where_a_gateway_finds_it(
+    residual: Callable, make_subjects: MakeSubjects, tmp_path: Path
+) -> None:
+    found = made(make_subjects({"a": residual(0)}), tmp_path / "out" / STORED, layers=["relu"])
+    serve_profiles(found, tmp_path / "out", tmp_path / "set")
+    record = load_record(tmp_path / "set" / PROFILES, "a", "a")
+    assert record == found.records[0]
+    assert load_planes(tmp_path / "set" / PROFILES, record)[0].shape == (4, 4, 16, 16)
 
 
 def test_what_cannot_be_profiled_is_refused_with_all_problems(
