@@ -32,7 +32,7 @@ _REMEDY = "Give --address HOST:PORT of a running server, or install one here: pi
 
 
 @contextlib.contextmanager
-def local_server(repository: Path | None, console: Console) -> Iterator[str]:
+def local_server(repository: Path | None, console: Console, workers: int = 0) -> Iterator[str]:
     """Start Triton and the gateway on a free loopback port.
 
     Parameters
@@ -41,6 +41,8 @@ def local_server(repository: Path | None, console: Console) -> Iterator[str]:
         Model repository to serve; default: the server's own setting.
     console : Console
         Where to show that it takes a while.
+    workers : int
+        Explanation workers; 0: the server's own setting.
 
     Yields
     ------
@@ -58,6 +60,7 @@ def local_server(repository: Path | None, console: Console) -> Iterator[str]:
         command = [*_PROGRAM, "serve", "--host", "127.0.0.1", "--port", "0", "--ready-file", str(ready)]
         command += ["--owner-folder", folder]
         command += ["--repository", str(repository)] if repository is not None else []
+        command += ["--workers", str(workers)] if workers else []
         with log.open("wb") as output:
             # A session of its own: Ctrl-C is for this command, which then stops the server in its own time.
             process = subprocess.Popen(  # noqa: S603  - our own program

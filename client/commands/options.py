@@ -71,12 +71,12 @@ def print_json(value: object) -> None:
 
 
 @contextlib.contextmanager
-def reachable(address: str | None, repository: Path | None, console: Console) -> Iterator[str]:
-    """Yield the address that was given, else that of a server that runs as long as the block."""
+def reachable(address: str | None, repository: Path | None, console: Console, workers: int = 0) -> Iterator[str]:
+    """Yield the address that was given, else that of a server with so many workers that runs as long as the block."""
     if address is not None:
         yield address
         return
-    with local_server(repository, console) as own:
+    with local_server(repository, console, workers) as own:
         yield own
 
 

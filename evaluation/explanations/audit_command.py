@@ -75,13 +75,11 @@ def audit(
         typer.Option("--measure", "--measures", metavar="NAME|all|none", help="Repeatable.", show_default="all"),
     ] = None,
     robustness_films: Annotated[
-        int | None,
-        typer.Option(min=0, help="Measure robustness on this many X-rays, the first drawn.", show_default="all"),
-    ] = None,
+        int, typer.Option(min=0, help="Measure robustness on this many X-rays, the first drawn.")
+    ] = 15,
     randomisation_films: Annotated[
-        int | None,
-        typer.Option(min=0, help="Measure randomisation on this many X-rays, the first drawn.", show_default="all"),
-    ] = None,
+        int, typer.Option(min=0, help="Measure randomisation on this many X-rays, the first drawn.")
+    ] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
     grid_films: Annotated[
         str, typer.Option(metavar="FILE,FILE", help="X-rays for the report's grid of pictures, of those drawn.")
@@ -175,6 +173,7 @@ def _run(
 
     from ...client.commands.options import reachable
     from ..bars import bars
+    from .affordable import workers_of_ours
     from .audit import explain_all, plan_audit
     from .deriving import derive
     from .stored_maps import StoredMaps
@@ -183,7 +182,7 @@ def _run(
 
     address, repository, root_certificates = server
     data_set = _read(*data, console)
-    with reachable(address, repository, console) as reached:
+    with reachable(address, repository, console, workers_of_ours()) as reached:
         if out is None:
             for line in asyncio.run(plan_audit(reached, root_certificates, wishes, data_set)):
                 typer.echo(line)

@@ -9,6 +9,7 @@ from typing import Any
 from ...client import InvalidRequest
 from ...client.commands.asked import ALL, parse_settings
 from ...datasets import DataSet, Split
+from .affordable import AFFORDABLE
 from .asked import AuditAsked
 from .audit_errors import AuditRefused
 from .offered import Offered
@@ -115,8 +116,8 @@ def settle(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> AuditAsk
         model_set=offered.model_set,
         networks={name: offered.networks[name] for name in networks},
         weights={name: offered.weights[name] for name in networks},
-        methods={name: parameters.get(name, {}) for name in methods},
-        measures={name: parameters.get(name, {}) for name in measures},
+        methods={name: {**AFFORDABLE.get(name, {}), **parameters.get(name, {})} for name in methods},
+        measures={name: {**AFFORDABLE.get(name, {}), **parameters.get(name, {})} for name in measures},
         robustness_films=wishes.robustness_films,
         randomisation_films=wishes.randomisation_films,
     )

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...handlers.card import InputSpec
 from ...handlers.decode import decode
 from ...handlers.errors import HandlersError, ImageError
-from ...handlers.image import XRay
 from ...handlers.limits import MAX_PIXELS
 from ...handlers.out_of_memory import ran_out
-from ...handlers.preprocess import Prepared, preprocess
+from ...handlers.preprocess import Prepared
 from ...plugins import (
     Applicability,
     Attribution,
@@ -34,13 +32,13 @@ from ...plugins import (
     heatmap,
 )
 from ...plugins.measures import MEASURES, Measure
+from .films import Film, Films
 from .measuring import Explained, Known, Measuring
 from .segmented import Segmented
 from .task import (
     FailureReason,
     ItemTask,
     ModelRef,
-    Output,
     WorkerDone,
     WorkerEvent,
     WorkerInput,
@@ -83,7 +81,7 @@ class Explainer:
         self._measures = measures
         self._warm = WarmModels(warm_bytes, device)
         self._max_pixels = max_pixels
-        self._film: _Film | None = None
+        self._films = Films()
         self._threads = torch.get_num_threads()
 
     @property
@@ -288,12 +286,9 @@ class Explainer:
     def _prepare(self, task: ItemTask) -> Prepared:
         return self._film_of(task.job_id, task.image).prepared_for(task.model.input)
 
-    def _film_of(self, job_id: str, image: bytes) -> _Film:
-        """Decode and preprocess, once for all tasks of a job that follow each other here."""
-        if self._film is None or self._film.job_id != job_id:
-            self._film = None
-            self._film = _Film(job_id, decode(image, max_pixels=self._max_pixels))
-        return self._film
+    def _film_of(self, job_id: str, image: bytes) -> Film:
+        """Decode and preprocess once for all tasks of a job, also where those of another come in between."""
+        return self._films.of(job_id, lambda: decode(image, max_pixels=self._max_pixels))
 
 
 def _reset_torch(threads: int) -> None:
@@ -310,21 +305,3 @@ def _wants_values(task: ItemTask, attribution: Attribution) -> bool:
 def _array(tensor: torch.Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     # A copy: the method may go on writing into its tensor.
     return np.array(tensor.detach().cpu().numpy(), dtype=np.float32, order="C")
-
-
-@dataclass
-class _Film:
-    """The X-ray of the job at hand."""
-
-    job_id: str
-    xray: XRay
-    prepared: dict[InputSpec, Prepared] = field(default_factory=dict)
-    known: dict[Hashable, dict[Hashable, Any]] = field(default_factory=dict)
-    """What methods found out about it and share, by network, output and form."""
-    measured: dict[tuple[ModelRef, Output], dict[Hashable, Any]] = field(default_factory=dict)
-    """The same of measures, by network and output."""
-
-    def prepared_for(self, spec: InputSpec) -> Prepared:
-        if spec not in self.prepared:
-            self.prepared[spec] = preprocess(self.xray, spec)
-        return self.prepared[spec]
