@@ -57,6 +57,7 @@ def assemble(
         labels=offered.labels,
         networks=tuple(asked.networks),
         network_versions=dict(asked.networks),
+        network_weights=dict(asked.weights),
         input_sizes={name: offered.input_sizes[name] for name in asked.networks},
         methods=tuple(
             MethodAsked(

@@ -21,6 +21,7 @@ from .choosing import Chosen, Marks, choose_films
 from .collecting import IN_FLIGHT, collect
 from .estimating import Estimate, estimate, map_bytes
 from .offered import Offered, ask_offered
+from .profiled import read_profiles
 from .records import FilmRecord, Records
 from .settling import AuditWishes, settle
 from .showing import AuditBar
@@ -70,6 +71,8 @@ def prepare(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> Planned
     """
     refuse_other_splits(offered.trained_on, data_set)
     asked = settle(wishes, data_set, offered)
+    if wishes.profiles is not None:
+        read_profiles(wishes.profiles, asked.weights)  # what is wrong with them is said before the hours of work
     films = data_set.of(wishes.split)
     truths = read_truths(data_set.path, films)
     chosen = choose_films(

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ...datasets import DataSet
+    from ..progress import Progress
     from .settling import AuditWishes
+    from .stored_maps import StoredMaps
     from .tables import AuditTables
 
 __all__ = ["audit"]
@@ -84,6 +86,14 @@ def audit(
     grid_films: Annotated[
         str, typer.Option(metavar="FILE,FILE", help="X-rays for the report's grid of pictures, of those drawn.")
     ] = "",
+    profiles: Annotated[
+        Path | None,
+        typer.Option(
+            help="Neuron activation profiles of the same networks, for the report: the folder with NETWORK.json and "
+            "NETWORK.npz that `radiolucent profile` wrote.",
+            file_okay=False,
+        ),
+    ] = None,
     from_tables: Annotated[
         Path | None,
         typer.Option(
@@ -118,7 +128,7 @@ def audit(
     grid = tuple(file.strip() for file in grid_films.split(",") if file.strip())
     try:
         if from_tables is not None:
-            _again(from_tables, out or from_tables.parent, (manifest, images), grid, console)
+            _again(from_tables, out or from_tables.parent, (manifest, images), grid, profiles, console)
             return
         if manifest is None or (out is None and not dry_run):
             raise EvaluationError(
@@ -136,6 +146,7 @@ def audit(
             randomisation_films=randomisation_films,
             seed=seed,
             grid=grid,
+            profiles=profiles,
         )
         _run((manifest, images), None if dry_run else out, wishes, (address, repository, root_certificates), console)
     except (EvaluationError, HandlersError, DataSetsError) as error:
@@ -178,7 +189,6 @@ def _run(
     from .deriving import derive
     from .stored_maps import StoredMaps
     from .storing import read_audit_tables, write_audit_tables
-    from .writing import write_audit
 
     address, repository, root_certificates = server
     data_set = _read(*data, console)
@@ -192,14 +202,19 @@ def _run(
     with bars(console) as progress:
         write_audit_tables(derive(tables, data_set, maps, progress), out / "tables")
         kept = read_audit_tables(out / "tables")
-        write_audit(kept, out, maps, progress=progress)
+        _write(kept, out, maps, wishes.profiles, progress)
     _say(kept, out, console)
     if any(not row.network and row.file for row in tables.failed):
         raise typer.Exit(_PARTLY)
 
 
 def _again(
-    folder: Path, out: Path, data: tuple[Path | None, Path | None], grid: tuple[str, ...], console: Console
+    folder: Path,
+    out: Path,
+    data: tuple[Path | None, Path | None],
+    grid: tuple[str, ...],
+    profiles: Path | None,
+    console: Console,
 ) -> None:
     """Compute everything again that needs no server."""
     from ..bars import bars
@@ -207,7 +222,6 @@ def _again(
     from .deriving import derive
     from .stored_maps import StoredMaps
     from .storing import read_audit_tables, write_audit_tables
-    from .writing import write_audit
 
     tables = read_audit_tables(folder)
     manifest, images = data
@@ -221,8 +235,30 @@ def _again(
         if maps is not None:
             write_audit_tables(derive(tables, data_set, maps, progress), out / "tables")
             tables = read_audit_tables(out / "tables")
-        write_audit(tables, out, maps, progress=progress)
+        _write(tables, out, maps, profiles, progress, folder)
     _say(tables, out, console)
+
+
+def _write(
+    tables: AuditTables,
+    out: Path,
+    maps: StoredMaps | None,
+    profiles: Path | None,
+    progress: Progress,
+    folder: Path | None = None,
+) -> None:
+    """Write what was found, with the profiles that are named or were kept beside the tables."""
+    from ..profiles.sections import profile_sections
+    from .profiled import keep_profiles, kept_profiles, planes_of, read_profiles
+    from .writing import write_audit
+
+    if profiles is None:
+        write_audit(tables, out, maps, profiles=kept_profiles(folder or out / "tables"), progress=progress)
+        return
+    records = read_profiles(profiles, tables.head.network_weights)
+    keep_profiles(records, out / "tables")
+    sections = profile_sections(planes_of(profiles, records))
+    write_audit(tables, out, maps, profiles=records, extra_sections=sections, progress=progress)
 
 
 def _read(manifest: Path, images: Path | None, console: Console) -> DataSet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ...client import InvalidRequest
@@ -49,6 +50,8 @@ class AuditWishes:
         Of the draw.
     grid : sequence of str
         Films for the picture grid.
+    profiles : Path, optional
+        Folder of neuron activation profiles of the same networks.
     """
 
     split: Split = "test"
@@ -62,6 +65,7 @@ class AuditWishes:
     randomisation_films: int | None = None
     seed: int = 0
     grid: Sequence[str] = ()
+    profiles: Path | None = None
 
 
 def settle(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> AuditAsked:

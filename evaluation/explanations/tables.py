@@ -82,6 +82,8 @@ class AuditHead(BaseModel):
     networks: tuple[str, ...]
     """In voting order."""
     network_versions: dict[str, int]
+    network_weights: dict[str, str] = {}
+    """Checksum of each network's weights, where the server told."""
     input_sizes: dict[str, int]
     """Side of each network's input, pixels."""
     methods: tuple[MethodAsked, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import asynccontextmanager
+from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,10 @@ from radiolucent.client import Unavailable
 from radiolucent.evaluation.explanations import audit as auditing
 from radiolucent.evaluation.explanations import collecting, writing
 from radiolucent.evaluation.explanations.audit_command import audit
+from radiolucent.evaluation.explanations.offered import Offered
 from radiolucent.evaluation.explanations.storing import read_audit_tables
+from radiolucent.handlers import InputSpec
+from radiolucent.handlers.profile import ProfileGroup, ProfileLayer, ProfileRecord, save_profile
 from typer.testing import CliRunner, Result
 
 Run = Callable[..., Result]
@@ -108,6 +112,68 @@ def test_an_audit_leaves_tables_maps_and_a_report_and_is_computed_again_from_the
     assert {path.name: path.read_bytes() for path in (out / "tables").iterdir()} == stored
     assert (out / "report.html").read_text() == report
     assert not client.asked, "no server took part"
+
+
+def profiles_of(weights: dict[str, str], folder: Path) -> Path:
+    """Profiles of two groups by two layers; one of four maps of the second layer never changes."""
+    layers = (
+        ProfileLayer(name="input", channels=1, height=4, width=4, constant=(), unvarying=(), order=(0,)),
+        ProfileLayer(name="relu", channels=4, height=2, width=2, constant=(3,), unvarying=(3,), order=(0, 1, 2, 3)),
+    )
+    planes = [np.arange(2 * layer.channels * layer.height * layer.width, dtype=np.float32) for layer in layers]
+    shaped = [
+        plane.reshape(2, layer.channels, layer.height, layer.width) for plane, layer in zip(planes, layers, strict=True)
+    ]
+    for name, checksum in weights.items():
+        record = ProfileRecord(
+            name="by-label",
+            network=name,
+            version=1,
+            model_sha256=checksum,
+            input=InputSpec(size=16),
+            data="films",
+            manifest_sha256="0" * 64,
+            split="test",
+            grouping="label",
+            groups=tuple(ProfileGroup(name=group, films=9, patients=9) for group in ("Pneumonia", "No Finding")),
+            layers=layers,
+            planes_sha256="0" * 64,
+            created=datetime(2026, 1, 2, tzinfo=timezone.utc),
+        )
+        save_profile(folder, record, shaped)
+    return folder / "by-label"
+
+
+def test_profiles_of_the_same_networks_are_told_of_and_kept_with_the_tables(
+    run: Run,
+    offered: Offered,
+    manifest: Path,
+    tmp_path: Path,
+) -> None:
+    out, profiles = tmp_path / "out", profiles_of(offered.weights, tmp_path / "profiles")
+    result = run(*usual(manifest, out), "--profiles", profiles)
+    assert result.exit_code == 0, result.output
+    found = (out / "audit_result.json").read_bytes()
+    assert [(one["maps"], one["constant"]) for one in json.loads(found)["dead_maps"]] == [(4, 1)] * 2
+    assert "Neuron activation profiles" in (out / "report.html").read_text()
+    again = run("--from-tables", out / "tables", "--out", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "again" / "audit_result.json").read_bytes() == found
+
+
+def test_profiles_of_other_weights_are_refused_before_any_film(
+    run: Run,
+    client,  # noqa: ANN001
+    offered: Offered,
+    manifest: Path,
+    tmp_path: Path,
+) -> None:
+    others = profiles_of(dict.fromkeys(offered.weights, "f" * 64), tmp_path / "profiles")
+    for folder, words in ((others, "profiled with other weights"), (tmp_path, "there is no profile")):
+        result = run(*usual(manifest, tmp_path / "out"), "--profiles", folder)
+        assert result.exit_code == 2, result.output
+        assert words in result.stderr
+    assert not client.asked
 
 
 def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(
