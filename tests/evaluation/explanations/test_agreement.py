@@ -48,9 +48,17 @@ def test_the_overlap_of_maps_that_have_nothing_in_common_is_what_chance_gives() 
 
 
 def test_cells_that_tie_for_the_strongest_tenth_share_its_places() -> None:
-    sparse = np.zeros(SHAPE)
-    sparse[0, 0] = 1  # 299 places of 300 are shared by 2,999 zeros
-    assert value(between(ONE, sparse), "top_overlap") == pytest.approx(TOP_BY_CHANCE, abs=0.005)
+    level = np.ones(SHAPE)
+    level[0, 0] = 2  # 299 places of 300 are shared by 2,999 cells
+    assert value(between(ONE, level), "top_overlap") == pytest.approx(TOP_BY_CHANCE, abs=0.005)
+    assert value(between(level, level), "top_overlap") == pytest.approx(1)
+
+
+def test_maps_that_point_at_little_and_at_different_places_do_not_overlap_in_what_they_leave_empty() -> None:
+    one, other = np.zeros(SHAPE), np.zeros(SHAPE)
+    one[:5, :5] = other[-5:, -5:] = 1
+    assert value(between(one, other), "top_overlap") == 0
+    assert value(between(one, 2 * one), "top_overlap") == 1
 
 
 def test_each_pair_has_a_method_or_a_network_and_the_label_in_common() -> None:
