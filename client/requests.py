@@ -75,7 +75,8 @@ def read(xray: XRayFile, field: str = "xray.file") -> bytes:
         size = path.stat().st_size
         encoded = b"" if size > MAX_SEND_BYTES else path.read_bytes()
     if size > MAX_SEND_BYTES:
-        message = f"the file has {size} bytes, more than the {MAX_SEND_BYTES} that can be sent"
+        what = "mask of the lungs" if field == "lungs.mask" else "file"
+        message = f"the {what} has {size} bytes, more than the {MAX_SEND_BYTES} that can be sent"
         raise InvalidRequest(message, (Violation(field, message),))
     return encoded
 

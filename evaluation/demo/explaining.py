@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...client import Client, Explanation, Heatmap, Sign
+from ...datasets import Film
 from ...handlers.placing import on_input_grid
 from ..errors import EvaluationError
 from ..explanations.average_mask import average_evidence, average_mask
 from ..explanations.evidence import Evidence, PlacedMap, bring, why_unusable
-from ..explanations.grid import BoolPlane, FilmGrid
+from ..explanations.grid import BoolPlane
 from ..explanations.localising import Localised, localise
-from ..films import Film
+from ..explanations.truths import Truths
 
 FloatPlane = NDArray[np.float32]
 
@@ -31,6 +32,10 @@ class ExplainedFilm:
     ----------
     film
         The film.
+    finding
+        What was explained: its one kind of lesion.
+    lesion
+        Where that lies, on the film's part of the common grid.
     explanation
         What the gateway streamed.
     pointing
@@ -44,6 +49,8 @@ class ExplainedFilm:
     """
 
     film: Film
+    finding: str
+    lesion: BoolPlane
     explanation: Explanation
     pointing: dict[tuple[str, str], Localised]
     by_chance: Localised
@@ -65,10 +72,7 @@ class ExplainedFilm:
 
     def outlines(self) -> dict[str, NDArray[np.bool_]]:
         """Return the lesion on each network's input grid."""
-        mask = self.film.lesions()
-        return (
-            {} if mask is None else {name: on_input_grid(mask, len(image))[0] for name, image in self.inputs().items()}
-        )
+        return {name: on_input_grid(self.lesion, len(image))[0] for name, image in self.inputs().items()}
 
 
 @dataclass
@@ -81,32 +85,31 @@ class Explainer:
         The gateway.
     methods
         The methods and their parameters.
-    other_masks
-        Lesion masks of other films.
+    truths
+        Where the lesions of films are, by finding.
+    others
+        Films whose lesions make the average mask.
     """
 
     client: Client
     methods: dict[str, dict[str, Any]]
-    other_masks: Sequence[NDArray[np.uint8]]
+    truths: Truths
+    others: Sequence[Film]
 
     def explain(self, film: Film) -> ExplainedFilm:
-        """Explain a film's finding on every network.
+        """Explain the finding of a film with one kind of lesion, on every network.
 
         Raises
         ------
         EvaluationError
             If a map is missing: a demo that hides that would prove nothing.
         """
-        mask = film.lesions()
-        if mask is None:
-            raise EvaluationError(f"{film.path.name} has no lesion to point at")
+        ((finding, lesion),) = self.truths.disease[film.file].items()
         start = perf_counter()
         first: float | None = None
         fraction = seen = 0.0
         events = []
-        stream = self.client.explain(
-            film.path, self.methods, targets=[film.finding], partial=True, inputs=True, timeout=600
-        )
+        stream = self.client.explain(film.path, self.methods, targets=[finding], partial=True, inputs=True, timeout=600)
         with stream:
             for event in stream:
                 seen = getattr(event, "job_fraction", seen)
@@ -117,23 +120,20 @@ class Explainer:
         if explanation.failures or first is None:
             reasons = "; ".join(f"{f.item.model} {f.item.method}: {f.message}" for f in explanation.failures)
             raise EvaluationError(f"maps are missing for {film.path.name}: {reasons or 'the job gave none'}")
-        grid, truth = _on_grid(mask)
+        grid = self.truths.grids[film.file]
         points = {}
         for event in explanation.heatmaps:
             placed = PlacedMap(event.model.name, event.method, event.label, event.values, event.affine)
-            points[event.model.name, event.method] = _localised(bring(placed, grid), truth)
-        by_chance = _localised(average_evidence(self._average_mask, grid, film.finding), truth)
-        return ExplainedFilm(film, explanation, points, by_chance, first, fraction, perf_counter() - start)
+            points[event.model.name, event.method] = _localised(bring(placed, grid), lesion)
+        by_chance = _localised(average_evidence(self._average_mask, grid, finding), lesion)
+        seconds = perf_counter() - start
+        return ExplainedFilm(film, finding, lesion, explanation, points, by_chance, first, fraction, seconds)
 
     @cached_property
     def _average_mask(self) -> FloatPlane:
-        return average_mask(_on_grid(mask) for mask in self.other_masks)
-
-
-def _on_grid(mask: NDArray[np.uint8]) -> tuple[FilmGrid, BoolPlane]:
-    height, width = mask.shape
-    grid = FilmGrid(height, width)
-    return grid, grid.sample(mask != 0).astype(bool)
+        """Of lesions of every kind."""
+        known = [(self.truths.grids[film.file], self.truths.disease[film.file]) for film in self.others]
+        return average_mask((grid, np.any(list(lesions.values()), axis=0)) for grid, lesions in known)
 
 
 def _localised(evidence: Evidence, truth: BoolPlane) -> Localised:

@@ -19,7 +19,7 @@ def picture(explained: ExplainedFilm, methods: list[str], intended_use: str) -> 
         heatmaps=explained.heatmaps(),
         methods=methods,
         outlines=explained.outlines(),
-        title=f"Why {explained.film.finding}? ({explained.film.path.name})",
+        title=f"Why {explained.finding}? ({explained.film.path.name})",
         intended_use=intended_use,
     )
 
@@ -74,7 +74,7 @@ def _entry(explained: ExplainedFilm, png: bytes) -> dict[str, Any]:
         raise ValueError("an explained film without a classification")
     return {
         "png": base64.b64encode(png).decode(),
-        "title": f"Why {explained.film.finding}? {explained.film.path.name}",
+        "title": f"Why {explained.finding}? {explained.film.path.name}",
         "first": explained.first_map_seconds,
         "seconds": explained.seconds,
         "maps": len(explained.explanation.heatmaps),
@@ -86,7 +86,7 @@ def _entry(explained: ExplainedFilm, png: bytes) -> dict[str, Any]:
                 "votes": vote.votes,
                 "mean": vote.mean_probability,
                 "majority": vote.majority,
-                "truth": vote.label in explained.film.labels,
+                "truth": explained.film.known.get(vote.label, False),
             }
             for index, vote in enumerate(classification.labels)
         ],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...client import Classification
-from ..films import Film
+from ...datasets import Film
 from ..scores import micro_f1
 from .explaining import ExplainedFilm
 
@@ -185,4 +185,4 @@ class DemoResult:
         }
 
     def _truth(self) -> list[frozenset[str]]:
-        return [film.labels for film in self.films]
+        return [frozenset(label for label, is_true in film.known.items() if is_true) for film in self.films]

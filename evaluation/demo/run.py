@@ -15,7 +15,8 @@ from rich.progress import track
 
 from ...client import Client
 from ...client.local_server import local_server
-from ..films import Film, read_films
+from ...datasets import DataSet, read_data_set
+from ..explanations.truths import Truths, read_truths
 from ..program import run_command
 from .explaining import Explainer
 from .report import picture, render_report
@@ -24,6 +25,8 @@ from .result import DemoResult
 UNSEEN_SEED = 20_200_602
 """Seed of the phantoms that are classified; training uses another, so no network has seen them."""
 UNSEEN = 150
+LESIONS = {80: "Viral Pneumonia", 120: "COVID-19", 160: "Bacterial Pneumonia"}
+"""What the values of a phantom's lesion mask mean."""
 PICTURES = 3
 METHODS: dict[str, dict[str, Any]] = {
     "saliency": {},
@@ -81,10 +84,12 @@ def run_demo(options: DemoOptions) -> DemoResult:
         if not any(repository.glob("chest_xray/*/model_set.json")):
             run_command("export", str(run), "--repository", str(repository))
     with _timed(seconds, "draw unseen phantoms"):
-        films = _phantoms(folder / "xrays")
-    masks = [mask for film in films if film.split == "train" if (mask := film.lesions()) is not None]
-    tested = [film for film in films if film.split == "test"]
-    chosen = [film for film in tested if film.has_one_kind_of_lesion()][: options.explained]
+        data_set, truths = _phantoms(folder / "xrays")
+    films = data_set.films
+    others = [film for film in data_set.of("train") if film.file in truths.disease]
+    # With one kind of lesion, a map of it must point at all that is marked.
+    single = [film for film in data_set.of("test") if len(truths.disease.get(film.file, ())) == 1]
+    chosen = single[: options.explained]
 
     with ExitStack() as stack:
         with _timed(seconds, "start Triton and the gateway"):
@@ -93,7 +98,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
             steps = track(films, f"classify {len(films)} X-rays", console=options.console)
             classifications = [client.classify(film.path) for film in steps]
         with _timed(seconds, f"explain {len(chosen)} X-rays"):
-            explainer = Explainer(client, METHODS, masks)
+            explainer = Explainer(client, METHODS, truths, others)
             steps = track(chosen, f"explain {len(chosen)} X-rays", console=options.console)
             explained = [explainer.explain(film) for film in steps]
         versions = client.server_info().component_versions
@@ -102,11 +107,12 @@ def run_demo(options: DemoOptions) -> DemoResult:
     return result
 
 
-def _phantoms(folder: Path) -> list[Film]:
+def _phantoms(folder: Path) -> tuple[DataSet, Truths]:
     manifest = folder / "manifest.csv"
     if not manifest.exists():
         run_command("phantoms", "--out", str(folder), "--count", str(UNSEEN), "--seed", str(UNSEEN_SEED))
-    return read_films(manifest)
+    data_set = read_data_set(manifest, pixels=False)
+    return data_set, read_truths(manifest, data_set.films, lesions=LESIONS)
 
 
 def _thumbnail_f1(run: Path) -> float:

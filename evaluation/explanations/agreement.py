@@ -23,7 +23,8 @@ WHAT = "agreement"
 TOP = 0.1
 """Share of the film that is called its strongest part."""
 TOP_BY_CHANCE = TOP / (2 - TOP)
-"""Overlap of the strongest tenths of two maps that have nothing to do with each other."""
+"""Overlap of the strongest tenths of two maps that have nothing to do with each other; less where one has evidence on
+less than a tenth."""
 
 
 def agreements(file: str, evidence: Iterable[Evidence]) -> tuple[list[Agreed], list[Failed]]:
@@ -40,8 +41,8 @@ def agreements(file: str, evidence: Iterable[Evidence]) -> tuple[list[Agreed], l
     -------
     list of Agreed, list of Failed
         ``spearman``, ranks of equal values averaged, and ``top_overlap``: intersection over union of the strongest
-        tenths; cells that tie for the last places of the tenth share them equally. Maps that are the same everywhere,
-        or without evidence, have no ranks: a row in the second list.
+        tenths; cells that tie for the last places of the tenth share them equally, and cells without evidence have no
+        place in it. Maps that are the same everywhere, or without evidence, have no ranks: a row in the second list.
     """
     ranked, failed = [], []
     for one in evidence:
@@ -72,7 +73,7 @@ class _Ranked:
     ranks: FloatPlane
     """Mean 0 and length 1, so that a product is a correlation."""
     top: FloatPlane
-    """1 in the strongest tenth, 0 elsewhere, in between where cells tie for its last places."""
+    """1 in the strongest tenth, 0 elsewhere and without evidence, in between where cells tie for its last places."""
 
 
 def _rank(one: Evidence) -> _Ranked:
@@ -88,6 +89,8 @@ def _rank(one: Evidence) -> _Ranked:
 def _strongest(values: NDArray[np.float32]) -> FloatPlane:
     places = max(1, round(TOP * values.size))
     last = np.partition(values, -places)[-places]
+    if last <= 0:  # zeros are no evidence: two maps do not agree on pointing nowhere
+        return np.asarray(values > 0, dtype=np.float32)
     above, tied = values > last, values == last
     return np.asarray(above + tied * ((places - above.sum()) / tied.sum()), dtype=np.float32)
 

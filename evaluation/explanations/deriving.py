@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from ...datasets import DataSet
+from ...datasets import DataSet, Film
 from ..progress import Progress, silent
 from .agreement import agreements
 from .average_mask import AVERAGE_MASK, average_evidence, average_of
@@ -47,7 +47,7 @@ def derive(tables: AuditTables, data_set: DataSet, maps: StoredMaps, progress: P
     audited = {film.file for film in tables.head.films}
     films = [film for film in data_set.films if film.file in audited]
     truths = read_truths(data_set.path, films, progress=partial(progress, "boxes and masks"))
-    averages, problems = _averages(data_set, truths, progress)
+    averages, problems = _averages(data_set, films, truths, progress)
     names = {quantity.name for quantity in _QUANTITIES}
     measured = [row for row in tables.measured if row.quantity not in names]
     agreed: list[Agreed] = []
@@ -69,21 +69,24 @@ def derive(tables: AuditTables, data_set: DataSet, maps: StoredMaps, progress: P
     return replace(tables, head=head, measured=measured, agreed=agreed, failed=failed)
 
 
-def _averages(data_set: DataSet, truths: Truths, progress: Progress) -> tuple[dict[str, FloatPlane], Sequence[Failed]]:
+def _averages(
+    data_set: DataSet, audited: Sequence[Film], truths: Truths, progress: Progress
+) -> tuple[dict[str, FloatPlane], Sequence[Failed]]:
     """Return the mean of the training films' boxes, for every label of which an audited film has some."""
     labels = sorted({label for disease in truths.disease.values() for label in disease})
     if not labels:
         return {}, ()
-    training = data_set.of("train")
+    # Where training films are audited: an average that holds a patient's own boxes would know the film.
+    patients = {film.group for film in audited}
+    training = [film for film in data_set.of("train") if film.group not in patients]
     known = read_truths(data_set.path, training, progress=partial(progress, "boxes of training films"))
     averages = {}
     failed = [row for row in known.failed if row.what == "localisation"]
     for label in labels:
         found = average_of(known, training, label)
         if found is None:
-            failed.append(
-                Failed("", "", AVERAGE_MASK, label, "localisation", "no training film has its disease marked")
-            )
+            reason = "no training film of another patient has its disease marked"
+            failed.append(Failed("", "", AVERAGE_MASK, label, "localisation", reason))
         else:
             averages[label] = found[0]
     return averages, failed

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from ...plugins.measures import Better
 from .evidence import Evidence, why_unusable
@@ -12,23 +11,9 @@ from .lung_masks import BOXES, Lungs
 from .tables import Failed, Measured, Quantity
 from .truths import Truths
 
-__all__ = ["LUNG_QUANTITIES", "lung_groups", "measure_lungs", "outside_share"]
+__all__ = ["LUNG_QUANTITIES", "measure_lungs", "outside_share"]
 
 WHAT = "lungs"
-
-
-class OfSource(Protocol):
-    """A film of a known source (`datasets.Film`, or `AuditedFilm`)."""
-
-    @property
-    def file(self) -> str:
-        """As tables call it."""
-        ...
-
-    @property
-    def source(self) -> str:
-        """A slash separates a source from its parts."""
-        ...
 
 
 def outside_share(values: FloatPlane, lungs: Lungs) -> tuple[float, float]:
@@ -74,7 +59,7 @@ def measure_lungs(file: str, evidence: Iterable[Evidence], truths: Truths) -> tu
     Returns
     -------
     list of Measured, list of Failed
-        `LUNG_QUANTITIES` of each map; masks and boxes have names of their own. `lung_groups` tells what may be pooled.
+        `LUNG_QUANTITIES` of each map; masks and boxes have names of their own. `scopes` tells what may be pooled.
     """
     measured, failed = [], []
     lungs_of_film = truths.lungs.get(file, ())
@@ -91,29 +76,6 @@ def measure_lungs(file: str, evidence: Iterable[Evidence], truths: Truths) -> tu
                 measured += [Measured(*whose, name, share), Measured(*whose, f"{name}_area", area)]
         failed += [Failed(*whose, WHAT, problem) for problem in dict.fromkeys(problems)]
     return measured, failed
-
-
-def lung_groups(truths: Truths, films: Sequence[OfSource]) -> Mapping[tuple[str, str], tuple[str, ...]]:
-    """Group films by what may be pooled: one source (without its parts) and one kind of mask.
-
-    Parameters
-    ----------
-    truths : Truths
-        What is known.
-    films : sequence
-        The films.
-
-    Returns
-    -------
-    mapping of (str, str) to tuple of str
-        Files by (source, kind), ordered; the kind `lung_masks.BOXES` goes with ``lungs.outside_boxes``, any other with
-        ``lungs.outside``. A film may be in two groups, of which one is of boxes.
-    """
-    groups: dict[tuple[str, str], list[str]] = {}
-    for film in films:
-        for lungs in truths.lungs.get(film.file, ()):
-            groups.setdefault((film.source.partition("/")[0], lungs.kind), []).append(film.file)
-    return {key: tuple(groups[key]) for key in sorted(groups)}
 
 
 _APART = (

@@ -2,53 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ["MARKS", "MARKS_CONTEXT", "Mark"]
+__all__ = ["MARKS", "MARKS_CONTEXT", "MARKS_SOURCE", "Mark"]
 
 
-@dataclass(frozen=True)
-class Mark:
-    """A number that somebody else measured.
+class Mark(NamedTuple):
+    """Area under the precision-recall curve that somebody else measured.
 
     Parameters
     ----------
     name : str
-        Of the method.
-    quantity : str
-        The number of ours that asks the most similar question.
-    value : float
-        As published.
-    method : str
-        Our name of that method; empty where we have none.
-    data, source : str
-        What it was measured on, and where it is published.
+        Of what.
+    auprc : float
+        As published; `localisation.auprc` asks the most similar question.
     """
 
     name: str
-    quantity: str
-    value: float
-    method: str = ""
-    data: str = "RSNA Pneumonia Detection Challenge 2018 (boxes of pneumonia), maps of an InceptionV3"
-    source: str = (
-        "Arun et al., Assessing the Trustworthiness of Saliency Maps for Localizing Abnormalities in Medical Imaging, "
-        "Radiology: Artificial Intelligence 3(6), 2021, doi:10.1148/ryai.2021200267"
-    )
+    auprc: float
 
 
 MARKS: tuple[Mark, ...] = (
-    Mark("RetinaNet, trained on boxes", "localisation.auprc", 0.596),
-    Mark("XRAI", "localisation.auprc", 0.519, "xrai"),
-    Mark("average mask of the training films", "localisation.auprc", 0.465, "average_mask"),
-    Mark("Grad-CAM", "localisation.auprc", 0.41, "grad_cam"),
-    Mark("saliency (gradient)", "localisation.auprc", 0.34, "saliency"),
-    Mark("integrated gradients", "localisation.auprc", 0.32, "integrated_gradients"),
-    Mark("guided backpropagation", "localisation.auprc", 0.17, "guided_backprop"),
+    Mark("RetinaNet, a detector trained on boxes", 0.596),
+    Mark("XRAI, the best of the maps", 0.519),
+    Mark("average mask of the training films", 0.465),
+    Mark("Grad-CAM", 0.41),
+    Mark("saliency (gradient)", 0.34),
+    Mark("integrated gradients", 0.32),
+    Mark("guided backpropagation", 0.17),
 )
-"""Strongest first."""
+"""Strongest first: on films with pneumonia of the RSNA challenge (2018), maps of an InceptionV3."""
+
+MARKS_SOURCE = (
+    "Arun et al., Assessing the Trustworthiness of Saliency Maps for Localizing Abnormalities in Medical Imaging, "
+    "Radiology: Artificial Intelligence 3(6), 2021, doi:10.1148/ryai.2021200267"
+)
 
 MARKS_CONTEXT = (
-    "Published numbers are of other films, another network and maps of another size: they are context, and no number "
-    "here can be compared with them."
+    "They are of other films, another network and maps of another size: context, and no number here can be compared "
+    "with them."
 )
 """To be shown with `MARKS`."""

@@ -13,6 +13,8 @@ from .units import Bools, Units
 __all__ = ["ALL", "TRUE_POSITIVES", "Scope", "scopes_of"]
 
 ALL = "all"
+UNTOLD = "unknown"
+"""The source of films of which a manifest does not tell it."""
 TRUE_POSITIVES = "true positives"
 
 
@@ -48,7 +50,7 @@ def scopes_of(quantity: Quantity, units: Units) -> tuple[Scope, ...]:
     if quantity.family == "lungs":
         there = np.isfinite(units.values(quantity.name)).any(axis=(1, 2))
         of_mask = "boxes" not in quantity.name.split(".")[-1].split("_")
-        keys = [(film.source.partition("/")[0], film.lung_kind if of_mask else "") for film in units.films]
+        keys = [(film.source.partition("/")[0] or UNTOLD, film.lung_kind if of_mask else "") for film in units.films]
         return tuple(
             Scope(
                 f"source {source}" + (f", lungs {kind}" if kind else ""),

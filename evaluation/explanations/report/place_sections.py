@@ -5,28 +5,17 @@ from __future__ import annotations
 from ...report.document import Item, Section, Table
 from ...report.numbers import ABSENT, NOT_ESTIMABLE, signed
 from ...statistics.score import Score
+from ..marks import MARKS, MARKS_CONTEXT, MARKS_SOURCE
 from ..result import AgainstAverage, AuditResult
 from .value_sections import too_few, values_table
 from .wording import Words, measured, plain
 
-__all__ = ["PUBLISHED", "localisation", "lungs"]
+__all__ = ["localisation", "lungs"]
 
 _ABOVE, _BELOW = "▲", "▼"
 
 _AREA = "_area"
 """Ends the name of the share of the area that belongs to a share of the evidence."""
-
-PUBLISHED = (
-    ("average mask of the training films", "0.465"),
-    ("XRAI, the best method", "0.519"),
-    ("RetinaNet, a detector trained on boxes", "0.596"),
-    ("Grad-CAM", "0.41"),
-    ("integrated gradients", "0.32"),
-    ("saliency", "0.34"),
-    ("guided backprop", "0.17"),
-)
-"""AUPRC on the films with pneumonia of the RSNA challenge: N. Arun et al., Assessing the Trustworthiness of Saliency
-Maps for Localizing Abnormalities in Medical Imaging, Radiology: Artificial Intelligence 3 (2021)."""
 
 
 def localisation(result: AuditResult, words: Words) -> Section | None:
@@ -41,9 +30,8 @@ def localisation(result: AuditResult, words: Words) -> Section | None:
         Table(
             "Published marks: AUPRC on pneumonia films of the RSNA challenge",
             ("what", "AUPRC"),
-            PUBLISHED,
-            "Arun et al. 2021. For context alone: other films, other networks, other grids; no number here may be "
-            "compared to them as if it were the same test.",
+            tuple((mark.name, f"{mark.auprc:g}") for mark in MARKS),
+            f"{MARKS_SOURCE}. {MARKS_CONTEXT}",
         )
     )
     return Section(

@@ -8,7 +8,6 @@ from radiolucent.evaluation.explanations.agreement import TOP_BY_CHANCE, agreeme
 from radiolucent.evaluation.explanations.disagreement import disagreement_and_error
 from radiolucent.evaluation.explanations.evidence import Evidence
 from radiolucent.evaluation.explanations.tables import Agreed, AuditedFilm, AuditHead, AuditTables
-from radiolucent.evaluation.explanations.true_positives import is_true_positive
 from radiolucent.handlers.card import Label
 from scipy.stats import spearmanr
 
@@ -48,9 +47,17 @@ def test_the_overlap_of_maps_that_have_nothing_in_common_is_what_chance_gives() 
 
 
 def test_cells_that_tie_for_the_strongest_tenth_share_its_places() -> None:
-    sparse = np.zeros(SHAPE)
-    sparse[0, 0] = 1  # 299 places of 300 are shared by 2,999 zeros
-    assert value(between(ONE, sparse), "top_overlap") == pytest.approx(TOP_BY_CHANCE, abs=0.005)
+    level = np.ones(SHAPE)
+    level[0, 0] = 2  # 299 places of 300 are shared by 2,999 cells
+    assert value(between(ONE, level), "top_overlap") == pytest.approx(TOP_BY_CHANCE, abs=0.005)
+    assert value(between(level, level), "top_overlap") == pytest.approx(1)
+
+
+def test_maps_that_point_at_little_and_at_different_places_do_not_overlap_in_what_they_leave_empty() -> None:
+    one, other = np.zeros(SHAPE), np.zeros(SHAPE)
+    one[:5, :5] = other[-5:, -5:] = 1
+    assert value(between(one, other), "top_overlap") == 0
+    assert value(between(one, 2 * one), "top_overlap") == 1
 
 
 def test_each_pair_has_a_method_or_a_network_and_the_label_in_common() -> None:
@@ -146,11 +153,3 @@ def test_many_wrong_films_of_few_patients_are_not_enough() -> None:
     assert (majority.wrong, majority.wrong_groups) == (20, 2)
     assert majority.auroc.value is None
     assert majority.not_estimable
-
-
-def test_a_true_positive_is_a_film_with_the_label_whose_network_calls_it() -> None:
-    missed = film(0, wrong=True)
-    assert not is_true_positive(missed, "one", "Pneumonia")
-    assert not is_true_positive(missed, "", "Pneumonia")  # as the majority has it
-    assert is_true_positive(missed, "two", "Pneumonia")
-    assert not is_true_positive(missed, "two", "COVID-19")

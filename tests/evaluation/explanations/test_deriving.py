@@ -29,3 +29,17 @@ def test_the_kind_of_a_films_lung_mask_is_kept_for_reports(
         tables, DataSet(manifest, "films", "a" * 64, whole.head.labels, tuple(films)), StoredMaps(tmp_path / "maps", {})
     )
     assert [film.lung_kind for film in found.head.films] == ["with heart area", ""]
+
+
+def test_an_audit_of_training_films_has_an_average_mask_of_other_patients_alone(
+    make_films: Callable, make_tables: Callable[..., AuditTables], tmp_path: Path
+) -> None:
+    box = '[{"label": "Lung Opacity", "x": 10, "y": 10, "w": 20, "h": 20}]'
+    manifest, films = make_films([{"bbox": box}, {"bbox": box}])
+    training = tuple(replace(film, split="train", group="one patient") for film in films)
+    whole = make_tables(films=1)
+    audited = (whole.head.films[0].model_copy(update={"file": films[0].file}),)
+    tables = replace(whole, head=whole.head.model_copy(update={"films": audited}), measured=[], agreed=[])
+    data_set = DataSet(manifest, "films", "a" * 64, whole.head.labels, training)
+    found = derive(tables, data_set, StoredMaps(tmp_path / "maps", {}))
+    assert "no training film of another patient has its disease marked" in {row.reason for row in found.failed}
