@@ -33,6 +33,8 @@ class Asked:
         ``none`` or ``gradient``.
     chosen : str
         Which labels and sources, in words; empty: all.
+    served : bool
+        Whether anybody who may call a gateway can have it: then no patient can be told from it.
     """
 
     name: str
@@ -41,6 +43,12 @@ class Asked:
     layers: Sequence[str] = (AUTO,)
     alignment: Alignment = "none"
     chosen: str = ""
+    served: bool = False
+
+    @property
+    def groups(self) -> str:
+        """How groups are made, as the record says it."""
+        return f"{self.grouping.text}; {self.chosen}" if self.chosen else self.grouping.text
 
 
 @dataclass(frozen=True)
