@@ -45,8 +45,11 @@ def write_profiles(made: Made, out: Path, progress: Progress = silent) -> None:
     for number, record in enumerate(made.records, 1):
         planes = load_planes(out / STORED, record)
         differences[record.network] = differences_of(planes, len(record.layers))
+        drawn = out / "figures" / record.network
+        for old in (*drawn.glob("*.svg"), *drawn.glob("*.png")):  # of other layers
+            old.unlink()
         for name, drawing in _drawings(record, planes):
-            _write(drawing, out / "figures" / record.network, name)
+            _write(drawing, drawn, name)
         progress("pictures", number, len(made.records))
     with settings():
         if (dead := dead_figure(made.records)) is not None:
