@@ -162,6 +162,8 @@ def _profile(
         task=network.name,
     )
     means = [layer.means(FEWEST_SERVED if asked.served else 0) for layer in sums]
+    if broken := [place.name for place, mean in zip(places, means, strict=True) if not np.isfinite(mean).all()]:
+        raise ProfileRefused([f"its maps of {', '.join(broken)} hold values that are not finite"])
     record = ProfileRecord(
         name=asked.name,
         network=network.name,

@@ -54,6 +54,8 @@ def test_a_run_is_profiled_into_tables_and_pictures(
     assert text.count("Research use only. Not for diagnosis.") == 2
     pictures = {path.name for path in (out / "figures" / "left").iterdir()}
     assert {"00-input.svg", "00-input.png", "01-relu.svg", "clusters.svg"} <= pictures
+    for path in (out / "figures").rglob("*.svg"):
+        assert "Research use only" in path.read_text(), path.name
     folder = out / "profiles"
     assert records(folder) == [("mine", "left")]
     sections = profile_sections(

@@ -157,10 +157,21 @@ def test_a_network_that_cannot_be_lifted_is_named_and_the_others_are_complete(
                 return images.mean((2, 3)).repeat(1, 3)
             return images.amax((2, 3)).repeat(1, 3)
 
-    networks = {"forks": torch.jit.script(Forks()), "sound": residual(0)}
-    found = made(make_subjects(networks), tmp_path)
+    class Bursts(nn.Module):
+        """Infinite where a film is padded."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.relu = nn.ReLU()
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.relu(1 / (images - InputSpec(size=32).black)).mean((2, 3)).repeat(1, 3)
+
+    networks = {"forks": torch.jit.script(Forks()), "sound": residual(0), "bursts": Bursts()}
+    found = made(make_subjects(networks), tmp_path, layers=["relu"])
     assert [record.network for record in found.records] == ["sound"]
     assert "control flow" in found.failed["forks"]
+    assert "not finite" in found.failed["bursts"]
     assert not list(tmp_path.rglob("forks*"))
 
 
