@@ -33,6 +33,8 @@ class Asked:
         ``none`` or ``gradient``.
     chosen : str
         Which labels and sources, in words; empty: all.
+    labels : tuple of str
+        Of which labels there are groups; none: all.
     served : bool
         Whether anybody who may call a gateway can have it: then no patient can be told from it.
     """
@@ -43,6 +45,7 @@ class Asked:
     layers: Sequence[str] = (AUTO,)
     alignment: Alignment = "none"
     chosen: str = ""
+    labels: tuple[str, ...] = ()
     served: bool = False
 
     @property

@@ -91,7 +91,9 @@ def ask(
         raise ProfileRefused(problems)
     chosen = [f"{what} {', '.join(one)}" for what, one in (("labels", labels), ("sources", sources)) if one]
     method: Alignment = "gradient" if alignment == "gradient" else "none"
-    return Asked(called, grouping, split, tuple(layers) or (AUTO,), method, "; ".join(chosen), served), films
+    return Asked(
+        called, grouping, split, tuple(layers) or (AUTO,), method, "; ".join(chosen), tuple(labels), served
+    ), films
 
 
 def refuse_mixed(asked: Asked, subjects: Subjects, folders: Sequence[Path]) -> None:

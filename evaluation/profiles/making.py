@@ -104,7 +104,8 @@ def _common_groups(
 
 
 def _sound(asked: Asked, groups: Sequence[Group], films: Sequence[Film]) -> tuple[tuple[Group, ...], tuple[str, ...]]:
-    """Return the groups that a mean may be made of, and what was left out."""
+    """Return the groups that are asked for and that a mean may be made of, and what was left out."""
+    groups = [group for group in groups if not asked.labels or group.label in (None, *asked.labels)]
     groups, few = without_few(groups, films, FEWEST_SERVED) if asked.served else (tuple(groups), ())
     kept, left_out = keep_sound(groups, films)
     return kept, (*few, *left_out)

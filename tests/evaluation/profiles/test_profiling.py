@@ -198,6 +198,18 @@ def test_profiles_of_one_name_are_made_in_one_way(
     refuse_mixed(by_source, make_subjects({"a": residual(0)}), [tmp_path])
 
 
+def test_only_labels_that_are_chosen_have_groups(
+    residual: Callable, make_subjects: MakeSubjects, tmp_path: Path
+) -> None:
+    subjects = make_subjects({"a": residual(0)})
+    asked, films = ask(subjects, "label", ("relu",), "none", "a", "test", ["Pneumonia"])
+    found = make_profiles(asked, subjects, films, tmp_path)
+    assert [group.name for group in found.records[0].groups] == ["Pneumonia", "Pneumonia without COVID-19"]
+    asked, films = ask(subjects, "label-x-prediction", ("relu",), "none", "a", "test", ["Pneumonia", "No Finding"])
+    found = make_profiles(asked, subjects, films, tmp_path)
+    assert not any("COVID-19" in text for text in (*found.left_out, *(one.name for one in found.records[0].groups)))
+
+
 def test_a_profile_that_is_served_has_no_small_groups(
     residual: Callable, make_subjects: MakeSubjects, data_set: DataSet, tmp_path: Path
 ) -> None:
