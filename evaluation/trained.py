@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, cast, get_args
@@ -38,7 +38,7 @@ class TrainedSet:
     labels : tuple of Label
         With their hierarchy, in the order of the logits.
     decisions : dict of str to Decision
-        By network.
+        By network; of those too that were not loaded.
     mean_thresholds : tuple of float
         Of the mean probability, per label.
     data : DataRecord, optional
@@ -102,8 +102,8 @@ def folds_of_run(folder: Path) -> tuple[Path, ...]:
     return found
 
 
-def read_run(folder: Path) -> TrainedSet:
-    """Load the networks of a finished run.
+def read_run(folder: Path, only: Collection[str] = ()) -> TrainedSet:
+    """Load the networks of a finished run, or some of them.
 
     Raises
     ------
@@ -116,6 +116,8 @@ def read_run(folder: Path) -> TrainedSet:
     for name, own in settings.networks.items():
         result = _read(_Result, folder / name / "result.json")
         decisions[name] = Decision(thresholds=_values(result.thresholds), calibration=result.calibration)
+        if only and name not in only:
+            continue
         try:
             script = _load(folder / name / "model.pt", result.model)
         except RepositoryError as error:
@@ -158,23 +160,25 @@ def read_splits(folder: Path) -> dict[str, Split]:
     return {file: cast(Split, split) for file, split in splits.items()}
 
 
-def read_repository(repository: Repository, version: int) -> TrainedSet:
-    """Load the networks of a published model set.
+def read_repository(repository: Repository, version: int, only: Collection[str] = ()) -> TrainedSet:
+    """Load the networks of a published model set, or some of them.
 
     Raises
     ------
     CardError, RepositoryError
         At the first thing that is wrong with it.
     """
-    loaded = load_set(repository, version)
+    loaded = load_set(repository, version, check=not only)  # files that are loaded are checked below
     networks, decisions = [], {}
     for name, member in loaded.cards.items():
+        thresholds = tuple(label.threshold for label in member.labels)
+        decisions[name] = Decision(thresholds=thresholds, calibration=member.calibration)
+        if only and name not in only:
+            continue
         path = repository.torchscript(name, member.version)
         if "model.pt" not in member.files:
             raise RepositoryError(path, "is missing: this network has no TorchScript copy to be run without a server")
         networks.append(Network(name, member.input, _load(path, member.files["model.pt"])))
-        thresholds = tuple(label.threshold for label in member.labels)
-        decisions[name] = Decision(thresholds=thresholds, calibration=member.calibration)
     card = loaded.card
     mean_thresholds = tuple(label.threshold for label in card.labels)
     return TrainedSet(tuple(networks), card.labels, decisions, mean_thresholds, card.data, dict(card.versions))

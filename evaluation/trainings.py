@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,14 +28,15 @@ class Training:
     films : tuple of Film
         With the splits that they had in it.
     load : callable
-        Loads its networks; called once they are needed, so that those of one training are in memory at a time.
+        Loads its networks, or those that it is given the names of; called once they are needed, so that those of one
+        training are in memory at a time.
     labels : tuple of str
         Names of the labels that they know, which may be fewer than the data set has.
     """
 
     name: str
     films: tuple[Film, ...]
-    load: Callable[[], TrainedSet]
+    load: Callable[..., TrainedSet]
     labels: tuple[str, ...]
 
     @property
@@ -94,8 +95,8 @@ def training_of_repository(repository: Repository, version: int, data_set: DataS
     return Training(ONE_SPLIT, data_set.films, partial(read_repository, repository, version), labels)
 
 
-def _load(folder: Path, data_set: DataSet) -> TrainedSet:
-    trained = read_run(folder)
+def _load(folder: Path, data_set: DataSet, only: Collection[str] = ()) -> TrainedSet:
+    trained = read_run(folder, only)
     if trained.data is not None and trained.data.checksum != data_set.checksum:
         raise RunUnreadable(folder, f"was trained on another manifest than {data_set.path} (checksum differs)")
     return trained

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..handlers.card import ModelCard
 from ..handlers.errors import RepositoryError
-from ..handlers.profile import PROFILES, ProfileRecord, load_planes, load_record, records
+from ..handlers.profile import FEWEST_SERVED, PROFILES, ProfileRecord, load_planes, load_record, records
 from ..handlers.repository.layout import TORCHSCRIPT
 from .catalog import ModelCatalog
 from .errors import InvalidRequest, ProfileBroken, ProfileNotFound, QueueFull, Violation
@@ -218,6 +218,11 @@ class ProfileCatalog:
             raise self._broken("its record", error) from error
         if problem := contradiction(record):
             raise ProfileBroken(f"its record contradicts itself: {problem}")
+        if few := [group.name for group in record.groups if group.patients < FEWEST_SERVED]:
+            raise ProfileBroken(
+                f"groups of fewer than {FEWEST_SERVED} patients are not served, as their means come near to an X-ray: "
+                f"{', '.join(few)}; profile again with --store"
+            )
         return record
 
     def _planes(self, folder: Path, record: ProfileRecord) -> Sequence[NDArray[np.float32]]:

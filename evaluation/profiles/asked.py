@@ -33,6 +33,10 @@ class Asked:
         ``none`` or ``gradient``.
     chosen : str
         Which labels and sources, in words; empty: all.
+    labels : tuple of str
+        Of which labels there are groups; none: all.
+    served : bool
+        Whether anybody who may call a gateway can have it: then no patient can be told from it.
     """
 
     name: str
@@ -41,6 +45,13 @@ class Asked:
     layers: Sequence[str] = (AUTO,)
     alignment: Alignment = "none"
     chosen: str = ""
+    labels: tuple[str, ...] = ()
+    served: bool = False
+
+    @property
+    def groups(self) -> str:
+        """How groups are made, as the record says it."""
+        return f"{self.grouping.text}; {self.chosen}" if self.chosen else self.grouping.text
 
 
 @dataclass(frozen=True)

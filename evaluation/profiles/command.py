@@ -72,12 +72,12 @@ def profile(
     console = Console(stderr=True)
     try:
         with bars(console) as progress:
-            subjects = _subjects((run, repository, set_version), manifest, images, progress).only(networks or ())
+            subjects = _subjects((run, repository, set_version), manifest, images, networks or (), progress)
             if list_layers:
                 _list_layers(subjects)
                 return
-            asked = (groups, layers or (), align, name, split, labels or (), sources or ())
-            target, made = _make(asked, subjects, (run, out, store), progress)
+            asked = (groups, layers or (), align, name, split, labels or (), sources or (), store)
+            target, made = _make(asked, subjects, run, out, progress)
     except (EvaluationError, HandlersError) as error:
         console.print("[red]profile:[/]", end=" ")
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
@@ -88,7 +88,11 @@ def profile(
 
 
 def _subjects(
-    where: tuple[Path | None, Path | None, int | None], manifest: Path, images: Path | None, progress: Progress
+    where: tuple[Path | None, Path | None, int | None],
+    manifest: Path,
+    images: Path | None,
+    names: Sequence[str],
+    progress: Progress,
 ) -> Subjects:
     from functools import partial
 
@@ -114,30 +118,30 @@ def _subjects(
     except DataSetsError as error:
         raise ProfileRefused([str(error)]) from error
     if run is not None:
-        return subjects_of_run(run, data_set)
-    return subjects_of_repository(repository or Path(), version, data_set)
+        return subjects_of_run(run, data_set, names)
+    return subjects_of_repository(repository or Path(), version, data_set, names)
 
 
 def _make(
-    asked: tuple[str, Sequence[str], str, str | None, str, Sequence[str], Sequence[str]],
+    asked: tuple[str, Sequence[str], str, str | None, str, Sequence[str], Sequence[str], bool],
     subjects: Subjects,
-    where: tuple[Path | None, Path | None, bool],
+    run: Path | None,
+    out: Path | None,
     progress: Progress,
 ) -> tuple[Path, Made]:
-    from .asking import ask
-    from .errors import ProfileRefused
+    from ...handlers.profile import PROFILES
+    from .asking import ask, refuse_mixed
     from .making import make_profiles
     from .writing import STORED, serve_profiles, write_profiles
 
-    run, out, store = where
-    if store and subjects.folder is None:
-        raise ProfileRefused(["--store puts profiles into a model set: name --repository"])
     wanted, films = ask(subjects, *asked)
     target = out or (run or Path()) / "profile" / wanted.name
+    store = subjects.folder if wanted.served else None
+    refuse_mixed(wanted, subjects, [target / STORED, *([store / PROFILES] if store else [])])
     made = make_profiles(wanted, subjects, films, target / STORED, progress)
     write_profiles(made, target, progress)
-    if store and subjects.folder is not None:
-        serve_profiles(made, target, subjects.folder)
+    if store:
+        serve_profiles(made, target, store)
     return target, made
 
 
@@ -146,9 +150,12 @@ def _list_layers(subjects: Subjects) -> None:
     from rich.console import Console
 
     from ...handlers.lifting import NotLiftable, lift
+    from .errors import ProfileRefused
     from .places import places_of
     from .stages import stages
 
+    if subjects.problems:
+        raise ProfileRefused(subjects.problems)
     console = Console()
     for subject in subjects.networks:
         network = subject.network

@@ -134,7 +134,7 @@ def dendrograms_figure(
         axes.set_ylim(0, 10 * len(names))
         axes.set_xlim(0, 1.05 * largest)
         axes.tick_params(axis="x", labelsize=8)
-        axes.set_title(_end_of(layer.name), fontsize=9)
+        axes.set_title(_end_of(layer.name), fontsize=9, loc="right")  # room is at the left, over names of groups
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
         axes.tick_params(axis="y", length=0)

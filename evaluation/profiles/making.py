@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -11,21 +11,20 @@ import scipy
 import torch
 
 from ...datasets import Film
-from ...handlers.lifting import NotLiftable, lift
-from ...handlers.profile import ProfileGroup, ProfileLayer, ProfileRecord, load_record, save_profile
+from ...handlers.lifting import NotLiftable
+from ...handlers.profile import FEWEST_SERVED, ProfileGroup, ProfileLayer, ProfileRecord, load_record, save_profile
 from ...handlers.vote import served_probabilities
 from ..networks import run_networks
 from ..progress import Progress, silent
 from .asked import Asked, Made
 from .contrasts import cluster, contrasts_of, order_of
 from .errors import LayersUnknown, ProfileRefused
-from .group import Group, keep_sound
+from .group import FEWEST, Group, keep_sound, without_few
 from .grouping import groups_by_prediction, groups_of
-from .places import places_of
 from .profiling import sum_up
 from .subjects import Subject, Subjects
 from .sums import LayerSums
-from .taps import AUTO, tapped
+from .taps import tapped
 
 __all__ = ["make_profiles"]
 
@@ -90,19 +89,13 @@ def _common_groups(
     aligned = asked.alignment == "gradient"
     if aligned and not asked.grouping.by_label:
         problems.append("maps are aligned by the gradient of a group's label: group by label or label-x-prediction")
-    if lacking := [name for name in asked.layers if name != AUTO and not _any_has(name, subjects)]:
-        one = subjects.networks[0].network
-        try:
-            tapped(one, lacking)
-        except (LayersUnknown, NotLiftable) as error:
-            problems.append(f"no network has the layer {', '.join(lacking)}; {one.name} {error}")
     groups: tuple[Group, ...] = ()
     if not asked.grouping.by_prediction:
         groups, missing = groups_of(asked.grouping, films, subjects.data_set.labels)
-        groups, left_out = keep_sound(groups, films)
+        groups, left_out = _sound(asked, groups, films)
         notes.update(dict.fromkeys((missing, *left_out) if missing else left_out))
         if len(groups) < 2:
-            problems += ["fewer than two groups of films of two patients or more", *left_out]
+            problems += [_too_few(asked), *left_out]
     if aligned and (strange := sorted({str(group.label) for group in groups}.difference(known))):
         problems.append(f"the networks have no label {', '.join(strange)} whose gradient could align maps")
     if problems:
@@ -110,15 +103,21 @@ def _common_groups(
     return groups
 
 
-def _any_has(layer: str, subjects: Subjects) -> bool:
-    return any(layer in _layers_of(subject) for subject in subjects.networks)
+def _sound(asked: Asked, groups: Sequence[Group], films: Sequence[Film]) -> tuple[tuple[Group, ...], tuple[str, ...]]:
+    """Return the groups that are asked for and that a mean may be made of, and what was left out."""
+    groups = [group for group in groups if not asked.labels or group.label in (None, *asked.labels)]
+    groups, few = without_few(groups, films, FEWEST_SERVED) if asked.served else (tuple(groups), ())
+    kept, left_out = keep_sound(groups, films)
+    return kept, (*few, *left_out)
 
 
-def _layers_of(subject: Subject) -> Collection[str]:
-    try:
-        return places_of(lift(subject.network.script), subject.network.spec)
-    except NotLiftable:
-        return ()
+def _too_few(asked: Asked) -> str:
+    if not asked.served:
+        return f"fewer than two groups of films of {FEWEST} patients or more"
+    return (
+        f"fewer than two groups of films of {FEWEST_SERVED} patients or more: of fewer nothing is served; choose "
+        "larger groups or more films, or profile without --store"
+    )
 
 
 def _own_groups(
@@ -134,10 +133,10 @@ def _own_groups(
     outputs = run_networks([subject.network], films, progress=progress, task=f"{name}: predictions")
     said = served_probabilities(outputs[name].logits, subject.decision.calibration)
     called = said >= np.asarray(subject.decision.thresholds, dtype=np.float32)
-    groups, left_out = keep_sound(groups_by_prediction(asked.grouping, films, subjects.labels, called), films)
+    groups, left_out = _sound(asked, groups_by_prediction(asked.grouping, films, subjects.labels, called), films)
     notes.update(dict.fromkeys(f"{name}: {note}" for note in left_out))
     if len(groups) < 2:
-        raise ProfileRefused(["fewer than two groups of films of two patients or more", *left_out])
+        raise ProfileRefused([_too_few(asked), *left_out])
     return groups
 
 
@@ -163,7 +162,9 @@ def _profile(
         progress=progress,
         task=network.name,
     )
-    means = [layer.means() for layer in sums]
+    means = [layer.means(FEWEST_SERVED if asked.served else 0) for layer in sums]
+    if broken := [place.name for place, mean in zip(places, means, strict=True) if not np.isfinite(mean).all()]:
+        raise ProfileRefused([f"its maps of {', '.join(broken)} hold values that are not finite"])
     record = ProfileRecord(
         name=asked.name,
         network=network.name,
@@ -173,7 +174,7 @@ def _profile(
         data=subjects.data_set.name,
         manifest_sha256=subjects.data_set.checksum,
         split=asked.split,
-        grouping=f"{asked.grouping.text}; {asked.chosen}" if asked.chosen else asked.grouping.text,
+        grouping=asked.groups,
         alignment=asked.alignment,
         groups=tuple(
             ProfileGroup(

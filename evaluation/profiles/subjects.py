@@ -57,26 +57,15 @@ class Subjects:
         With the splits that the films had in the training.
     folder : Path, optional
         Of the model set, whose profiles are served.
+    problems : tuple of str
+        What was asked for and is not there.
     """
 
     networks: tuple[Subject, ...]
     labels: tuple[Label, ...]
     data_set: DataSet
     folder: Path | None = None
-
-    def only(self, names: Collection[str]) -> Subjects:
-        """Keep some networks; all, where none is named.
-
-        Raises
-        ------
-        ProfileRefused
-            If there is no such network.
-        """
-        there = [one.network.name for one in self.networks]
-        if unknown := sorted(set(names).difference(there)):
-            raise ProfileRefused([f"there is no network {', '.join(unknown)}; there are {', '.join(there)}"])
-        kept = tuple(one for one in self.networks if not names or one.network.name in names)
-        return replace(self, networks=kept)
+    problems: tuple[str, ...] = ()
 
     def films(self, split: str, labels: Sequence[str] = (), sources: Sequence[str] = ()) -> tuple[Film, ...]:
         """Return the films of a split (``all``: every one), with some labels and of some sources.
@@ -102,8 +91,8 @@ class Subjects:
         return films
 
 
-def subjects_of_run(run: Path, data_set: DataSet) -> Subjects:
-    """Load the networks of a finished run.
+def subjects_of_run(run: Path, data_set: DataSet, names: Collection[str] = ()) -> Subjects:
+    """Load the networks of a finished run, or those of some names.
 
     Raises
     ------
@@ -114,13 +103,13 @@ def subjects_of_run(run: Path, data_set: DataSet) -> Subjects:
     if len(folders) > 1:
         raise ProfileRefused([f"{run} holds {len(folders)} folds: name one of them"])
     (training,) = trainings_of_runs(folders, data_set)
-    trained = training.load()
+    trained = training.load(names)
     files = {network.name: (0, folders[0] / network.name / "model.pt") for network in trained.networks}
-    return _subjects(training, trained, data_set, files, None)
+    return _subjects(training, trained, data_set, files, None, names)
 
 
-def subjects_of_repository(root: Path, version: int | None, data_set: DataSet) -> Subjects:
-    """Load the networks of a published model set; without a version, of the newest.
+def subjects_of_repository(root: Path, version: int | None, data_set: DataSet, names: Collection[str] = ()) -> Subjects:
+    """Load the networks of a published model set, or those of some names; without a version, of the newest.
 
     Raises
     ------
@@ -139,7 +128,7 @@ def subjects_of_repository(root: Path, version: int | None, data_set: DataSet) -
     training = training_of_repository(repository, chosen, data_set)
     cards = load_set(repository, chosen, check=False).cards
     files = {name: (card.version, repository.torchscript(name, card.version)) for name, card in cards.items()}
-    return _subjects(training, training.load(), data_set, files, repository.set_dir(chosen))
+    return _subjects(training, training.load(names), data_set, files, repository.set_dir(chosen), names)
 
 
 def _subjects(
@@ -148,9 +137,13 @@ def _subjects(
     data_set: DataSet,
     files: dict[str, tuple[int, Path]],
     folder: Path | None,
+    names: Collection[str],
 ) -> Subjects:
+    there = list(trained.decisions)
+    unknown = [name for name in dict.fromkeys(names) if name not in there]
+    problems = (f"there is no network {', '.join(unknown)}; there are {', '.join(there)}",) if unknown else ()
     networks = tuple(
         Subject(network, trained.decisions[network.name], files[network.name][0], sha256(files[network.name][1]))
         for network in trained.networks
     )
-    return Subjects(networks, trained.labels, replace(data_set, films=training.films), folder)
+    return Subjects(networks, trained.labels, replace(data_set, films=training.films), folder, problems)

@@ -17,6 +17,8 @@ CONSTANT = 1e-30
 _ROUNDING = 1e-6
 """Share of a map's largest value by which the same computation may differ between two batches."""
 
+_SHARES = 1e-6  # by which the shares of a patient's films do not add up to 1
+
 Shift = tuple[int, int]
 """Rows and columns by which a film's maps are moved."""
 
@@ -75,13 +77,14 @@ class LayerSums:
                     self._sums[group, :, rows, columns] += weight * moved
                     self._weights[group, :, rows, columns] += weight
 
-    def means(self) -> NDArray[np.float32]:
+    def means(self, fewest: int = 0) -> NDArray[np.float32]:
         """Return the mean activations, float32 ``[groups, channels, height, width]``.
 
-        Where no film of a group has a value at a place (after shifts alone), the mean over the groups that have one
-        stands there, so that its contrast is 0; where no group has one, 0.
+        Where no film of a group has a value at a place (after shifts alone), or films that weigh less than `fewest`
+        patients, the mean over the groups that have one stands there, so that its contrast is 0; where no group has
+        one, 0.
         """
-        seen = self._weights > 0
+        seen = (self._weights > 0) & (self._weights >= fewest - _SHARES)
         means = torch.where(seen, self._sums / self._weights.clamp(min=1e-300), 0.0)
         if not bool(seen.all()):
             others = means.sum(0) / seen.sum(0).clamp(min=1)

@@ -28,7 +28,9 @@ def groups_table(records: Sequence[ProfileRecord]) -> Table:
     ]
     header = ("group", "films", "patients")
     first = records[0]
-    note = f"{first.data}, split {first.split}; grouped by {first.grouping}. A film may be in several groups."
+    note = f"{first.data}, split {first.split}; grouped by {first.grouping}."
+    if first.grouping.split(";")[0] in ("label", "label-x-prediction"):
+        note += " A film may be in several groups."
     return Table("Groups", header if shared else ("network", *header), tuple(rows), note)
 
 

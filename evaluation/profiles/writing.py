@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,6 +24,8 @@ from .pictures import settings, to_png, to_svg
 from .tables import dead_table, differences_of, distances_table, groups_table, layers_table
 
 __all__ = ["STORED", "serve_profiles", "write_profiles"]
+
+_LETTERS_PER_INCH = 15  # of a title
 
 STORED = "profiles"
 """In the folder of results: records and planes, as a model set has them."""
@@ -45,11 +48,15 @@ def write_profiles(made: Made, out: Path, progress: Progress = silent) -> None:
     for number, record in enumerate(made.records, 1):
         planes = load_planes(out / STORED, record)
         differences[record.network] = differences_of(planes, len(record.layers))
+        drawn = out / "figures" / record.network
+        for old in (*drawn.glob("*.svg"), *drawn.glob("*.png")):  # of other layers
+            old.unlink()
         for name, drawing in _drawings(record, planes):
-            _write(drawing, out / "figures" / record.network, name)
+            _write(drawing, drawn, name)
         progress("pictures", number, len(made.records))
     with settings():
         if (dead := dead_figure(made.records)) is not None:
+            dead.suptitle(INTENDED_USE, fontsize=8)
             _write(dead, out / "figures", "dead_maps")
     write_text(_markdown(made, differences), out / "profile.md")
     write_text(_json(made, differences), out / "profile.json")
@@ -75,10 +82,19 @@ def serve_profiles(made: Made, out: Path, model_set: Path) -> None:
 def _drawings(record: ProfileRecord, planes: Mapping[int, NDArray[np.float32]]) -> Iterator[tuple[str, Figure]]:
     for place, layer in enumerate(record.layers):
         with settings():
-            yield f"{place:02}-{re.sub(r'[^A-Za-z0-9_.-]', '_', layer.name)}", maps_figure(record, place, planes[place])
+            drawing = _titled(maps_figure(record, place, planes[place]), record, f", {layer.name}")
+            yield f"{place:02}-{re.sub(r'[^A-Za-z0-9_.-]', '_', layer.name)}", drawing
     with settings():
         if (clustered := dendrograms_figure(record)) is not None:
-            yield "clusters", clustered
+            yield "clusters", _titled(clustered, record)
+
+
+def _titled(drawing: Figure, record: ProfileRecord, layer: str = "") -> Figure:
+    """Say on a picture that stands alone what it is of."""
+    text = f"{record.network}{layer}; profile {record.name}, {record.data}, {record.split}"
+    lines = fill(text, int(_LETTERS_PER_INCH * drawing.get_figwidth()))
+    drawing.suptitle(f"{lines}\n{INTENDED_USE}", fontsize=8)
+    return drawing
 
 
 def _write(drawing: Figure, folder: Path, name: str) -> None:

@@ -11,7 +11,10 @@ from ..card import InputSpec
 from ..record import Name, Record, Sha256
 from ..wording import INTENDED_USE
 
-__all__ = ["ProfileGroup", "ProfileLayer", "ProfileMerge", "ProfileRecord"]
+__all__ = ["FEWEST_SERVED", "ProfileGroup", "ProfileLayer", "ProfileMerge", "ProfileRecord"]
+
+FEWEST_SERVED = 10
+"""Patients in a group of a profile that is served: the mean of the input over a few comes near to an X-ray of one."""
 
 
 class ProfileGroup(Record):

@@ -71,7 +71,7 @@ def record(name: str, network: str, *layers: ProfileLayer, **changes: Any) -> Pr
         "manifest_sha256": "2" * 64,
         "split": "test",
         "grouping": "label",
-        "groups": tuple(ProfileGroup(name=group, films=9, patients=5) for group in GROUPS),
+        "groups": tuple(ProfileGroup(name=group, films=90, patients=50) for group in GROUPS),
         "layers": layers or (layer("input", 1, 16), layer("conv1", 12, 8)),
         "planes_sha256": "3" * 64,
         "created": datetime(2026, 1, 2, tzinfo=timezone.utc),
@@ -159,7 +159,7 @@ async def test_profiles_are_listed_by_name_and_then_as_networks_vote(stub: Stub,
     ]
     assert not answer.broken_profiles
     head = answer.profiles[0]
-    assert [(one.name, one.films, one.patients) for one in head.groups] == [(group, 9, 5) for group in GROUPS]
+    assert [(one.name, one.films, one.patients) for one in head.groups] == [(group, 90, 50) for group in GROUPS]
     facts = head.layers[1]
     assert (facts.name, facts.channels, facts.height, facts.width) == ("conv1", 12, 8, 8)
     assert (facts.constant, facts.unvarying) == (1, 2)
@@ -296,6 +296,13 @@ async def test_values_that_are_not_finite_are_not_served(stub: Stub, store: Stor
     values[1, 2, 3, 4] = np.nan
     save_profile(repository.set_dir(1) / PROFILES, record("by-label", "resnet18", layer("conv1", 4, 8)), [values])
     await _is_broken(stub, "resnet18", "conv1 hold values that are not finite", repository.root)
+
+
+async def test_groups_of_few_patients_are_not_served(stub: Stub, store: Store, repository: Repository) -> None:
+    store("by-label", "resnet34")
+    few = tuple(ProfileGroup(name=group, films=90, patients=9 + place) for place, group in enumerate(GROUPS))
+    store("by-label", "resnet18", groups=few)
+    await _is_broken(stub, "resnet18", f"come near to an X-ray: {GROUPS[0]}; profile again", repository.root)
 
 
 async def test_what_is_listed_changes_with_the_set_that_is_served(

@@ -248,7 +248,7 @@ class ProfileGroup(_message.Message):
     films: _builtins.int
     """Number of X-rays."""
     patients: _builtins.int
-    """Number of patients; each weighs the same."""
+    """Number of patients, 10 at least; each weighs the same."""
     def __init__(
         self,
         *,

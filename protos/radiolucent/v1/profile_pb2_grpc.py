@@ -68,8 +68,8 @@ class ProfileServiceServicer:
         """Streams one profile layer by layer: first its head, then the strongest feature maps of each layer.
 
         NOT_FOUND: there is no such profile. INVALID_ARGUMENT with google.rpc.BadRequest: a layer is unknown (the text lists
-        those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, or of other
-        weights than are served. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
+        those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, of other weights
+        than are served, or has groups of fewer than 10 patients. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
         profiles are being streamed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

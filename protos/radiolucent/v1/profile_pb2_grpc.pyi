@@ -45,8 +45,8 @@ class ProfileServiceStub:
     """Streams one profile layer by layer: first its head, then the strongest feature maps of each layer.
 
     NOT_FOUND: there is no such profile. INVALID_ARGUMENT with google.rpc.BadRequest: a layer is unknown (the text lists
-    those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, or of other
-    weights than are served. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
+    those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, of other weights
+    than are served, or has groups of fewer than 10 patients. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
     profiles are being streamed.
     """
 
@@ -67,8 +67,8 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     """Streams one profile layer by layer: first its head, then the strongest feature maps of each layer.
 
     NOT_FOUND: there is no such profile. INVALID_ARGUMENT with google.rpc.BadRequest: a layer is unknown (the text lists
-    those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, or of other
-    weights than are served. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
+    those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, of other weights
+    than are served, or has groups of fewer than 10 patients. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
     profiles are being streamed.
     """
 
@@ -98,8 +98,8 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         """Streams one profile layer by layer: first its head, then the strongest feature maps of each layer.
 
         NOT_FOUND: there is no such profile. INVALID_ARGUMENT with google.rpc.BadRequest: a layer is unknown (the text lists
-        those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, or of other
-        weights than are served. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
+        those there are), or too many feature maps are asked for. FAILED_PRECONDITION: the file is damaged, of other weights
+        than are served, or has groups of fewer than 10 patients. UNAVAILABLE: no model set is served. RESOURCE_EXHAUSTED with google.rpc.RetryInfo: too many
         profiles are being streamed.
         """
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from radiolucent.datasets import DataSet
 from radiolucent.evaluation.profiles.contrasts import cluster, contrasts_of, order_of
 from radiolucent.evaluation.profiles.errors import ProfileRefused
-from radiolucent.evaluation.profiles.group import Group, keep_sound, weights_of
+from radiolucent.evaluation.profiles.group import Group, keep_sound, weights_of, without_few
 from radiolucent.evaluation.profiles.grouping import groups_by_prediction, groups_of, parse_grouping
 
 
@@ -68,6 +71,26 @@ def test_groups_without_two_patients_are_left_out_and_named(data_set: DataSet) -
         "group 'none' has no film",
         "group 'one' has 3 film(s) of one patient: its mean would be that patient",
     )
+
+
+def test_no_patient_can_be_told_from_the_groups_that_are_served(data_set: DataSet) -> None:
+    films = list(data_set.films)
+    films[13] = replace(films[13], group=films[12].group)  # a film with COVID-19, and one of pneumonia without it
+    groups, _ = groups_of(parse_grouping("label", data_set.labels), films, data_set.labels)
+
+    def smallest(of: Sequence[Group]) -> int:
+        """Count the patients in what is left over of two groups whose sum is the third, but for one patient."""
+        by_name = {group.name: weights_of([group], films)[:, 0] for group in of}
+        rest = by_name["COVID-19"] + by_name["Pneumonia without COVID-19"] - by_name["Pneumonia"]
+        return len({films[place].group for place in np.flatnonzero(rest)})
+
+    assert smallest(groups) == 1
+    kept, (text,) = without_few(groups, films, 5)
+    assert smallest(kept) == 0
+    assert text == "left out of every group: 1 patient(s), since fewer than 5 have films in the same groups"
+    assert [len(group.members) for group in kept] == [12, 23, 11, 12]
+    assert [len(group.members) for group in without_few(groups, films, 10)[0]] == [0, 0, 0, 0]
+    assert without_few(groups, films, 1) == (groups, ())
 
 
 def test_groups_cluster_by_the_cosine_distance_of_their_contrasts() -> None:

@@ -54,6 +54,8 @@ def test_a_run_is_profiled_into_tables_and_pictures(
     assert text.count("Research use only. Not for diagnosis.") == 2
     pictures = {path.name for path in (out / "figures" / "left").iterdir()}
     assert {"00-input.svg", "00-input.png", "01-relu.svg", "clusters.svg"} <= pictures
+    for path in (out / "figures").rglob("*.svg"):
+        assert "Research use only" in path.read_text(), path.name
     folder = out / "profiles"
     assert records(folder) == [("mine", "left")]
     sections = profile_sections(
@@ -90,6 +92,37 @@ def test_what_cannot_be_done_is_bad_input(
     assert result.exit_code == 2
     assert says in result.stderr.replace("\n", " ")
     assert not (tmp_path / "out").exists()
+
+
+def test_all_that_is_wrong_is_said_at_once_and_networks_that_are_not_asked_for_are_not_loaded(
+    manifest: Path, write_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    read = read_data_set(manifest, pixels=False)
+    run = write_run(read, read.checksum, ["left", "right"])
+    (run / "right" / "model.pt").unlink()
+    wrong = (
+        "--networks",
+        "alexnet",
+        "--groups",
+        "kind",
+        "--split",
+        "some",
+        "--layers",
+        "none",
+        "--align",
+        "up",
+        "--store",
+    )
+    result = run_it("--manifest", manifest, "--run", run, "--networks", "left", *wrong)
+    assert result.exit_code == 2
+    for words in ("network alexnet", "'kind'", "'some'", "the layer none", "'up'", "--store"):
+        assert words in result.stderr
+    sound = ("--networks", "left", "--layers", "relu", "--out", tmp_path / "out")
+    assert run_it("--manifest", manifest, "--run", run, *sound).exit_code == 0
+    sound = ("--networks", "left", "--layers", "input", "--out", tmp_path / "out")
+    assert run_it("--manifest", manifest, "--run", run, *sound).exit_code == 0
+    left = {path.name for path in (tmp_path / "out" / "figures" / "left").glob("*.png")}
+    assert left == {"00-input.png", "clusters.png"}, "none of an earlier run"
 
 
 def test_the_layers_of_a_network_are_listed(manifest: Path, write_run: Callable[..., Path]) -> None:

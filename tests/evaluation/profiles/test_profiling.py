@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from radiolucent.datasets import DataSet
 from radiolucent.evaluation.errors import FilmsUnreadable
 from radiolucent.evaluation.profiles.asked import Made
-from radiolucent.evaluation.profiles.asking import ask
+from radiolucent.evaluation.profiles.asking import ask, refuse_mixed
 from radiolucent.evaluation.profiles.errors import ProfileRefused
 from radiolucent.evaluation.profiles.making import make_profiles
 from radiolucent.evaluation.profiles.subjects import Subjects
@@ -156,10 +157,21 @@ def test_a_network_that_cannot_be_lifted_is_named_and_the_others_are_complete(
                 return images.mean((2, 3)).repeat(1, 3)
             return images.amax((2, 3)).repeat(1, 3)
 
-    networks = {"forks": torch.jit.script(Forks()), "sound": residual(0)}
-    found = made(make_subjects(networks), tmp_path)
+    class Bursts(nn.Module):
+        """Infinite where a film is padded."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.relu = nn.ReLU()
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.relu(1 / (images - InputSpec(size=32).black)).mean((2, 3)).repeat(1, 3)
+
+    networks = {"forks": torch.jit.script(Forks()), "sound": residual(0), "bursts": Bursts()}
+    found = made(make_subjects(networks), tmp_path, layers=["relu"])
     assert [record.network for record in found.records] == ["sound"]
     assert "control flow" in found.failed["forks"]
+    assert "not finite" in found.failed["bursts"]
     assert not list(tmp_path.rglob("forks*"))
 
 
@@ -173,6 +185,44 @@ def test_a_profile_is_put_where_a_gateway_finds_it(
     assert load_planes(tmp_path / "set" / PROFILES, record)[0].shape == (4, 4, 16, 16)
 
 
+def test_profiles_of_one_name_are_made_in_one_way(
+    residual: Callable, make_subjects: MakeSubjects, tmp_path: Path
+) -> None:
+    made(make_subjects({"a": residual(0)}), tmp_path, layers=["relu"])
+    other = make_subjects({"b": residual(1)})
+    same, _ = ask(other, "label", (), "none", "a", "test")
+    refuse_mixed(same, other, [tmp_path])
+    by_source, _ = ask(other, "source", (), "none", "a", "test")
+    with pytest.raises(ProfileRefused, match=r"holds a of a, which is made otherwise \(grouped by label"):
+        refuse_mixed(by_source, other, [tmp_path, tmp_path / "none"])
+    refuse_mixed(by_source, make_subjects({"a": residual(0)}), [tmp_path])
+
+
+def test_only_labels_that_are_chosen_have_groups(
+    residual: Callable, make_subjects: MakeSubjects, tmp_path: Path
+) -> None:
+    subjects = make_subjects({"a": residual(0)})
+    asked, films = ask(subjects, "label", ("relu",), "none", "a", "test", ["Pneumonia"])
+    found = make_profiles(asked, subjects, films, tmp_path)
+    assert [group.name for group in found.records[0].groups] == ["Pneumonia", "Pneumonia without COVID-19"]
+    asked, films = ask(subjects, "label-x-prediction", ("relu",), "none", "a", "test", ["Pneumonia", "No Finding"])
+    found = make_profiles(asked, subjects, films, tmp_path)
+    assert not any("COVID-19" in text for text in (*found.left_out, *(one.name for one in found.records[0].groups)))
+
+
+def test_a_profile_that_is_served_has_no_small_groups(
+    residual: Callable, make_subjects: MakeSubjects, data_set: DataSet, tmp_path: Path
+) -> None:
+    subjects = replace(make_subjects({"a": residual(0)}), folder=tmp_path / "set")
+    asked, films = ask(subjects, "label", ("relu",), "none", "a", "test", served=True)
+    found = make_profiles(asked, subjects, films, tmp_path)
+    assert [(group.name, group.patients) for group in found.records[0].groups] == [("COVID-19", 10), ("Pneumonia", 10)]
+    assert found.left_out[0].startswith("left out of every group: 18 patient(s)")
+    asked, films = ask(subjects, "source", ("relu",), "none", "a", "test", served=True)
+    with pytest.raises(ProfileRefused, match="of 10 patients or more"):
+        make_profiles(asked, subjects, films, tmp_path)
+
+
 def test_what_cannot_be_profiled_is_refused_with_all_problems(
     residual: Callable, make_subjects: MakeSubjects, data_set: DataSet, tmp_path: Path
 ) -> None:
@@ -180,10 +230,18 @@ def test_what_cannot_be_profiled_is_refused_with_all_problems(
     with pytest.raises(ProfileRefused) as caught:
         ask(subjects, "kind", (), "sideways", "no/name", "tset", ["Flu"])
     assert len(caught.value.problems) == 5
-    with pytest.raises(
-        ProfileRefused, match=r"no network has the layer relu_9; a has no layer relu_9; `auto` finds input"
-    ):
-        made(subjects, tmp_path, layers=["input", "relu_9"])
+    with pytest.raises(ProfileRefused) as caught:
+        ask(
+            replace(subjects, problems=("no network b",)),
+            "kind",
+            ["input", "relu_9"],
+            "none",
+            None,
+            "test",
+            served=True,
+        )
+    assert len(caught.value.problems) == 4
+    assert "no network has the layer relu_9; a has no layer relu_9; `auto` finds input" in caught.value.problems[-1]
     one_kind = subjects.films("test", ["No Finding"])
     asked, _ = ask(subjects, "main-source", (), "none", None, "test")
     with pytest.raises(ProfileRefused, match="fewer than two groups"):

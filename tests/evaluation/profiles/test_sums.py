@@ -45,6 +45,16 @@ def test_a_place_that_no_film_of_a_group_reaches_has_no_contrast() -> None:
     assert (sums.means()[:, :, 1:] == 1).all()
 
 
+def test_a_place_that_too_few_patients_reach_has_no_contrast() -> None:
+    sums = LayerSums(Place("layer", "node", 1, 1, 2), 2)
+    maps = torch.tensor([[[[1.0, 2.0]]], [[[3.0, 4.0]]]])
+    weights = torch.tensor([[1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)
+    sums.add(maps, weights, [[(0, 0), (0, 0)], [(0, 1), (0, 0)]])
+    means = sums.means(2)
+    assert means[0, 0, 0].tolist() == [0, 2.5], "one film reaches the first place"
+    assert means[1, 0, 0].tolist() == [0, 2.5], "one film is all of the group"
+
+
 def test_a_shift_beyond_the_map_leaves_nothing_of_it() -> None:
     sums = LayerSums(PLACE, 1)
     sums.add(torch.ones(1, 2, 5, 4), torch.ones(1, 1, dtype=torch.float64), [[(-5, 4)]])
