@@ -160,3 +160,11 @@ def test_a_row_about_nothing_that_the_head_knows_is_refused(tables: AuditTables)
     stray = Measured("images/none.png", "resnet18", "saliency", "Pneumonia", "deletion.above_random", 1.0)
     with pytest.raises(EvaluationError, match=r"images/none\.png"):
         find(replace(tables, measured=[*tables.measured, stray]), resamples=10)
+
+
+def test_likeness_of_two_is_one_number_whichever_is_named_first(tables: AuditTables) -> None:
+    turned = [
+        replace(row, first=row.second, second=row.first) if place % 3 else row
+        for place, row in enumerate(tables.agreed)
+    ]
+    assert find(replace(tables, agreed=turned), resamples=50).agreeing == find(tables, resamples=50).agreeing
