@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from ..comparing import Side
 from ..errors import EvaluationError
 from ..statistics.resampling import GroupBootstrap
+from .average_mask import AVERAGE_MASK
 from .tables import AuditedFilm, AuditTables
 
-__all__ = ["AVERAGE_MASK", "MINIMUM_PATIENTS", "Bools", "Floats", "Units"]
-
-AVERAGE_MASK = "average_mask"
-"""The method of measurements that are not of a map but of the mean of the training films' masks."""
+__all__ = ["MINIMUM_PATIENTS", "Bools", "Floats", "Units"]
 
 MINIMUM_PATIENTS = 10
 """Below it a mean is not estimable: a percentile interval over fewer patients is far too narrow."""
