@@ -123,7 +123,7 @@ def audit(
     from ...datasets import DataSetsError
     from ...handlers.errors import HandlersError
     from ..errors import EvaluationError
-    from .audit_errors import ServerLost
+    from .errors import ServerLost
     from .settling import AuditWishes
 
     console = Console(stderr=True)

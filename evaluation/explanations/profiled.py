@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...handlers.errors import RepositoryError
 from ...handlers.profile import ProfileRecord, load_planes, load_record
 from ..storing import write_record
-from .audit_errors import AuditRefused
+from .errors import AuditRefused
 
 __all__ = ["kept_profiles", "keep_profiles", "planes_of", "read_profiles"]
 

@@ -8,7 +8,6 @@ from radiolucent.evaluation.explanations.agreement import TOP_BY_CHANCE, agreeme
 from radiolucent.evaluation.explanations.disagreement import disagreement_and_error
 from radiolucent.evaluation.explanations.evidence import Evidence
 from radiolucent.evaluation.explanations.tables import Agreed, AuditedFilm, AuditHead, AuditTables
-from radiolucent.evaluation.explanations.true_positives import is_true_positive
 from radiolucent.handlers.card import Label
 from scipy.stats import spearmanr
 
@@ -146,11 +145,3 @@ def test_many_wrong_films_of_few_patients_are_not_enough() -> None:
     assert (majority.wrong, majority.wrong_groups) == (20, 2)
     assert majority.auroc.value is None
     assert majority.not_estimable
-
-
-def test_a_true_positive_is_a_film_with_the_label_whose_network_calls_it() -> None:
-    missed = film(0, wrong=True)
-    assert not is_true_positive(missed, "one", "Pneumonia")
-    assert not is_true_positive(missed, "", "Pneumonia")  # as the majority has it
-    assert is_true_positive(missed, "two", "Pneumonia")
-    assert not is_true_positive(missed, "two", "COVID-19")

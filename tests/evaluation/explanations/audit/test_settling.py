@@ -11,7 +11,7 @@ from radiolucent.datasets import DataSet
 from radiolucent.evaluation.errors import EvaluationError
 from radiolucent.evaluation.explanations.affordable import in_words
 from radiolucent.evaluation.explanations.audit import Planned, prepare
-from radiolucent.evaluation.explanations.audit_errors import AuditRefused
+from radiolucent.evaluation.explanations.errors import AuditRefused
 from radiolucent.evaluation.explanations.offered import Offered
 from radiolucent.evaluation.explanations.settling import AuditWishes, settle
 from radiolucent.handlers.card import DataRecord, Label
