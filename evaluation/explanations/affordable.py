@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["AFFORDABLE", "workers_of_ours"]
+__all__ = ["AFFORDABLE", "in_words", "workers_of_ours"]
 
 AFFORDABLE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -25,6 +25,23 @@ AFFORDABLE: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Parameters of methods and measures that an audit asks for where its user sets no other of the same: the dearest of
 the paper's methods and of the measures with fewer passes than by default. Tables and report name them."""
+
+
+def in_words(ran: Mapping[str, Mapping[str, Any]] = AFFORDABLE) -> str:
+    """Return those that ran as ``--set`` takes them, empty where none did.
+
+    Parameters
+    ----------
+    ran : mapping
+        Parameters by method and measure.
+    """
+    same = [
+        f"{name}.{parameter}={value}"
+        for name, cheap in AFFORDABLE.items()
+        for parameter, value in cheap.items()
+        if ran.get(name, {}).get(parameter) == value
+    ]
+    return ", ".join(same)
 
 
 def workers_of_ours() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -18,11 +19,19 @@ _BETWEEN: tuple[Of, ...] = ("networks", "methods")
 
 
 def agreeing(units: Units) -> tuple[Agreeing, ...]:
-    """Return the mean likeness of every pair of networks (over methods) and of methods (over networks)."""
+    """Return the mean likeness of every pair of networks (over methods) and of methods (over networks).
+
+    Likeness has no direction: a pair is one, whichever of the two its rows name first.
+    """
     found = []
     for between, quantity, rows in _tables(units):
-        for first, second in dict.fromkeys((row.first, row.second) for row in rows):
-            values = _of_units(units, [row for row in rows if (row.first, row.second) == (first, second)])
+        pairs: dict[frozenset[str], list[Agreed]] = defaultdict(list)
+        for row in rows:
+            pairs[frozenset((row.first, row.second))].append(row)
+        for first, second in combinations(units.networks if between == "networks" else units.methods, 2):
+            if not (own := pairs.get(frozenset((first, second)))):
+                continue
+            values = _of_units(units, own)
             side = units.side(np.isfinite(values))
             found.append(
                 Agreeing(

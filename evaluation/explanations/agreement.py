@@ -104,7 +104,8 @@ def _between(
 ) -> list[Agreed]:
     agreed = []
     for of in dict.fromkeys(shared(one) for one in maps):
-        for first, second in combinations([one for one in maps if shared(one) == of], 2):
+        # By name: maps come in the order in which workers finished them, and a pair is the same either way.
+        for first, second in combinations(sorted((one for one in maps if shared(one) == of), key=own), 2):
             pair = (file, first.label, between, of, own(first), own(second))
             correlation = float(np.clip(np.dot(first.ranks, second.ranks), -1, 1))
             both = float(np.minimum(first.top, second.top).sum(dtype=np.float64))

@@ -16,9 +16,9 @@ from ..known_splits import refuse_other_splits
 from .asked import AuditAsked
 from .asking import Asker, FilmAsked
 from .assembling import assemble
-from .audit_errors import AuditRefused
 from .choosing import Chosen, Marks, choose_films
 from .collecting import IN_FLIGHT, collect
+from .errors import AuditRefused
 from .estimating import Estimate, estimate, map_bytes
 from .offered import Offered, ask_offered
 from .profiled import read_profiles

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ...client.commands.options import Address, Repository, RootCertificates
+from .affordable import in_words
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +56,8 @@ def audit(
         typer.Option(
             "--set",
             metavar="NAME.PARAMETER=VALUE",
-            help="A parameter of a method or measure, for example occlusion.window=50; repeatable.",
+            help="A parameter of a method or measure; repeatable. What is dear has fewer passes here than elsewhere.",
+            show_default=in_words(),
         ),
     ] = None,
     networks: Annotated[
@@ -121,7 +123,7 @@ def audit(
     from ...datasets import DataSetsError
     from ...handlers.errors import HandlersError
     from ..errors import EvaluationError
-    from .audit_errors import ServerLost
+    from .errors import ServerLost
     from .settling import AuditWishes
 
     console = Console(stderr=True)

@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 from ...client import InvalidRequest, JobLost, NotAllowed, RadiolucentError, Unavailable, Unsupported
 from .asked import AuditAsked
 from .asking import Asker, FilmAsked, FilmExplained, ask_film, blames_film, refused_film
-from .audit_errors import ServerLost
+from .errors import ServerLost
 from .records import FilmRecord, Records
 
 __all__ = ["IN_FLIGHT", "Watcher", "collect"]

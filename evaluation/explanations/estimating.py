@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ...client import InvalidRequest, Unsupported
 from .asked import AuditAsked
 from .asking import Asker, FilmAsked, blames_film, plan_film
-from .audit_errors import AuditRefused
+from .errors import AuditRefused
 
 __all__ = ["Estimate", "estimate", "map_bytes"]
 

@@ -173,7 +173,8 @@ LOCALISATION_QUANTITIES: tuple[Quantity, ...] = (
         "pointing",
         "Strongest point inside",
         "1 where the strongest point of the map lies in a box of the disease, else 0; of several equally strong ones "
-        "the share that does. Over films: a share, in [0, 1]. A random map scores localisation.area.",
+        "the share that does. Over films: a share, in [0, 1]. A random map scores the share of the film that the boxes "
+        "cover.",
         Better.HIGHER,
         "Zhang et al., arXiv:1608.00507",
         "without the tolerance of 15 pixels around the object",
@@ -182,14 +183,14 @@ LOCALISATION_QUANTITIES: tuple[Quantity, ...] = (
         "mass_inside",
         "Evidence inside",
         "Share of the evidence that lies in the boxes of the disease, in [0, 1]. A random map scores "
-        "localisation.area.",
+        "the share of the film that the boxes cover.",
         Better.HIGHER,
     ),
     _quantity(
         "auprc",
         "Precision-recall area",
         "Area under the precision-recall curve of the map's points as detectors of the boxes, in [0, 1]. A random map "
-        "scores localisation.area.",
+        "scores the share of the film that the boxes cover.",
         Better.HIGHER,
         "Arun et al., doi:10.1148/ryai.2021200267",
         "scikit-learn average_precision_score",
@@ -198,7 +199,7 @@ LOCALISATION_QUANTITIES: tuple[Quantity, ...] = (
         "iou",
         "Overlap at Otsu's threshold",
         "Intersection over union of the boxes and the points above Otsu's threshold of the map, in [0, 1]. As many "
-        "points drawn at random score localisation.iou_expected.",
+        "points drawn at random score what stands under “by chance”.",
         Better.HIGHER,
         "Otsu, IEEE Trans. SMC 9(1):62 (1979)",
         "scikit-image threshold_otsu, 256 bins",

@@ -106,7 +106,7 @@ LUNG_QUANTITIES: tuple[Quantity, ...] = (
         "outside",
         "Evidence outside the lungs",
         "Share of the evidence that lies outside the lung mask, within the area where the mask is valid, in [0, 1]. "
-        "Evidence spread evenly has lungs.outside_area.",
+        "Evidence spread evenly has the share of the area outside.",
     ),
     _quantity(
         "outside_area",
@@ -117,7 +117,8 @@ LUNG_QUANTITIES: tuple[Quantity, ...] = (
         "outside_boxes",
         "Evidence outside the boxes around the lungs",
         "Share of the evidence that lies outside the two rectangles around the lungs, in [0, 1]. They are larger than "
-        "the lungs, so this is less than outside a mask. Evidence spread evenly has lungs.outside_boxes_area.",
+        "the lungs, so this is less than outside a mask. Evidence spread evenly has the share of the "
+        "film outside.",
     ),
     _quantity(
         "outside_boxes_area",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from ...handlers.errors import RepositoryError
 from ...handlers.profile import ProfileRecord, load_planes, load_record
 from ..storing import write_record
-from .audit_errors import AuditRefused
+from .errors import AuditRefused
 
 __all__ = ["kept_profiles", "keep_profiles", "planes_of", "read_profiles"]
 
@@ -66,7 +67,8 @@ def planes_of(
 
 
 def keep_profiles(records: tuple[ProfileRecord, ...], tables: Path) -> None:
-    """Write the records beside the tables, so that everything can be computed again from there."""
+    """Write the records beside the tables, so that everything can be computed again from there; older ones go."""
+    shutil.rmtree(tables / KEPT, ignore_errors=True)
     for record in records:
         place = tables / KEPT / record.name
         place.mkdir(parents=True, exist_ok=True)

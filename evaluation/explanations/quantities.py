@@ -72,7 +72,7 @@ def quantities_of(
 
 
 def _quantity(measure: MeasureOffered, value: ValueOffered, parameters: dict[str, Any]) -> Quantity:
-    of_several = "" if len(measure.values) == 1 else f": {value.name.replace('_', ' ')}"
+    of_several = "" if len(measure.values) == 1 or value.name == measure.name else f": {value.name.replace('_', ' ')}"
     return Quantity(
         name=f"{measure.name}.{value.name}",
         title=measure.title + of_several,

@@ -20,7 +20,7 @@ from ...handlers import Affine
 from ..errors import EvaluationError, TableError
 from ..storing import read_record
 from .asked import AuditAsked
-from .audit_errors import AuditRefused
+from .errors import AuditRefused
 
 __all__ = ["FilmMaps", "FilmRecord", "MapName", "Records", "film_id", "read_maps"]
 

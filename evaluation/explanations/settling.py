@@ -12,7 +12,7 @@ from ...client.commands.asked import ALL, parse_settings
 from ...datasets import DataSet, Split
 from .affordable import AFFORDABLE
 from .asked import AuditAsked
-from .audit_errors import AuditRefused
+from .errors import AuditRefused
 from .offered import Offered
 
 __all__ = ["PAPER_METHODS", "AuditWishes", "settle"]

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from ..errors import TableError
 from ..storing import read_record, write_record, write_text
+from .average_mask import AVERAGE_MASK
 from .tables import Agreed, AuditHead, AuditTables, Failed, Measured
 
 __all__ = ["DIGITS", "read_audit_tables", "rounded", "write_audit_tables"]
@@ -82,16 +83,30 @@ def read_audit_tables(folder: Path) -> AuditTables:
         If a file is not there or not what it should be: all that is wrong with it, with the lines.
     """
     head = read_record(AuditHead, folder / _HEAD)
-    known = {quantity.name for quantity in head.quantities}
     films = {film.file for film in head.films}
+    labels, networks = {label.name for label in head.labels}, set(head.networks)
+    methods, quantities = {method.name for method in head.methods}, {quantity.name for quantity in head.quantities}
+    seen: set[tuple[str, ...]] = set()
 
     def check(row: Measured | Agreed) -> Iterable[str]:
-        if row.file not in films:
-            yield f"{_HEAD} knows no film {row.file!r}"
-        if isinstance(row, Measured) and row.quantity not in known:
-            yield f"{_HEAD} knows no quantity {row.quantity!r}"
+        named = [("film", {row.file}, films), ("label", {row.label}, labels)]
+        if isinstance(row, Agreed):
+            of_networks = row.between == "networks"
+            named.append(("network", {row.first, row.second} if of_networks else {row.of}, networks))
+            named.append(("method", {row.of} if of_networks else {row.first, row.second}, methods))
+        else:
+            # The average mask is nobody's map, and the same for all networks.
+            of_average = row.method == AVERAGE_MASK
+            named.append(("network", {row.network} - ({""} if of_average else set()), networks))
+            named.append(("method", {row.method} - ({AVERAGE_MASK} if of_average else set()), methods))
+            named.append(("quantity", {row.quantity}, quantities))
+        for kind, names, known in named:
+            yield from (f"{_HEAD} knows no {kind} {name!r}" for name in sorted(names - known))
         if not math.isfinite(row.value):
             yield f"the value is {row.value}"
+        if (key := astuple(row)[:-1]) in seen:
+            yield "it is there twice"
+        seen.add(key)
 
     measured, agreed = _read(Measured, folder / _MEASURED), _read(Agreed, folder / _AGREED)
     numbers: list[tuple[str, int, Measured | Agreed]] = [(_MEASURED, line, row) for line, row in measured]

@@ -15,24 +15,26 @@ __all__ = ["accuracy_contrasts"]
 
 
 def accuracy_contrasts(units: Units) -> tuple[Contrast, ...]:
-    """Return DenseNet161's micro-F1 minus that of each other network, over all known labels of the audited films.
+    """Return DenseNet161's micro-F1 minus that of each other network, over the networks' labels of the audited films.
 
     There are none where the films are of too few patients.
     """
     head = units.tables.head
-    if len({film.group for film in head.films}) < MINIMUM_PATIENTS:
+    patients = len({film.group for film in head.films})
+    if patients < MINIMUM_PATIENTS:
         return ()
     resampling = GroupBootstrap([film.group for film in head.films], units.resamples, head.seed)
     scores = {name: resampling.weigh(partial(_micro_f1, units=units, network=name)) for name in head.networks}
     others = [name for name in head.networks if name != DENSENET]
-    return contrasts_of(resampling, [(f"against {name}", scores[DENSENET] - scores[name]) for name in others])
+    return contrasts_of(resampling, [(f"against {name}", scores[DENSENET] - scores[name], patients) for name in others])
 
 
 def _micro_f1(weights: Floats, units: Units, network: str) -> Floats:
     hits, errors = [], []
+    labels = {label.name for label in units.tables.head.labels}
     for film in units.tables.head.films:
         said = film.called.get(network, ())
-        pairs = [(label in said, true) for label, true in film.known.items()]
+        pairs = [(label in said, true) for label, true in film.known.items() if label in labels]
         hits.append(sum(says and true for says, true in pairs))
         errors.append(sum(says != true for says, true in pairs))
     with np.errstate(invalid="ignore", divide="ignore"):

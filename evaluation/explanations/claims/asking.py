@@ -24,11 +24,12 @@ def claims_of(evidence: Evidence) -> tuple[Claim, ...]:
 
 
 def _resnets_most_interpretable(evidence: Evidence) -> Claim:
-    named: list[tuple[str, Floats]] = []
+    named: list[tuple[str, Floats, int]] = []
     for one in evidence.ranked:
         own = np.array([is_resnet(name) for name in one.names])
         if own.any() and not own.all():
-            named.append((evidence.name_of(one), one.goodness[:, own].mean(1) - one.goodness[:, ~own].mean(1)))
+            apart = one.goodness[:, own].mean(1) - one.goodness[:, ~own].mean(1)
+            named.append((evidence.name_of(one), apart, one.ranking.patients))
     contrasts = contrasts_of(evidence.units.resampling, named)
     verdict, why = decide(contrasts)
     networks = evidence.units.networks
@@ -122,7 +123,8 @@ def _densenet_outside_the_lungs(evidence: Evidence) -> Claim:
     for what, one in evidence.outside:
         if DENSENET in one.names:
             place = one.names.index(DENSENET)
-            named.append((what, one.means[:, place] - np.delete(one.means, place, axis=1).mean(axis=1)))
+            apart = one.means[:, place] - np.delete(one.means, place, axis=1).mean(axis=1)
+            named.append((what, apart, one.side.patients))
     contrasts = contrasts_of(evidence.units.resampling, named)
     verdict, why = decide(contrasts)
     return Claim(
@@ -139,12 +141,12 @@ def _densenet_outside_the_lungs(evidence: Evidence) -> Claim:
 def _score_does_not_tell(evidence: Evidence) -> Claim:
     scores = evidence.scores
     best = max(scores, key=lambda name: scores[name]) if len(scores) > 1 else ""
-    named: list[tuple[str, Floats]] = []
+    named: list[tuple[str, Floats, int]] = []
     for one in evidence.ranked:
         if best in one.names:
             place = one.names.index(best)
             rest = np.delete(one.goodness, place, axis=1).max(axis=1)
-            named.append((evidence.name_of(one), one.goodness[:, place] - rest))
+            named.append((evidence.name_of(one), one.goodness[:, place] - rest, one.ranking.patients))
     contrasts = contrasts_of(evidence.units.resampling, named, "negative")
     verdict, why = decide(contrasts)
     return Claim(
@@ -153,7 +155,7 @@ def _score_does_not_tell(evidence: Evidence) -> Claim:
         rule="One contrast for each quantity that ranks networks: the network with the highest micro-F1 of its card "
         "against the best of the others. The best of several is favoured by chance, so 'for' is easier than 'against'.",
         verdict=verdict,
-        why=f"The best score has {best}. {why}" if best else "The cards have no micro-F1 of two networks.",
+        why=f"{best} has the best score. {why}" if best else "The cards have no micro-F1 of two networks.",
         contrasts=contrasts,
         meaning="network of the best score minus the best of the others, turned so that below 0 is worse",
     )

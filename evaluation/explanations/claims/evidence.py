@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from ...statistics.differences import holm
 from ...statistics.resampling import Resampling
@@ -25,7 +28,8 @@ DENSENET = "densenet161"
 RULE = (
     "A contrast is a paired difference on the same films. "
     f"It speaks for or against a claim where its two-sided bootstrap p-value over patients is below {LEVEL} "
-    "after Holm's correction for all contrasts of the claim. Holds: more than half of the contrasts speak for it and "
+    "after Holm's correction for all contrasts of the claim; resamples are spread as Student's t asks for that many "
+    "patients, since those of few vary too little. Holds: more than half of the contrasts speak for it and "
     "none against. Does not hold: at least one speaks against it, and no fewer than speak for it. Everything else "
     "cannot be told here."
 )
@@ -72,7 +76,7 @@ def is_resnet(network: str) -> bool:
 
 def contrasts_of(
     resampling: Resampling,
-    named: Sequence[tuple[str, Floats]],
+    named: Sequence[tuple[str, Floats, int]],
     favourable: Literal["positive", "negative"] = "positive",
 ) -> tuple[Contrast, ...]:
     """Return contrasts with corrected p-values.
@@ -82,14 +86,15 @@ def contrasts_of(
     resampling : Resampling
         Under which the values were computed.
     named : sequence of tuple
-        What is compared, and its values ``[K]``: 0 is no difference.
+        What is compared, its values ``[K]``, where 0 is no difference, and of how many patients they are.
     favourable : str
         Which sign speaks for the claim.
     """
-    p_values = [resampling.p_value(values) for _, values in named]
+    spread = [(what, _spread(values, patients)) for what, values, patients in named]
+    p_values = [resampling.p_value(values) for _, values in spread]
     corrected = iter(holm([p for p in p_values if p is not None]))
     found = []
-    for (what, values), p in zip(named, p_values, strict=True):
+    for (what, values), p in zip(spread, p_values, strict=True):
         p_holm = None if p is None else next(corrected)
         score = resampling.score(values)
         speaks: Literal["for", "against", "neither"] = "neither"
@@ -99,6 +104,18 @@ def contrasts_of(
             Contrast(what=what, value=score, p_holm=None if p_holm is None else rounded(p_holm), speaks=speaks)
         )
     return tuple(found)
+
+
+def _spread(values: Floats, patients: int) -> Floats:
+    """Spread resamples about the value itself so that intervals and p-values of few patients are not too sure.
+
+    T. Hesterberg, What Teachers Should Know About the Bootstrap, The American Statistician 69 (2015). Of 10 patients
+    without any difference the plain ones find one in 11 of 100 samples, these in 6.
+    """
+    from scipy.stats import norm, t
+
+    wider = float(t.ppf(0.975, patients - 1) / norm.ppf(0.975)) * math.sqrt(patients / (patients - 1))
+    return np.asarray(values[0] + (values - values[0]) * wider)
 
 
 def decide(contrasts: Sequence[Contrast]) -> tuple[Verdict, str]:

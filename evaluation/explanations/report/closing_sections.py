@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...report.document import Item, Section, Table
+from ..affordable import in_words
 from ..ranking import UNRANKED
 from ..result import AuditResult
 from ..tables import AuditedFilm, AuditHead
@@ -113,6 +114,9 @@ def made(result: AuditResult, head: AuditHead, words: Words) -> Section:
         )
     settings = result.settings
     versions = ", ".join(f"{name} {version}" for name, version in sorted(head.versions.items()))
+    ran = {one.name: one.parameters for one in head.methods}
+    ran |= {one.name.partition(".")[0]: one.parameters for one in head.quantities}
+    fewer = in_words(ran)
     return Section(
         "How the numbers were made",
         (
@@ -124,6 +128,14 @@ def made(result: AuditResult, head: AuditHead, words: Words) -> Section:
             f"{settings.minimum_patients} patients: not estimable.",
             "A film with two explained labels counts once for each. Means over labels mix labels as these films have "
             "them.",
+            *(
+                (
+                    f"So that an audit ends within an hour or so, the dearest ran with fewer passes than elsewhere by "
+                    f"default: {fewer}. More passes make smoother maps and steadier numbers.",
+                )
+                if fewer
+                else ()
+            ),
             *((f"Maps were measured with {versions}.",) if versions else ()),
             "Everything but the pictures comes from the stored tables, and from nothing else.",
         ),

@@ -43,9 +43,9 @@ def figures(head: AuditHead, pictures: Pictures, words: Words) -> Section:
             "the "
             "lungs. What it cannot show: that a place that is marked is diseased, or that a network needs no more than "
             "what is marked. Each map has its own scale, so equal colours in two maps are not equal amounts.",
+            *_unread(grids),
         ),
-        tuple(grid for grid in grids if grid is not None),
-        _ramps(head),
+        *_pictures(head, grids),
     )
 
 
@@ -77,12 +77,21 @@ def failures(head: AuditHead, pictures: Pictures, words: Words) -> Section | Non
             "shown: "
             "true labels alone were explained."
         )
-    return Section(
-        f"Failure cases of the best network ({best})",
-        tuple(text),
-        tuple(grid for grid in grids if grid is not None),
-        _ramps(head) if missed else (),
-    )
+    text += _unread(grids)
+    return Section(f"Failure cases of the best network ({best})", tuple(text), *_pictures(head, grids))
+
+
+def _pictures(
+    head: AuditHead, grids: Sequence[GridFigure | None]
+) -> tuple[tuple[GridFigure, ...], tuple[tuple[str, str, str], ...]]:
+    """Return the grids that there are, and what their colours mean."""
+    there = tuple(grid for grid in grids if grid is not None)
+    return there, _ramps(head) if there else ()
+
+
+def _unread(grids: Sequence[GridFigure | None]) -> list[str]:
+    gone = sum(grid is None for grid in grids)
+    return [f"{gone} of these {len(grids)} are not here: their X-rays cannot be read any more."] if gone else []
 
 
 def _ramps(head: AuditHead) -> tuple[tuple[str, str, str], ...]:

@@ -178,8 +178,10 @@ def _mean(place: Place | None) -> str:
     return ABSENT if place is None else measured(place.mean)
 
 
-def disagreement(result: AuditResult, words: Words) -> Section:
-    """Return how alike the orders of quantities are."""
+def disagreement(result: AuditResult, words: Words) -> Section | None:
+    """Return how alike the orders of quantities are; None where no two order three of the same."""
+    if not result.rank_agreement:
+        return None
     of_all: tuple[Of, ...] = ("networks", "methods")
     figures = (tau_figure(result, of, words) for of in of_all)
     items: list[Item] = [figure for figure in figures if figure is not None]

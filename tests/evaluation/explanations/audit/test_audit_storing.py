@@ -118,6 +118,12 @@ def _append(name: str, *lines: str) -> Callable[[Path], None]:
             ("no film 'x.png'", "no quantity 'unheard'", "the value is inf"),
         ),
         (_append("agreement.csv", "x.png,l,networks,m,a,b,spearman,1"), ("agreement.csv", "no film 'x.png'")),
+        (
+            _append("measurements.csv", "b.png,net_c,gradcam,Edema,cost.seconds,1"),
+            ("measurements.csv line 5: audit.json knows no network 'net_c'", "no method 'gradcam'", "no label 'Edema'"),
+        ),
+        (_append("measurements.csv", "b.png,net_a,saliency,Pneumonia,cost.seconds,9"), ("line 5: it is there twice",)),
+        (_append("agreement.csv", "b.png,Pneumonia,methods,net_a,saliency,gradcam,spearman,1"), ("method 'gradcam'",)),
         (lambda folder: (folder / "failures.csv").unlink(), ("failures.csv: cannot be read",)),
         (lambda folder: (folder / "failures.csv").write_text("a,b\n"), ("the columns must be file, network",)),
         (lambda folder: (folder / "audit.json").write_text("{}"), ("audit.json", "networks", "split", "films")),

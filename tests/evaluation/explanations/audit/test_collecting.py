@@ -13,7 +13,7 @@ from radiolucent.client import InternalError, InvalidRequest, JobLost, Unavailab
 from radiolucent.evaluation.errors import EvaluationError
 from radiolucent.evaluation.explanations import collecting
 from radiolucent.evaluation.explanations.audit import Planned, explain_planned
-from radiolucent.evaluation.explanations.audit_errors import AuditRefused, ServerLost
+from radiolucent.evaluation.explanations.errors import AuditRefused, ServerLost
 from radiolucent.evaluation.explanations.records import Records, read_maps
 from radiolucent.evaluation.explanations.stored_maps import StoredMaps
 from radiolucent.evaluation.explanations.tables import AuditTables, Failed

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from radiolucent.datasets import DataSet
 from radiolucent.evaluation.errors import EvaluationError
+from radiolucent.evaluation.explanations.affordable import in_words
 from radiolucent.evaluation.explanations.audit import Planned, prepare
-from radiolucent.evaluation.explanations.audit_errors import AuditRefused
+from radiolucent.evaluation.explanations.errors import AuditRefused
 from radiolucent.evaluation.explanations.offered import Offered
 from radiolucent.evaluation.explanations.settling import AuditWishes, settle
 from radiolucent.handlers.card import DataRecord, Label
@@ -103,3 +105,14 @@ def test_a_film_that_does_not_decode_is_named_and_replaced(plan: Plan, data_set:
     assert broken.file not in chosen.explained
     assert [file for file, _ in chosen.unreadable] == [broken.file]
     assert len(chosen.films) == 6
+
+
+def test_the_docs_name_every_parameter_that_an_audit_makes_cheaper() -> None:
+    told = (Path(__file__).parents[4] / "docs" / "explanations.md").read_text()
+    assert all(f"`{one}`" in told for one in in_words().split(", "))
+
+
+def test_only_cheaper_parameters_that_ran_are_told() -> None:
+    assert (
+        in_words({"occlusion": {"stride": 0.125, "window": 0.2}, "deletion": {"steps": 16}}) == "occlusion.stride=0.125"
+    )
