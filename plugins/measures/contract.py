@@ -13,7 +13,7 @@ import torch
 from ..contract import Job, Parameters
 from ..observed import ObservedModel
 
-__all__ = ["Better", "Measure", "MeasuredValue", "Subject"]
+__all__ = ["Better", "Family", "Measure", "MeasuredValue", "Subject"]
 
 
 class Better(Enum):
@@ -23,6 +23,19 @@ class Better(Enum):
     LOWER = "lower"
     NEITHER = "neither"
     """It is reported, and nothing is ranked by it."""
+
+
+class Family(Enum):
+    """What kind of property a measure judges; measures are compared within a kind."""
+
+    FAITHFULNESS = "faithfulness"
+    """Whether the map tells what the network did."""
+    ROBUSTNESS = "robustness"
+    """Whether it stays when the image hardly changes."""
+    RANDOMISATION = "randomisation"
+    """Whether it depends on what the network learnt."""
+    COMPLEXITY = "complexity"
+    """How simple it is to read."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,8 @@ class Measure(ABC, Generic[P]):
     """What it measures, in a sentence or two."""
     reference: ClassVar[str]
     """The paper behind it."""
+    family: ClassVar[Family]
+    """What kind of property it judges."""
     variant: ClassVar[str]
     """Which code of which library computes it, and what is particular about it."""
     parameters: ClassVar[type[Parameters]]

@@ -12,7 +12,7 @@ from pydantic import Field
 from ..contract import Job, Parameters
 from ..methods.baselines import BASELINES, Baseline
 from ..methods.seeds import seed_field
-from .contract import Better, Measure, MeasuredValue, Subject
+from .contract import Better, Family, Measure, MeasuredValue, Subject
 from .judgeable import check_change, check_map
 
 __all__ = ["Infidelity", "InfidelityParameters"]
@@ -37,6 +37,7 @@ class Infidelity(Measure[InfidelityParameters]):
 
     name = "infidelity"
     title = "Infidelity"
+    family = Family.FAITHFULNESS
     description = (
         "Hides random squares, and compares each change of the output with the sum of the map inside: the share of the "
         "changes that the map does not foretell, were it multiplied by the number that suits it best."

@@ -14,7 +14,7 @@ from ..contract import Job, Parameters
 from ..methods.seeds import seed_field
 from ..observed import ObservedModel
 from .cells import Cells
-from .contract import Better, Measure, MeasuredValue, Subject
+from .contract import Better, Family, Measure, MeasuredValue, Subject
 from .judgeable import check_change, check_map
 
 __all__ = ["REMOVAL_VALUES", "Removal", "RemovalMeasure", "RemovalParameters"]
@@ -103,6 +103,7 @@ class RemovalMeasure(Measure[P], Generic[P]):
     show and that remove share their random orders.
     """
 
+    family = Family.FAITHFULNESS
     values: ClassVar[tuple[MeasuredValue, ...]] = REMOVAL_VALUES
     least_first: ClassVar[bool] = False
     """Whether the least evidence goes first, so that a good order keeps the output: this is insertion, backwards."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from radiolucent.plugins import Cancelled, InvalidParameters, NotApplicable, UnknownMeasure, parameters_schema
-from radiolucent.plugins.measures import MEASURES, Better, Subject, measure_by_name, measure_parameters
+from radiolucent.plugins.measures import MEASURES, Better, Family, Subject, measure_by_name, measure_parameters
 
 Make = Callable[..., Subject]
 Take = Callable[..., dict[str, float]]
@@ -106,6 +106,7 @@ def test_a_measure_says_what_it_is(name: str) -> None:
     measure = MEASURES[name]
     assert measure.name == name
     assert all(text.strip() for text in (measure.title, measure.description, measure.reference, measure.variant))
+    assert measure.family in Family
     assert all(value.description for value in measure.values)
     for field in parameters_schema(measure).get("properties", {}).values():
         assert field["description"]

@@ -21,7 +21,7 @@ from radiolucent.plugins import (
     Registry,
     load_registry,
 )
-from radiolucent.plugins.measures import Measure, MeasuredValue, Subject
+from radiolucent.plugins.measures import Family, Measure, MeasuredValue, Subject
 from radiolucent.plugins.registry import Origin
 from radiolucent.plugins.segmenter import Segmenter
 from radiolucent.server.engine.explainer import Explainer
@@ -54,6 +54,7 @@ class Told(Measure[Steps]):
     description = "As the test says."
     reference = "None"
     variant = "Ours."
+    family = Family.FAITHFULNESS
     parameters = Steps
     values = (MeasuredValue("found", "A number."),)
 
@@ -259,6 +260,7 @@ def test_a_task_that_is_cancelled_in_a_measure_stops_there_and_keeps_its_maps(
     last = events[-1]
     assert isinstance(last, WorkerFailure)
     assert (last.reason, last.missing) == (FailureReason.CANCELLED, ())
+    assert last.measured_passes < last.forward_passes
     first, second = finals(events)
     assert [it.refusal for it in first.measurements] == ["", "the job was stopped before it was taken"]
     assert {it.refusal for it in second.measurements} == {"the job was stopped before it was taken"}
