@@ -33,8 +33,8 @@ OF_MAPS: tuple[Quantity, ...] = (
     Quantity(
         name="cost.passes",
         title="Passes of a map",
-        description="Samples that went forward through the network for one map, without measuring it: those of all labels "
-        "of a film together, divided by their number.",
+        description="Samples that went forward through the network for one map, without measuring it: those of all "
+        "labels of a film together, divided by their number.",
         family="cost",
         better=Better.NEITHER,
         variant="radiolucent: as the gateway's summary tells",

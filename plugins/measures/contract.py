@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Generic, TypeVar
@@ -13,7 +13,7 @@ import torch
 from ..contract import Job, Parameters
 from ..observed import ObservedModel
 
-__all__ = ["Better", "Family", "Measure", "MeasuredValue", "Subject"]
+__all__ = ["Better", "Family", "Measure", "MeasuredValue", "Shared", "Subject"]
 
 
 class Better(Enum):
@@ -55,6 +55,22 @@ class MeasuredValue:
     name: str
     description: str
     better: Better = Better.NEITHER
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What of a measure's work is done once for all maps of an image and network.
+
+    Parameters
+    ----------
+    name : hashable
+        The same for measures that take it from each other.
+    passes : int
+        Its cost, in forward passes.
+    """
+
+    name: Hashable
+    passes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,3 +176,15 @@ class Measure(ABC, Generic[P]):
         passes : int
             What one run of the method for one target costs.
         """
+
+    def shared(self, params: P, shape: Sequence[int]) -> Shared | None:
+        """Tell what of the cost only the first map of an image and network has; None: nothing.
+
+        Parameters
+        ----------
+        params : Parameters
+            Validated.
+        shape : sequence of int
+            [C, H, W] of the input.
+        """
+        return None

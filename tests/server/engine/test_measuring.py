@@ -276,6 +276,14 @@ def test_running_out_of_memory_in_a_measure_says_whose_fault_it_is(measured: Cal
     assert last.message.startswith("the measure 'told_0' needs more memory")
 
 
+def test_a_measurement_says_what_of_its_announced_passes_it_needed(make_task: MakeTask) -> None:
+    events: list[WorkerEvent] = []
+    tasks = tuple(MeasureTask(name) for name in ("insertion", "infidelity", "efficient_mprt"))
+    Explainer(load_registry(())).run(make_task(method="saliency", measures=tasks), events.append, lambda: False)
+    # The second map takes random orders and hidden squares from the first; a run of the method costs three.
+    assert [[one.passes for one in made.measurements] for made in finals(events)] == [[38, 25, 3], [9, 0, 3]]
+
+
 def test_what_measures_cost_is_told_apart_from_what_the_method_cost(
     measured: Callable[..., list[WorkerEvent]],
 ) -> None:
