@@ -201,7 +201,8 @@ class Planner:
         """Estimate the measures of one map of a network; apart, and by name, what only the network's first map has."""
         shape, version = _shape(card), (card.name, card.version)
         once = method_passes(call.method, call.parameters, shape, 1)
-        whole, apart = ItemEstimate(), {}
+        whole = ItemEstimate()
+        apart: dict[Hashable, ItemEstimate] = {}
         for one in measures:
             passes = measure_passes(one.measure, one.parameters, shape, once)
             cost = partial(self.costs.measure_seconds, one.measure.name, call.method.name, version, (card,))
