@@ -213,6 +213,7 @@ def _measure(message: explanation_pb2.Measure) -> Measure:
         description=message.description,
         reference=message.reference,
         variant=message.variant,
+        family=message.family,
         parameters_schema=_json_object(message.parameters_schema_json, "a measure's schema"),
         values=tuple(
             MeasuredValue(one.name, one.description, _word(one, "better", one.better)) for one in message.values

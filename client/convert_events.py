@@ -220,6 +220,7 @@ def _item_summary(message: explanation_pb2.ItemSummary) -> events.ItemSummary:
         elapsed_s=seconds(message.elapsed),
         waited_s=seconds(message.waited),
         forward_passes=message.forward_passes,
+        measured_passes=message.measured_passes,
         # An unknown reason is a reason all the same.
         failure=failure if message.failure else None,
     )

@@ -133,6 +133,8 @@ class ItemSummary:
         Number of samples that went forward through the network.
     failure : FailureReason, optional
         Why labels are missing; None where none is.
+    measured_passes : int
+        Of the samples, those that measures of the maps took; 0 from servers that do not tell.
     """
 
     item: Item
@@ -141,6 +143,7 @@ class ItemSummary:
     waited_s: float
     forward_passes: int
     failure: FailureReason | None
+    measured_passes: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -43,6 +43,9 @@ class Measure:
         For people; the paper behind it.
     variant : str
         Which code of which library computes it, and what is particular about it.
+    family : str
+        What kind of property it judges: ``"faithfulness"``, ``"robustness"``, ``"randomisation"`` or ``"complexity"``;
+        empty from servers that do not tell.
     parameters_schema : dict
         JSON Schema (2020-12) of its parameters, with defaults, units and ranges.
     values : tuple of MeasuredValue
@@ -54,6 +57,7 @@ class Measure:
     description: str
     reference: str
     variant: str
+    family: str
     parameters_schema: dict[str, Any] = field(hash=False)
     values: tuple[MeasuredValue, ...]
 

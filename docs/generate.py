@@ -48,7 +48,14 @@ def measures_table() -> str:
     parts = []
     for name, measure in MEASURES.items():
         parts += [f"## {measure.title}", "", f"`{name}`. {measure.description}", "", f"*{measure.reference}*", ""]
-        parts += [f"Variant: {measure.variant}", "", f"Cost of one map, default parameters: {_cost(measure)}.", ""]
+        parts += [
+            f"Kind: {measure.family.value}.",
+            "",
+            f"Variant: {measure.variant}",
+            "",
+            f"Cost of one map, default parameters: {_cost(measure)}.",
+            "",
+        ]
         parts += ["| number | better | meaning |", "|---|---|---|"]
         parts += [f"| `{one.name}` | {one.better.value} | {_plain(one.description)} |" for one in measure.values]
         parts += ["", *_parameters(measure.parameters)]

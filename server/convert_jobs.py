@@ -363,6 +363,7 @@ def _summary(event: Summary) -> explanation_pb2.Summary:
                 elapsed=convert.duration(one.elapsed_s),
                 waited=convert.duration(one.waited_s),
                 forward_passes=one.forward_passes,
+                measured_passes=one.measured_passes,
                 failure=_FAILURES[one.failure],
             )
             for one in event.items

@@ -137,6 +137,7 @@ def _measure(measure: Measure[Any]) -> explanation_pb2.Measure:
         description=measure.description,
         reference=measure.reference,
         variant=measure.variant,
+        family=measure.family.value,
         parameters_schema_json=json.dumps(parameters_schema(measure)),
         values=[
             explanation_pb2.MeasuredValue(name=one.name, description=one.description, better=_BETTER[one.better])

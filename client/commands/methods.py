@@ -57,12 +57,13 @@ def _list_measures(catalogue: MethodCatalogue, *, as_json: bool) -> None:
         print_json({"measures": plain(catalogue.measures), "segmenters": plain(catalogue.segmenters)})
         return
     table = Table(title="measures of quality")
-    for column in ("name", "title", "numbers", "better", "parameters"):
+    for column in ("name", "title", "family", "numbers", "better", "parameters"):
         table.add_column(column)
     for measure in catalogue.measures:
         table.add_row(
             escape(measure.name),
             escape(measure.title),
+            escape(measure.family),
             escape("\n".join(value.name for value in measure.values)),
             "\n".join("" if value.better == "unspecified" else value.better for value in measure.values),
             escape(_parameters(measure.parameters_schema)),

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-
-from .families import family_of
 
 __all__ = ["AuditAsked"]
 
@@ -43,19 +42,21 @@ class AuditAsked(BaseModel):
     randomisation_films: int | None
     """The same of randomisation."""
 
-    def measures_at(self, place: int) -> dict[str, dict[str, Any]]:
+    def measures_at(self, place: int, families: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """Return the measures of a film.
 
         Parameters
         ----------
         place : int
             Of the film in the draw, from 0.
+        families : mapping
+            What kind of property each measure judges, by name.
         """
         most = {"robustness": self.robustness_films, "randomisation": self.randomisation_films}
         return {
             name: parameters
             for name, parameters in self.measures.items()
-            if (limit := most.get(family_of(name))) is None or place < limit
+            if (limit := most.get(families[name])) is None or place < limit
         }
 
     def differences(self, other: AuditAsked) -> list[str]:

@@ -218,10 +218,11 @@ def _record(
         pair = item.item.model.name, item.item.method
         # An item's time has that of measuring its maps in it.
         seconds = max(0.0, item.elapsed_s - measuring[pair])
+        passes = item.forward_passes - item.measured_passes
         worker_seconds[f"method {pair[1]}"] += seconds
         for label in item.delivered:
             measured.append((*pair, label, "cost.seconds", seconds / len(item.delivered)))
-            measured.append((*pair, label, "cost.passes", item.forward_passes / len(item.delivered)))
+            measured.append((*pair, label, "cost.passes", passes / len(item.delivered)))
     record = FilmRecord(
         file=one.film.file,
         explained=one.labels,

@@ -54,8 +54,9 @@ class Planned:
 
     def work(self, finished: Sequence[str] = ()) -> list[FilmAsked]:
         """Return what is to be asked for, in the order of the draw, but for films that are finished."""
+        families = {name: measure.family for name, measure in self.offered.measures.items()}
         return [
-            FilmAsked(film, self.chosen.explained[film.file], self.asked.measures_at(place))
+            FilmAsked(film, self.chosen.explained[film.file], self.asked.measures_at(place, families))
             for place, film in enumerate(self.chosen.films)
             if film.file not in set(finished)
         ]

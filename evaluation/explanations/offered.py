@@ -35,6 +35,8 @@ class MeasureOffered(Protocol):
     description: str
     reference: str
     variant: str
+    family: Any
+    """A word of `radiolucent.plugins.measures.Family`; an audit refuses others."""
     parameters_schema: dict[str, Any]
     values: Sequence[ValueOffered]
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...plugins.measures import Better
-from .families import family_of
 from .offered import MeasureOffered, ValueOffered, defaults
 from .tables import Quantity
 
@@ -34,7 +33,7 @@ OF_MAPS: tuple[Quantity, ...] = (
     Quantity(
         name="cost.passes",
         title="Passes of a map",
-        description="Samples that went forward through the network for one map, measuring it included: those of all "
+        description="Samples that went forward through the network for one map, without measuring it: those of all "
         "labels of a film together, divided by their number.",
         family="cost",
         better=Better.NEITHER,
@@ -77,7 +76,7 @@ def _quantity(measure: MeasureOffered, value: ValueOffered, parameters: dict[str
         name=f"{measure.name}.{value.name}",
         title=measure.title + of_several,
         description=f"{measure.description} {value.description}".strip(),
-        family=family_of(measure.name),
+        family=measure.family,
         better=_better(value.better),
         reference=measure.reference,
         variant=measure.variant,

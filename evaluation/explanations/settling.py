@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from ...client import InvalidRequest
 from ...client.commands.asked import ALL, parse_settings
 from ...datasets import DataSet, Split
+from ...plugins.measures import Family
 from .affordable import AFFORDABLE
 from .asked import AuditAsked
 from .errors import AuditRefused
@@ -101,6 +102,7 @@ def settle(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> AuditAsk
     labels = _labels(wishes.labels, of_data, served, problems)
     no_measures = list(wishes.measures) == [NONE]
     measures = [] if no_measures else _known("measure", wishes.measures, offered.measures, problems)
+    problems += _of_no_family(measures, offered)
     parameters = _parameters(wishes.settings, methods, measures, problems)
     if films and labels and not any(film.known.get(label) for film in films for label in labels):
         problems.append(f"no X-ray of the split {wishes.split} is known to have {', '.join(labels)}")
@@ -139,6 +141,15 @@ def _known(kind: str, names: Sequence[str], there: Iterable[str], problems: list
         if name not in all_of_them
     ]
     return wanted
+
+
+def _of_no_family(measures: Sequence[str], offered: Offered) -> Iterator[str]:
+    """Say which measures cannot be compared with others."""
+    known = [one.value for one in Family]
+    for name in measures:
+        if name in offered.measures and (family := offered.measures[name].family) not in known:
+            said = f"is of the kind {family!r}" if family else "is of no kind that the server tells"
+            yield f"the measure {name} {said}; an audit compares within {', '.join(known)}"
 
 
 def _labels(names: Sequence[str], of_data: Sequence[str], served: Sequence[str], problems: list[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Generic, TypeVar
@@ -13,7 +13,7 @@ import torch
 from ..contract import Job, Parameters
 from ..observed import ObservedModel
 
-__all__ = ["Better", "Measure", "MeasuredValue", "Subject"]
+__all__ = ["Better", "Family", "Measure", "MeasuredValue", "Shared", "Subject"]
 
 
 class Better(Enum):
@@ -23,6 +23,19 @@ class Better(Enum):
     LOWER = "lower"
     NEITHER = "neither"
     """It is reported, and nothing is ranked by it."""
+
+
+class Family(Enum):
+    """What kind of property a measure judges; measures are compared within a kind."""
+
+    FAITHFULNESS = "faithfulness"
+    """Whether the map tells what the network did."""
+    ROBUSTNESS = "robustness"
+    """Whether it stays when the image hardly changes."""
+    RANDOMISATION = "randomisation"
+    """Whether it depends on what the network learnt."""
+    COMPLEXITY = "complexity"
+    """How simple it is to read."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,22 @@ class MeasuredValue:
     name: str
     description: str
     better: Better = Better.NEITHER
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What of a measure's work is done once for all maps of an image and network.
+
+    Parameters
+    ----------
+    name : hashable
+        The same for measures that take it from each other.
+    passes : int
+        Its cost, in forward passes.
+    """
+
+    name: Hashable
+    passes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +128,8 @@ class Measure(ABC, Generic[P]):
     """What it measures, in a sentence or two."""
     reference: ClassVar[str]
     """The paper behind it."""
+    family: ClassVar[Family]
+    """What kind of property it judges."""
     variant: ClassVar[str]
     """Which code of which library computes it, and what is particular about it."""
     parameters: ClassVar[type[Parameters]]
@@ -145,3 +176,15 @@ class Measure(ABC, Generic[P]):
         passes : int
             What one run of the method for one target costs.
         """
+
+    def shared(self, params: P, shape: Sequence[int]) -> Shared | None:
+        """Tell what of the cost only the first map of an image and network has; None: nothing.
+
+        Parameters
+        ----------
+        params : Parameters
+            Validated.
+        shape : sequence of int
+            [C, H, W] of the input.
+        """
+        return None

@@ -13,7 +13,7 @@ from scipy.stats import entropy
 from ..contract import Job, Parameters
 from ..errors import NotApplicable
 from ..methods.seeds import seed_field
-from .contract import Measure, MeasuredValue, Subject
+from .contract import Family, Measure, MeasuredValue, Subject
 from .judgeable import check_finite, check_map
 from .randomised import randomised, weighted_layers
 
@@ -33,6 +33,7 @@ class EfficientMprt(Measure[EfficientMprtParameters]):
 
     name = "efficient_mprt"
     title = "Efficient MPRT"
+    family = Family.RANDOMISATION
     description = (
         "Draws all of the network's weights anew, and compares how complex the map is: the entropy of the histogram of "
         "its values. A network that learnt nothing should have a more complex map; no rise at all is a map that does "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -12,7 +12,7 @@ from pydantic import Field
 from ..contract import Job, Parameters
 from ..methods.baselines import BASELINES, Baseline
 from ..methods.seeds import seed_field
-from .contract import Better, Measure, MeasuredValue, Subject
+from .contract import Better, Family, Measure, MeasuredValue, Shared, Subject
 from .judgeable import check_change, check_map
 
 __all__ = ["Infidelity", "InfidelityParameters"]
@@ -37,6 +37,7 @@ class Infidelity(Measure[InfidelityParameters]):
 
     name = "infidelity"
     title = "Infidelity"
+    family = Family.FAITHFULNESS
     description = (
         "Hides random squares, and compares each change of the output with the sum of the map inside: the share of the "
         "changes that the map does not foretell, were it multiplied by the number that suits it best."
@@ -71,7 +72,9 @@ class Infidelity(Measure[InfidelityParameters]):
         check_map(subject.heatmap)
         total = self.cost(params, subject.image.shape[1:], subject.passes)
         hidden = _squares(params, subject.image.shape[1:])
-        outputs = _outputs(subject, hidden, params, job)[:, subject.target]
+        outputs = _outputs(subject, hidden, params, self.shared(params, subject.image.shape[1:]).name, job)[
+            :, subject.target
+        ]
         job.progress(total, total)
         changes = outputs[:1] - outputs[1:]
         check_change(float(changes.abs().max()), outputs, "squares of the image are hidden")
@@ -90,6 +93,11 @@ class Infidelity(Measure[InfidelityParameters]):
     def cost(self, params: InfidelityParameters, shape: Sequence[int], passes: int) -> int:
         """Return a pass per square, and one for the image; of further maps of the same image and network none."""
         return 1 + params.perturbations
+
+    def shared(self, params: InfidelityParameters, shape: Sequence[int]) -> Shared:
+        """Return all of it: what hiding does is the same for every map."""
+        name = ("infidelity", params.perturbations, params.side, params.baseline, params.seed)
+        return Shared(name, 1 + params.perturbations)
 
 
 def _share(outputs: torch.Tensor, changes: torch.Tensor, gone: torch.Tensor, heatmap: torch.Tensor) -> float:
@@ -122,10 +130,11 @@ def _draw(last: int, generator: torch.Generator) -> int:
     return int(torch.randint(last + 1, (), generator=generator))
 
 
-def _outputs(subject: Subject, hidden: torch.Tensor, params: InfidelityParameters, job: Job) -> torch.Tensor:
+def _outputs(
+    subject: Subject, hidden: torch.Tensor, params: InfidelityParameters, key: Hashable, job: Job
+) -> torch.Tensor:
     """Return all outputs of the image and of it with each square hidden: float64, [1 + perturbations, L]."""
     model, image = subject.model, subject.image
-    key = ("infidelity", params.perturbations, params.side, params.baseline, params.seed)
     if key not in model.known:
         baseline = params.baseline.like(image, model.spec, statistics=model.statistics, seed=params.seed)
         total = 1 + len(hidden)

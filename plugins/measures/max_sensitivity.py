@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..contract import Job, Parameters
 from ..methods.seeds import seed_field
-from .contract import Better, Measure, MeasuredValue, Subject
+from .contract import Better, Family, Measure, MeasuredValue, Subject
 from .judgeable import check_finite, check_map
 
 __all__ = ["MaxSensitivity", "MaxSensitivityParameters"]
@@ -32,6 +32,7 @@ class MaxSensitivity(Measure[MaxSensitivityParameters]):
 
     name = "max_sensitivity"
     title = "Max-sensitivity"
+    family = Family.ROBUSTNESS
     description = (
         "Explains slightly noisy copies of the image, and takes the largest change of the map, relative to the map. It "
         "is a lower bound of the true maximum, and grows with the number of copies."

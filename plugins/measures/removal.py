@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 import torch
@@ -14,7 +15,7 @@ from ..contract import Job, Parameters
 from ..methods.seeds import seed_field
 from ..observed import ObservedModel
 from .cells import Cells
-from .contract import Better, Measure, MeasuredValue, Subject
+from .contract import Better, Family, Measure, MeasuredValue, Shared, Subject
 from .judgeable import check_change, check_map
 
 __all__ = ["REMOVAL_VALUES", "Removal", "RemovalMeasure", "RemovalParameters"]
@@ -73,13 +74,10 @@ class Removal:
         From the pixels that are gone, bool [N, H, W], to images [N, C, H, W].
     nothing : torch.Tensor
         The image when all is gone, [1, C, H, W].
-    key : hashable
-        Names both, and begins with a name of its own: what is shared by it must not depend on anything else.
     """
 
     remove: Callable[[torch.Tensor], torch.Tensor]
     nothing: torch.Tensor
-    key: tuple[Hashable, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +101,7 @@ class RemovalMeasure(Measure[P], Generic[P]):
     show and that remove share their random orders.
     """
 
+    family = Family.FAITHFULNESS
     values: ClassVar[tuple[MeasuredValue, ...]] = REMOVAL_VALUES
     least_first: ClassVar[bool] = False
     """Whether the least evidence goes first, so that a good order keeps the output: this is insertion, backwards."""
@@ -110,6 +109,10 @@ class RemovalMeasure(Measure[P], Generic[P]):
     @abstractmethod
     def removal(self, model: ObservedModel, image: torch.Tensor, params: P) -> Removal:
         """Return how parts of an image [1, C, H, W] are removed."""
+
+    @abstractmethod
+    def kind(self, params: P) -> tuple[Hashable, ...]:
+        """Name how parts are removed, beginning with a name of its own; nothing else may decide it but the seed."""
 
     def measure(self, subject: Subject, params: P, job: Job) -> Mapping[str, float]:
         """Compare the map's order with random ones; the latter are remembered for the next map."""
@@ -119,10 +122,12 @@ class RemovalMeasure(Measure[P], Generic[P]):
         removal = self.removal(subject.model, subject.image, params)
         orders = cells.random_orders(params.orders, params.seed)
         counts = [round(step * cells.count / params.steps) for step in range(1, params.steps)]
-        shared = 2 + params.orders * len(counts)
+        shared = self.shared(params, shape)
 
-        chance = _chance(subject, cells, removal, orders, counts, params, lambda done: job.progress(done, total))
-        job.progress(shared, total)
+        chance = _chance(
+            subject, cells, removal, orders, counts, params, shared.name, partial(job.progress, total=total)
+        )
+        job.progress(shared.passes, total)
         ends, random = chance.ends[:, subject.target], chance.curves[..., subject.target]
         middle = random.mean(dim=0)
         scale = float(torch.cat([ends, middle]).max() - torch.cat([ends, middle]).min())
@@ -135,7 +140,11 @@ class RemovalMeasure(Measure[P], Generic[P]):
             order = cells.order_by(subject.heatmap, orders[0])
             hidden = cells.hidden(order.flip(0) if self.least_first else order, counts)
             curve = _outputs(
-                subject.model, removal, hidden, params.batch_size, lambda done: job.progress(shared + done, total)
+                subject.model,
+                removal,
+                hidden,
+                params.batch_size,
+                lambda done: job.progress(shared.passes + done, total),
             )[:, subject.target]
         job.progress(total, total)
 
@@ -156,7 +165,12 @@ class RemovalMeasure(Measure[P], Generic[P]):
 
     def cost(self, params: P, shape: Sequence[int], passes: int) -> int:
         """Return a pass per step along each order, and two for the ends; of further maps only their own order."""
-        return 2 + (params.orders + 1) * (params.steps - 1)
+        return self.shared(params, shape).passes + params.steps - 1
+
+    def shared(self, params: P, shape: Sequence[int]) -> Shared:
+        """Return the ends and the random orders, also among measures that remove alike."""
+        name = (*self.kind(params), params.side(shape), params.steps, params.orders, params.seed)
+        return Shared(name, 2 + params.orders * (params.steps - 1))
 
 
 def _chance(
@@ -166,10 +180,10 @@ def _chance(
     orders: torch.Tensor,
     counts: Sequence[int],
     params: RemovalParameters,
+    key: Hashable,
     progress: Callable[[int], None],
 ) -> _Chance:
     """Take the random curves from what is known, or find and keep them."""
-    key = (*removal.key, cells.side, params.steps, params.orders, params.seed)
     if key not in subject.model.known:
         with torch.no_grad():
             ends = subject.model(torch.cat([subject.image, removal.nothing])).double()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 import torch
@@ -52,4 +52,8 @@ class ReplacementMeasure(RemovalMeasure[ReplacementParameters]):
         def remove(hidden: torch.Tensor) -> torch.Tensor:
             return torch.where(hidden[:, None], baseline, image)
 
-        return Removal(remove, baseline, ("replacement", params.baseline))
+        return Removal(remove, baseline)
+
+    def kind(self, params: ReplacementParameters) -> tuple[Hashable, ...]:
+        """Name the baseline."""
+        return "replacement", params.baseline

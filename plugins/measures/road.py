@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 import torch
@@ -76,4 +76,8 @@ class Road(RemovalMeasure[RoadParameters]):
             images = torch.from_numpy(guessed).float().expand(-1, *image.shape[1:])
             return torch.where(hidden[:, None], images + noise, image)
 
-        return Removal(remove, torch.full_like(image, float(image.double().mean())), ("road", params.noise))
+        return Removal(remove, torch.full_like(image, float(image.double().mean())))
+
+    def kind(self, params: RoadParameters) -> tuple[Hashable, ...]:
+        """Name the noise."""
+        return "road", params.noise

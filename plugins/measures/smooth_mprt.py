@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..contract import Job, Parameters
 from ..methods.seeds import seed_field
-from .contract import Measure, MeasuredValue, Subject
+from .contract import Family, Measure, MeasuredValue, Subject
 from .judgeable import check_finite, check_map
 from .likeness import likeness
 from .randomised import randomised, weighted_layers
@@ -51,6 +51,7 @@ class SmoothMprt(Measure[SmoothMprtParameters]):
 
     name = "smooth_mprt"
     title = "Smooth MPRT"
+    family = Family.RANDOMISATION
     description = (
         "Draws the network's weights anew, in stages, and compares the maps with the one of the trained network, each "
         "averaged over noisy copies of the image. A map that stays does not depend on what was learnt. Reported, not "

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 
 from ..contract import Job, Parameters
-from .contract import Better, Measure, MeasuredValue, Subject
+from .contract import Better, Family, Measure, MeasuredValue, Subject
 from .judgeable import check_map
 
 __all__ = ["Sparseness", "SparsenessParameters", "gini"]
@@ -23,6 +23,7 @@ class Sparseness(Measure[SparsenessParameters]):
 
     name = "sparseness"
     title = "Sparseness"
+    family = Family.COMPLEXITY
     description = (
         "How unequally the map's magnitude is shared among the pixels. A sparse map is simple to read; it need not be "
         "right."

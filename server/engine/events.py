@@ -279,6 +279,7 @@ class ItemSummary:
     waited_s: float
     forward_passes: int
     failure: FailureReason | None
+    measured_passes: int = 0
 
 
 @dataclass(frozen=True)

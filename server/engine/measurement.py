@@ -33,6 +33,8 @@ class Measurement:
         Why there are none, in words; without anything of the patient or of the machine.
     elapsed_s : float
         Seconds that it took.
+    passes : int
+        Work that it was, in forward passes or their equivalent: without what an earlier map had paid for.
     error_id : str, optional
         Under which the server's log has the details of a refusal; where there are any.
     details : str, optional
@@ -46,3 +48,4 @@ class Measurement:
     elapsed_s: float = 0.0
     error_id: str | None = None
     details: str | None = field(default=None, repr=False)
+    passes: int = 0

@@ -71,6 +71,8 @@ class _Call:
     measure: Measure[Any]
     params: Parameters
     passes: int
+    shared: int
+    """Of the passes, those that only the first map of a film and network has."""
 
 
 class Measuring:
@@ -118,7 +120,8 @@ class Measuring:
             raise UnknownMeasure(task.name, measures)
         found = measures[task.name]
         params = validate_parameters(found, task.parameters)
-        return _Call(task, found, params, measure_passes(found, params, shape, self._once))
+        passes, shared = measure_passes(found, params, shape, self._once), found.shared(params, shape)
+        return _Call(task, found, params, passes, min(shared.passes, passes) if shared is not None else 0)
 
     def hold(self, made: WorkerMap, values: torch.Tensor) -> None:
         """Take a final map, with its attribution [C, H, W], until it is measured."""
@@ -158,7 +161,8 @@ class Measuring:
         run.doing = f"the measure {call.task.name!r}"
         job = _Part(run, self._done, call.passes)
         try:
-            said = replace(said, values=self._measure(call, made.target, values, job))
+            numbers, passes = self._measure(call, made.target, values, job)
+            said = replace(said, values=numbers, passes=passes)
         except Cancelled:
             raise
         except NotApplicable as error:
@@ -179,7 +183,8 @@ class Measuring:
         run.measured(self._done)
         return replace(said, elapsed_s=time.monotonic() - begin)
 
-    def _measure(self, call: _Call, target: int, values: torch.Tensor, job: _Part) -> dict[str, float]:
+    def _measure(self, call: _Call, target: int, values: torch.Tensor, job: _Part) -> tuple[dict[str, float], int]:
+        """Return a measure's numbers, and what of its announced passes it needed."""
         explained = self._explained
         self._run.check()
         model = explained.observe(explained.network(), explained.image, self._known)
@@ -196,9 +201,11 @@ class Measuring:
             lifted=explained.lifted,
         )
         try:
-            return _checked(call.measure, call.measure.measure(subject, call.params, job))
+            numbers = _checked(call.measure, call.measure.measure(subject, call.params, job))
         finally:
             self._run.measured_passes += model.forward_passes
+        known = model.forward_passes < call.shared
+        return numbers, call.passes - (call.shared if known else 0)
 
     def _again(self, target: int, image: torch.Tensor, network: torch.nn.Module | None = None) -> torch.Tensor:
         """Run the method on another image, and another network where one is given."""

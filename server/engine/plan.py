@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -80,10 +81,10 @@ class PlannedItem:
         What the networks say of the labels.
     passes
         What of the estimate's passes are the method's.
-    measure_passes
-        What each of the task's measures announces for one map, in its order.
     measured
         What of the estimate the measures of all maps are.
+    shared
+        What measures of all items of the network share, by name; the first item has its cost.
     """
 
     item: Item
@@ -95,8 +96,8 @@ class PlannedItem:
     shares: Hashable | None
     verdicts: Mapping[str, Verdict]
     passes: int
-    measure_passes: tuple[int, ...] = ()
     measured: ItemEstimate = field(default_factory=ItemEstimate)
+    shared: Mapping[Hashable, ItemEstimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class Planner:
         -------
         tuple of PlannedItem
             By estimated cost, cheapest first. Items that share passes follow each other; the first has their cost, and
-            each that of its own measures.
+            each that of its own measures. What measures share is in the cost of a network's first item.
         """
         together: dict[Hashable, list[PlannedItem]] = {}
         pairs = ((call, one) for call in calls for one in explained if one.targets)
@@ -153,7 +154,8 @@ class Planner:
             together.setdefault(number if item.shares is None else item.shares, []).append(item)
         groups = sorted(together.values(), key=lambda group: max(item.estimate.seconds for item in group))
         numbers = count(1)
-        return tuple(item for group in groups for item in (_sharing(group, numbers) if len(group) > 1 else group))
+        ordered = (item for group in groups for item in (_sharing(group, numbers) if len(group) > 1 else group))
+        return tuple(_paying(ordered))
 
     def seconds(
         self,
@@ -176,6 +178,7 @@ class Planner:
             What to measure of the networks' maps.
         """
         measured = 0.0
+        shared: dict[Hashable, ItemEstimate] = {}
         dearest: dict[Hashable, float] = {}
         for number, (call, cards) in enumerate((call, cards) for call in calls for cards in networks):
             card = grid_of(cards)
@@ -183,25 +186,32 @@ class Planner:
             targets = min(labels, len(card.labels))
             passes = method_passes(call.method, call.parameters, _shape(card), targets)
             if name != ENSEMBLE:
-                measured += targets * sum(seconds for _, seconds in self._measured(call, card, measures))
+                each, of_network = self._measured(call, card, measures)
+                measured += targets * each.seconds
+                shared = of_network | shared
             cost = self.costs.seconds(call.method.name, (name, card.version), cards, passes)
             shares = self._shares(call, name)
             key = number if shares is None else shares
             dearest[key] = max(dearest.get(key, 0.0), cost)
-        return sum(dearest.values()) + measured
+        return sum(dearest.values()) + measured + sum(one.seconds for one in shared.values())
 
     def _measured(
         self, call: CheckedCall, card: ModelCard, measures: Sequence[CheckedMeasure]
-    ) -> list[tuple[int, float]]:
-        """Estimate the passes and seconds of each measure of one map of a network."""
+    ) -> tuple[ItemEstimate, dict[Hashable, ItemEstimate]]:
+        """Estimate the measures of one map of a network; apart, and by name, what only the network's first map has."""
         shape, version = _shape(card), (card.name, card.version)
         once = method_passes(call.method, call.parameters, shape, 1)
-        found = []
+        whole = ItemEstimate()
+        apart: dict[Hashable, ItemEstimate] = {}
         for one in measures:
             passes = measure_passes(one.measure, one.parameters, shape, once)
-            name = one.measure.name
-            found.append((passes, self.costs.measure_seconds(name, call.method.name, version, (card,), passes)))
-        return found
+            cost = partial(self.costs.measure_seconds, one.measure.name, call.method.name, version, (card,))
+            shared = one.measure.shared(one.parameters, shape)
+            if shared is not None:
+                passes -= shared.passes
+                apart[version, shared.name] = ItemEstimate(shared.passes, cost(shared.passes))
+            whole = ItemEstimate(whole.passes + passes, whole.seconds + cost(passes))
+        return whole, apart
 
     def _shares(self, call: CheckedCall, model: str) -> Hashable | None:
         """Name the passes on a network that a method shares with others of its distribution; None where it does not."""
@@ -250,8 +260,8 @@ class Planner:
         item = Item(one.model, one.version, name, tuple(labels.values()))
         passes = method_passes(call.method, call.parameters, _shape(card), len(labels))
         seconds = self.costs.seconds(name, (one.model, one.version), one.voters or (card,), passes)
-        each = self._measured(call, card, measures)
-        measured = ItemEstimate(len(labels) * sum(it[0] for it in each), len(labels) * sum(it[1] for it in each))
+        each, shared = self._measured(call, card, measures)
+        measured = ItemEstimate(len(labels) * each.passes, len(labels) * each.seconds)
         return PlannedItem(
             item=item,
             task=task,
@@ -262,8 +272,8 @@ class Planner:
             shares=self._shares(call, one.model),
             verdicts=one.verdicts,
             passes=passes,
-            measure_passes=tuple(it[0] for it in each),
             measured=measured,
+            shared=shared,
         )
 
 
@@ -274,6 +284,22 @@ def _sharing(group: Sequence[PlannedItem], numbers: Iterator[int]) -> Iterator[P
     yield replace(first, estimate=replace(first.estimate, shared_pass=number))
     for item in others:
         yield replace(item, estimate=replace(item.measured, shared_pass=number), passes=0)
+
+
+def _paying(items: Iterable[PlannedItem]) -> Iterator[PlannedItem]:
+    """Put what measures share into the cost of the first item that has it."""
+    paid: set[Hashable] = set()
+    for item in items:
+        fresh = [cost for name, cost in item.shared.items() if name not in paid]
+        paid.update(item.shared)
+        passes, seconds = sum(one.passes for one in fresh), sum(one.seconds for one in fresh)
+        yield replace(
+            item, measured=_more(item.measured, passes, seconds), estimate=_more(item.estimate, passes, seconds)
+        )
+
+
+def _more(estimate: ItemEstimate, passes: int, seconds: float) -> ItemEstimate:
+    return replace(estimate, passes=estimate.passes + passes, seconds=estimate.seconds + seconds)
 
 
 def _plain(value: object) -> bool:

@@ -298,9 +298,9 @@ class _Course:
         if isinstance(event, WorkerDone) and event.forward_passes > event.measured_passes and planned.passes:
             costs.learn(item.method, version, planned.passes, event.elapsed_s - event.setup_s - event.measured_s)
         elif isinstance(event, WorkerMap):
-            for passes, one in zip(planned.measure_passes, event.measurements, strict=False):
+            for one in event.measurements:
                 if not one.refusal:
-                    costs.learn_measure(one.measure, item.method, version, passes, one.elapsed_s)
+                    costs.learn_measure(one.measure, item.method, version, one.passes, one.elapsed_s)
 
     async def _aggregate(self, gatherings: Sequence[Gathering]) -> None:
         job = self._run.job

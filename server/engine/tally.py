@@ -34,6 +34,7 @@ class _Account:
     elapsed_s: float = 0.0
     waited_s: float = 0.0
     forward_passes: int = 0
+    measured_passes: int = 0
     failure: FailureReason | None = None
     ended: bool = False
     cut: bool = False
@@ -42,10 +43,10 @@ class _Account:
     def missing(self) -> tuple[str, ...]:
         return tuple(label for label in self.planned.item.labels if label not in self.delivered)
 
-    def end(self, elapsed_s: float, forward_passes: int, failure: FailureReason | None) -> None:
+    def end(self, elapsed_s: float, passes: int, measured: int, failure: FailureReason | None) -> None:
         self.elapsed_s = elapsed_s
         self.waited_s = max(0.0, time.monotonic() - self.asked_at - elapsed_s)
-        self.forward_passes = forward_passes
+        self.forward_passes, self.measured_passes = passes, measured
         self.failure = failure
         self.ended = True
         self.share = 1.0
@@ -118,15 +119,16 @@ class Tally:
                 # Every item of a network brings it, so that it comes even if the first one fails.
                 model = (planned.item.model, planned.item.version)
                 yield from self.once(ModelInput(*model, tensor, affine))
-            case WorkerDone(forward_passes=passes, elapsed_s=elapsed):
-                account.end(elapsed, passes, None)
-            case WorkerFailure(reason=reason, message=message, elapsed_s=elapsed, forward_passes=passes):
+            case WorkerDone(forward_passes=passes, elapsed_s=elapsed, measured_passes=measured):
+                account.end(elapsed, passes, measured, None)
+            case WorkerFailure(reason=reason, message=message):
                 self._hand_on(account)
                 if reason is FailureReason.CANCELLED and cause is not None:
                     reason, message = stopped(cause)
                 account.cut = reason in _STOPS
                 # Where every map was delivered, what is missing of their measures they say themselves.
-                account.end(elapsed, passes, reason if account.missing else None)
+                failure = reason if account.missing else None
+                account.end(event.elapsed_s, event.forward_passes, event.measured_passes, failure)
                 if account.missing:
                     yield Failure(_only(planned.item, account.missing), reason, message)
 
@@ -150,7 +152,7 @@ class Tally:
         reason, message = stopped(cause or StopCause.CALLER)
         for account in self._accounts.values():
             if not account.ended:
-                account.end(0.0, 0, reason)
+                account.end(0.0, 0, 0, reason)
                 yield Failure(_only(account.planned.item, account.missing), reason, message)
 
     def summaries(self) -> tuple[ItemSummary, ...]:
@@ -162,6 +164,7 @@ class Tally:
                 elapsed_s=account.elapsed_s,
                 waited_s=account.waited_s,
                 forward_passes=account.forward_passes,
+                measured_passes=account.measured_passes,
                 failure=account.failure,
             )
             for account in self._accounts.values()

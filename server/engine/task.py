@@ -286,6 +286,8 @@ class WorkerFailure:
         Samples that went forward through the network.
     elapsed_s : float
         Seconds that workers spent on the task.
+    measured_passes : int
+        Of the samples, those that measures took.
     """
 
     reason: FailureReason
@@ -295,6 +297,7 @@ class WorkerFailure:
     details: str | None = field(default=None, repr=False)
     forward_passes: int = 0
     elapsed_s: float = 0.0
+    measured_passes: int = 0
 
 
 WorkerEvent = WorkerInput | WorkerProgress | WorkerMap | WorkerDone | WorkerFailure

@@ -136,6 +136,7 @@ class TaskRun:
                 details=place_of(error) if error is not None else None,
                 forward_passes=self.forward_passes,
                 elapsed_s=self.elapsed,
+                measured_passes=self.measured_passes,
             )
         )
 

@@ -130,6 +130,7 @@ class FakeServer(
                     name=name,
                     title=name.title(),
                     variant="ours",
+                    family="faithfulness",
                     parameters_schema_json='{"properties": {"steps": {"default": 10}}}',
                     values=[
                         explanation_pb2.MeasuredValue(name="above_random", better=explanation_pb2.BETTER_END_HIGHER),

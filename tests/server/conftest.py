@@ -20,7 +20,7 @@ from radiolucent.handlers import Affine, InputSpec, Label, ModelCard, save_card
 from radiolucent.handlers.card import Parity
 from radiolucent.handlers.repository import ModelSet, Repository, load_set
 from radiolucent.plugins import Origin, Parameters, Registry, Segmenter, load_registry
-from radiolucent.plugins.measures import Better, Measure, MeasuredValue
+from radiolucent.plugins.measures import MEASURES, Better, Family, Measure, MeasuredValue
 from radiolucent.server.caller import Caller
 from radiolucent.server.catalog import ModelCatalog
 from radiolucent.server.classifier import Classifier
@@ -76,6 +76,7 @@ class Counted(Measure[Steps]):
     description = "Nothing."
     reference = "None"
     variant = "Ours."
+    family = Family.FAITHFULNESS
     parameters = Steps
     values = (MeasuredValue("found", "A number.", Better.HIGHER),)
 
@@ -98,7 +99,7 @@ class Halves(Segmenter):
 
 @pytest.fixture(scope="session")
 def measures() -> dict[str, Measure[Any]]:
-    return {"counted": Counted()}
+    return {"counted": Counted(), **{name: MEASURES[name] for name in ("deletion", "insertion", "infidelity")}}
 
 
 @pytest.fixture(scope="session")

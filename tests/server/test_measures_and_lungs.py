@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,7 @@ from radiolucent.server import convert_jobs
 from radiolucent.server.caller import Caller
 from radiolucent.server.engine.aggregation import Agreement, Evidence, Mean
 from radiolucent.server.engine.backlog import BacklogLimits
-from radiolucent.server.engine.events import Classified, Heatmap, Item, JobState, Summary
+from radiolucent.server.engine.events import Classified, Heatmap, Item, ItemEstimate, JobState, Summary
 from radiolucent.server.engine.explain import ExplanationEngine
 from radiolucent.server.engine.lungs import Drawn, outside_lungs
 from radiolucent.server.engine.order import ExplainOrder, Lungs, MethodCall, TargetChoice
@@ -170,15 +171,33 @@ async def test_items_that_share_a_pass_each_have_their_own_measures_to_take(
     assert first.passes == 3 + 33
 
 
-async def test_measured_items_teach_nothing_false_of_unmeasured_ones(
-    make_engine: Callable[..., ExplanationEngine], make_order: MakeOrder, caller: Caller
+async def test_what_measures_share_is_in_the_plan_once_for_each_network(
+    engine: ExplanationEngine, make_order: MakeOrder, caller: Caller
 ) -> None:
-    async def estimate(engine: ExplanationEngine, **asked: Any) -> float:
+    asked = make_order("saliency", "guided_backprop", dry_run=True, choice=TargetChoice.ALL, models=("resnet18",))
+    passes = []
+    for names in ((), ("deletion",), ("deletion", "insertion"), ("deletion", "insertion", "infidelity")):
+        order = replace(asked, request_id=str(uuid4()), measures=tuple(map(MethodCall, names)))
+        (plan,) = of(Classified, await events(await engine.submit(order, caller)))
+        passes.append(sum(one.passes for one in plan.estimates))
+    # Two methods and three labels: six maps of nine passes each; and 29 for the random orders, which both share.
+    assert [after - before for before, after in itertools.pairwise(passes)] == [29 + 6 * 9, 6 * 9, 25]
+
+
+async def test_measured_items_teach_nothing_false_of_unmeasured_ones(
+    make_engine: Callable[..., ExplanationEngine], make_order: MakeOrder, caller: Caller, workers: Any
+) -> None:
+    async def plan(engine: ExplanationEngine, **asked: Any) -> ItemEstimate:
         order = make_order("occlusion", models=("resnet18",), dry_run=True, **asked)
         (plan,) = of(Classified, await events(await engine.submit(order, caller)))
-        return float(plan.estimates[0].seconds)
+        return plan.estimates[0]
+
+    async def estimate(engine: ExplanationEngine, **asked: Any) -> float:
+        return float((await plan(engine, **asked)).seconds)
 
     plain, measured = make_engine(), make_engine()
+    passes = (await plan(measured, measures=COUNTED)).passes - (await plan(measured)).passes
+    workers.measurement = replace(workers.measurement, passes=passes)
     for _ in range(20):
         await events(await plain.submit(make_order("occlusion", models=("resnet18",)), caller))
         asked = make_order("occlusion", models=("resnet18",), measures=COUNTED)
@@ -308,7 +327,8 @@ def test_the_sentence_says_what_the_numbers_say(aggregation: Any, values: Any, s
 async def test_the_list_has_measures_and_segmenters(engine: ExplanationEngine, registry: Any, measures: Any) -> None:
     servicer = ExplanationServicer(engine, registry, measures)
     listed = await servicer.ListMethods(explanation_pb2.ListMethodsRequest(), None)
-    (measure,) = listed.measures
+    measure = listed.measures[0]
+    assert measure.family == "faithfulness"
     assert (measure.name, measure.variant) == ("counted", "Ours.")
     assert [(one.name, one.better) for one in measure.values] == [("found", explanation_pb2.BETTER_END_HIGHER)]
     assert '"steps"' in measure.parameters_schema_json

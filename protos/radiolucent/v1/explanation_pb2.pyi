@@ -1673,10 +1673,13 @@ class ItemSummary(_message.Message):
     WAITED_FIELD_NUMBER: _builtins.int
     FORWARD_PASSES_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
+    MEASURED_PASSES_FIELD_NUMBER: _builtins.int
     forward_passes: _builtins.int
     """Number of samples that went forward through the network, or through every network of the ensemble."""
     failure: Global___FailureReason.ValueType
     """Why labels are missing. Unspecified where none is."""
+    measured_passes: _builtins.int
+    """Of forward_passes, those that measures of the maps took. 0 from servers that do not tell."""
     @_builtins.property
     def item(self) -> Global___Item:
         """The item."""
@@ -1702,10 +1705,11 @@ class ItemSummary(_message.Message):
         waited: _duration_pb2.Duration | None = ...,
         forward_passes: _builtins.int = ...,
         failure: Global___FailureReason.ValueType = ...,
+        measured_passes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["elapsed", b"elapsed", "item", b"item", "waited", b"waited"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered", b"delivered", "elapsed", b"elapsed", "failure", b"failure", "forward_passes", b"forward_passes", "item", b"item", "waited", b"waited"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delivered", b"delivered", "elapsed", b"elapsed", "failure", b"failure", "forward_passes", b"forward_passes", "item", b"item", "measured_passes", b"measured_passes", "waited", b"waited"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1800,6 +1804,7 @@ class Measure(_message.Message):
     VARIANT_FIELD_NUMBER: _builtins.int
     PARAMETERS_SCHEMA_JSON_FIELD_NUMBER: _builtins.int
     VALUES_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, for example "deletion"."""
     title: _builtins.str
@@ -1812,6 +1817,10 @@ class Measure(_message.Message):
     """The exact variant: which code of which library computes it, and what is particular about it."""
     parameters_schema_json: _builtins.str
     """JSON Schema (2020-12) of its parameters, with their defaults, units and ranges."""
+    family: _builtins.str
+    """What kind of property it judges: "faithfulness", "robustness", "randomisation" or "complexity". Measures are compared
+    within a kind. Empty from servers that do not tell.
+    """
     @_builtins.property
     def values(self) -> _containers.RepeatedCompositeFieldContainer[Global___MeasuredValue]:
         """The numbers that it gives."""
@@ -1826,10 +1835,11 @@ class Measure(_message.Message):
         variant: _builtins.str = ...,
         parameters_schema_json: _builtins.str = ...,
         values: _abc.Iterable[Global___MeasuredValue] | None = ...,
+        family: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "parameters_schema_json", b"parameters_schema_json", "reference", b"reference", "title", b"title", "values", b"values", "variant", b"variant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "family", b"family", "name", b"name", "parameters_schema_json", b"parameters_schema_json", "reference", b"reference", "title", b"title", "values", b"values", "variant", b"variant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

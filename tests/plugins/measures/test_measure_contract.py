@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from radiolucent.plugins import Cancelled, InvalidParameters, NotApplicable, UnknownMeasure, parameters_schema
-from radiolucent.plugins.measures import MEASURES, Better, Subject, measure_by_name, measure_parameters
+from radiolucent.plugins.measures import MEASURES, Better, Family, Subject, measure_by_name, measure_parameters
 
 Make = Callable[..., Subject]
 Take = Callable[..., dict[str, float]]
@@ -74,6 +74,18 @@ def test_the_cost_is_the_passes_that_are_made(
     assert cost == 0 or done[-1] == cost
 
 
+@every
+def test_what_is_shared_is_what_the_next_map_saves(
+    name: str, convolutional: torch.nn.Module, small_image: torch.Tensor, subject_of: Make, take: Take
+) -> None:
+    known: dict[Any, Any] = {}
+    first, second = (subject_of(convolutional, small_image, known=known) for _ in range(2))
+    assert take(name, first) == take(name, second)
+    shared = MEASURES[name].shared(measure_parameters(name, {}), small_image.shape[1:])
+    saved = first.model.forward_passes - second.model.forward_passes
+    assert saved == (shared.passes if shared is not None else 0)
+
+
 @pytest.mark.parametrize("name", [name for name in MEASURES if name != "sparseness"])
 def test_a_cancelled_measure_makes_no_further_pass(
     name: str,
@@ -106,6 +118,7 @@ def test_a_measure_says_what_it_is(name: str) -> None:
     measure = MEASURES[name]
     assert measure.name == name
     assert all(text.strip() for text in (measure.title, measure.description, measure.reference, measure.variant))
+    assert measure.family in Family
     assert all(value.description for value in measure.values)
     for field in parameters_schema(measure).get("properties", {}).values():
         assert field["description"]

@@ -21,7 +21,7 @@ from radiolucent.plugins import (
     Registry,
     load_registry,
 )
-from radiolucent.plugins.measures import Measure, MeasuredValue, Subject
+from radiolucent.plugins.measures import Family, Measure, MeasuredValue, Subject
 from radiolucent.plugins.registry import Origin
 from radiolucent.plugins.segmenter import Segmenter
 from radiolucent.server.engine.explainer import Explainer
@@ -54,6 +54,7 @@ class Told(Measure[Steps]):
     description = "As the test says."
     reference = "None"
     variant = "Ours."
+    family = Family.FAITHFULNESS
     parameters = Steps
     values = (MeasuredValue("found", "A number."),)
 
@@ -259,6 +260,7 @@ def test_a_task_that_is_cancelled_in_a_measure_stops_there_and_keeps_its_maps(
     last = events[-1]
     assert isinstance(last, WorkerFailure)
     assert (last.reason, last.missing) == (FailureReason.CANCELLED, ())
+    assert last.measured_passes < last.forward_passes
     first, second = finals(events)
     assert [it.refusal for it in first.measurements] == ["", "the job was stopped before it was taken"]
     assert {it.refusal for it in second.measurements} == {"the job was stopped before it was taken"}
@@ -272,6 +274,14 @@ def test_running_out_of_memory_in_a_measure_says_whose_fault_it_is(measured: Cal
     assert isinstance(last, WorkerFailure)
     assert last.reason is FailureReason.OUT_OF_MEMORY
     assert last.message.startswith("the measure 'told_0' needs more memory")
+
+
+def test_a_measurement_says_what_of_its_announced_passes_it_needed(make_task: MakeTask) -> None:
+    events: list[WorkerEvent] = []
+    tasks = tuple(MeasureTask(name) for name in ("insertion", "infidelity", "efficient_mprt"))
+    Explainer(load_registry(())).run(make_task(method="saliency", measures=tasks), events.append, lambda: False)
+    # The second map takes random orders and hidden squares from the first; a run of the method costs three.
+    assert [[one.passes for one in made.measurements] for made in finals(events)] == [[38, 25, 3], [9, 0, 3]]
 
 
 def test_what_measures_cost_is_told_apart_from_what_the_method_cost(

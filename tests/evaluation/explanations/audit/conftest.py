@@ -62,13 +62,14 @@ def _schema(**defaults: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"type": "object", "properties": {name: {"default": value} for name, value in defaults.items()}}
 
 
-def _measure(name: str, *values: tuple[str, str]) -> Any:  # noqa: ANN401
+def _measure(name: str, family: str, *values: tuple[str, str]) -> Any:  # noqa: ANN401
     return SimpleNamespace(
         name=name,
         title=name.title(),
         description=f"What {name} is.",
         reference="a paper",
         variant="our own",
+        family=family,
         parameters_schema=_schema(steps=10),
         values=tuple(SimpleNamespace(name=one, description="In [0, 1].", better=better) for one, better in values),
     )
@@ -99,8 +100,8 @@ def offered() -> Offered:
         labels=(Label(name="COVID-19", implies="Pneumonia"), Label(name="Pneumonia"), Label(name="No Finding")),
         methods={name: _method(name) for name in METHODS},
         measures={
-            "deletion": _measure("deletion", ("above_random", "higher")),
-            "max_sensitivity": _measure("max_sensitivity", ("change", "lower"), ("scale", "neither")),
+            "deletion": _measure("deletion", "faithfulness", ("above_random", "higher")),
+            "max_sensitivity": _measure("max_sensitivity", "robustness", ("change", "lower"), ("scale", "neither")),
         },
         verdict="shortcut not excluded",
         scores={"net_a": {"micro_f1": 0.75}, "majority": {"micro_f1": 0.8}},
@@ -180,7 +181,7 @@ class FakeClient:
             for label in item.labels:
                 yield self._heatmap(film, item, label, asked["measures"], place())
             await asyncio.sleep(0)
-            done.append(ItemSummary(item, item.labels, 3.0 * len(item.labels), 0.0, 20, None))
+            done.append(ItemSummary(item, item.labels, 3.0 * len(item.labels), 0.0, 20, None, measured_passes=14))
         yield Summary(
             **place(),
             state=JobState.DONE,

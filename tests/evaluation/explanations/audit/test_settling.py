@@ -61,6 +61,15 @@ def test_words_stand_for_many(data_set: DataSet, offered: Offered) -> None:
     assert settle(AuditWishes(methods=("all",), measures=("none",)), data_set, offered).measures == {}
 
 
+def test_a_measure_of_no_known_kind_is_refused(data_set: DataSet, offered: Offered) -> None:
+    offered.measures["deletion"].family = ""
+    offered.measures["max_sensitivity"].family = "beauty"
+    with pytest.raises(AuditRefused) as refused:
+        settle(AuditWishes(methods=("saliency",)), data_set, offered)
+    assert "deletion is of no kind that the server tells" in str(refused.value)
+    assert "max_sensitivity is of the kind 'beauty'" in str(refused.value)
+
+
 def test_the_papers_six_methods_are_the_default(data_set: DataSet, offered: Offered) -> None:
     with pytest.raises(AuditRefused) as refused:
         settle(AuditWishes(), data_set, offered)
