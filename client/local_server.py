@@ -140,14 +140,14 @@ def _signals_unwind() -> Iterator[None]:
         yield
         return
 
-    unwinding = False
+    leaving: SystemExit | None = None
 
     def leave(signum: int, _: FrameType | None) -> None:
-        nonlocal unwinding
+        nonlocal leaving
         # A terminal that closes sends its signal more than once; the server is given the time to end well.
-        if not unwinding:
-            unwinding = True
-            raise SystemExit(128 + signum)
+        if leaving is None:
+            leaving = SystemExit(128 + signum)
+            raise leaving
 
     wanted = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     before = {signum: signal.getsignal(signum) for signum in wanted}
@@ -156,6 +156,11 @@ def _signals_unwind() -> Iterator[None]:
         signal.signal(signum, leave)
     try:
         yield
+    except BaseException as error:
+        # A signal comes in the middle of anything: what breaks on the way out is not how the command ended.
+        if leaving is not None and error is not leaving:
+            raise leaving from error
+        raise
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

@@ -252,6 +252,27 @@ def test_sigterm_and_a_closed_terminal_stop_the_server_too(fake_serve, signum) -
         signal.signal(signum, before)
 
 
+def test_what_breaks_on_the_way_out_of_a_signal_is_not_how_the_command_ended(fake_serve) -> None:
+    pids = fake_serve("serves")
+
+    def wait() -> None:
+        with local_server.local_server(None, Console(stderr=True)):
+            try:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(5)
+            finally:
+                raise RuntimeError("half a line was written")
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with pytest.raises(SystemExit) as left:
+            wait()
+        assert left.value.code == 128 + signal.SIGTERM
+        assert gone(pids)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_under_nohup_a_closed_terminal_stops_nothing(fake_serve) -> None:
     pids = fake_serve("serves")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -169,8 +169,8 @@ def test_a_server_ends_with_the_command_that_started_it_however_that_ends(
             break
     assert list(tmp_path.glob("radiolucent-*"))
     process.send_signal(signum)
-    process.communicate(timeout=60)
-    assert process.returncode == (-signum if signum == signal.SIGKILL else 128 + signum)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == (-signum if signum == signal.SIGKILL else 128 + signum), said
     assert _left_behind(mark) == []
     assert not list(tmp_path.glob("radiolucent-*"))
 
