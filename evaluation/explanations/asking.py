@@ -18,6 +18,7 @@ from ...client import (
     Heatmap,
     InvalidRequest,
     JobState,
+    Measurement,
     Priority,
     Progress,
     Unavailable,
@@ -29,17 +30,7 @@ from ..errors import EvaluationError
 from .asked import AuditAsked
 from .records import FilmMaps, FilmRecord, MapName
 
-__all__ = ["Asker", "FilmAsked", "FilmExplained", "Measurement", "ask_film", "blames_film", "plan_film", "refused_film"]
-
-
-class Measurement(Protocol):
-    """What a measure says of a map, as the client has it."""
-
-    measure: str
-    parameters: dict[str, Any]
-    values: dict[str, float]
-    refusal: str
-    elapsed_s: float
+__all__ = ["Asker", "FilmAsked", "FilmExplained", "ask_film", "blames_film", "plan_film", "refused_film"]
 
 
 Stream: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Event]]
@@ -242,7 +233,7 @@ def _record(
 
 
 def _measurements(heatmap: Heatmap) -> Sequence[Measurement]:
-    found: Sequence[Measurement] = getattr(heatmap, "measurements", ())
+    found = heatmap.measurements
     return found
 
 

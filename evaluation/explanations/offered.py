@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import ValidationError
 
-from ...client import AsyncClient, Method, ModelSet, RadiolucentError
+from ...client import AsyncClient, Measure, Method, ModelSet, RadiolucentError
 from ...handlers.card import DataRecord, Label, ModelCard
 from ...handlers.ensemble_card import EnsembleCard
 from ...handlers.evaluated import Estimate
 from ...handlers.repository import ENSEMBLE
 from ..errors import EvaluationError
 
-__all__ = ["MeasureOffered", "Offered", "ValueOffered", "ask_offered", "defaults"]
-
-
-class ValueOffered(Protocol):
-    """A number that a measure gives, as the client describes it."""
-
-    name: str
-    description: str
-    better: Any
-    """``higher``, ``lower``, or anything else for neither."""
-
-
-class MeasureOffered(Protocol):
-    """A measure of quality, as the client describes it."""
-
-    name: str
-    title: str
-    description: str
-    reference: str
-    variant: str
-    family: Any
-    """A word of `radiolucent.plugins.measures.Family`; an audit refuses others."""
-    parameters_schema: dict[str, Any]
-    values: Sequence[ValueOffered]
+__all__ = ["Offered", "ask_offered", "defaults"]
 
 
 @dataclass(frozen=True)
@@ -73,7 +50,7 @@ class Offered:
     weights: dict[str, str]
     labels: tuple[Label, ...]
     methods: Mapping[str, Method]
-    measures: Mapping[str, MeasureOffered]
+    measures: Mapping[str, Measure]
     verdict: str = ""
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     trained_on: DataRecord | None = None
@@ -96,7 +73,6 @@ async def ask_offered(client: AsyncClient) -> Offered:
         raise EvaluationError(f"{client.address} serves no model set")
     cards, ensemble = await _cards(client, serving)
     catalogue = await client.list_methods()
-    measures: Sequence[MeasureOffered] = getattr(catalogue, "measures", ())
     info = await client.server_info()
     scores = {card.name: _scores(card.estimates) for card in cards}
     scores["majority"] = _scores(ensemble.estimates)
@@ -107,7 +83,7 @@ async def ask_offered(client: AsyncClient) -> Offered:
         weights={card.name: card.files.get("model.pt") or next(iter(card.files.values()), "") for card in cards},
         labels=ensemble.labels,
         methods={method.name: method for method in catalogue.methods},
-        measures={measure.name: measure for measure in measures},
+        measures={measure.name: measure for measure in catalogue.measures},
         verdict=ensemble.verdict,
         scores=scores,
         trained_on=ensemble.data,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...client import Measure, MeasuredValue
 from ...plugins.measures import Better
-from .offered import MeasureOffered, ValueOffered, defaults
+from .offered import defaults
 from .tables import Quantity
 
 __all__ = ["OF_MAPS", "quantities_of"]
@@ -44,7 +45,7 @@ OF_MAPS: tuple[Quantity, ...] = (
 
 
 def quantities_of(
-    measures: Sequence[str], offered: Mapping[str, MeasureOffered], ran_with: Mapping[str, Mapping[str, Any]]
+    measures: Sequence[str], offered: Mapping[str, Measure], ran_with: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Quantity, ...]:
     """Say what the numbers of measures mean.
 
@@ -70,7 +71,7 @@ def quantities_of(
     return (*numbers, *OF_MAPS)
 
 
-def _quantity(measure: MeasureOffered, value: ValueOffered, parameters: dict[str, Any]) -> Quantity:
+def _quantity(measure: Measure, value: MeasuredValue, parameters: dict[str, Any]) -> Quantity:
     of_several = "" if len(measure.values) == 1 or value.name == measure.name else f": {value.name.replace('_', ' ')}"
     return Quantity(
         name=f"{measure.name}.{value.name}",
