@@ -1,7 +1,8 @@
 """Measures of the quality of maps: how faithful, robust, sensitive to the weights and simple an attribution is."""
 
-from .contract import Better, Family, Measure, MeasuredValue, Shared, Subject
+from .contract import Better, Family, Measure, MeasuredValue, OtherNetwork, Shared, Subject
 from .registry import MEASURES, measure_by_name, measure_parameters
+from .reruns import Reruns
 
 __all__ = [
     "MEASURES",
@@ -9,6 +10,8 @@ __all__ = [
     "Family",
     "Measure",
     "MeasuredValue",
+    "OtherNetwork",
+    "Reruns",
     "Shared",
     "Subject",
     "measure_by_name",

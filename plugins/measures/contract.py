@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import torch
 
 from ..contract import Job, Parameters
 from ..observed import ObservedModel
 
-__all__ = ["Better", "Family", "Measure", "MeasuredValue", "Shared", "Subject"]
+__all__ = ["Better", "Family", "Measure", "MeasuredValue", "OtherNetwork", "Shared", "Subject"]
 
 
 class Better(Enum):
@@ -73,6 +74,16 @@ class Shared:
     passes: int
 
 
+class OtherNetwork(Protocol):
+    """Another network than the explained one, told by how it is made: equal ones are the same network."""
+
+    def __hash__(self) -> int:
+        """Return the same for equal ones."""
+
+    def made_of(self, lifted: torch.fx.GraphModule) -> AbstractContextManager[torch.fx.GraphModule]:
+        """Make it of the lifted network, in which nothing may be changed; it is of no use after the block."""
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A final map, and all that can be asked to judge it.
@@ -95,9 +106,10 @@ class Subject:
         Whether negative values speak against the target.
     again : callable
         Runs the same method with the same parameters on another image [1, C, H, W] and, where it is given, another
-        network than the explained one; returns the heatmap, float32 [H, W].
+        network than the explained one; returns the heatmap, float32 [H, W]. One run serves all maps of the image:
+        another one's measure that asks for the same image and network takes its heatmap from it.
     passes : int
-        What one run of the method for one target costs, in forward passes or their equivalent.
+        What one run of the method costs, for all explained outputs at once, in forward passes or their equivalent.
     lifted : callable
         Returns the lifted network (`torch.fx.GraphModule`), whose weights are shared with the explained one: copy it
         before changing any. Raises `NotApplicable` where the network cannot be lifted.
@@ -109,7 +121,7 @@ class Subject:
     attribution: torch.Tensor
     heatmap: torch.Tensor
     signed: bool
-    again: Callable[[torch.Tensor, torch.nn.Module | None], torch.Tensor]
+    again: Callable[[torch.Tensor, OtherNetwork | None], torch.Tensor]
     passes: int
     lifted: Callable[[], torch.fx.GraphModule]
 
@@ -165,7 +177,9 @@ class Measure(ABC, Generic[P]):
 
     @abstractmethod
     def cost(self, params: P, shape: Sequence[int], passes: int) -> int:
-        """Return the work for one map, in forward passes or their equivalent.
+        """Return the work for an image's first map, in forward passes or their equivalent.
+
+        Of further maps of the image by the same method it is the cost where a run of the method costs nothing.
 
         Parameters
         ----------
@@ -174,7 +188,7 @@ class Measure(ABC, Generic[P]):
         shape : sequence of int
             [C, H, W] of the input.
         passes : int
-            What one run of the method for one target costs.
+            What one run of the method costs.
         """
 
     def shared(self, params: P, shape: Sequence[int]) -> Shared | None:

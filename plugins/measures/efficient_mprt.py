@@ -15,7 +15,7 @@ from ..errors import NotApplicable
 from ..methods.seeds import seed_field
 from .contract import Family, Measure, MeasuredValue, Subject
 from .judgeable import check_finite, check_map
-from .randomised import randomised, weighted_layers
+from .randomised import Redrawn, weighted_layers
 
 __all__ = ["EfficientMprt", "EfficientMprtParameters", "complexity"]
 
@@ -63,15 +63,13 @@ class EfficientMprt(Measure[EfficientMprtParameters]):
     def measure(self, subject: Subject, params: EfficientMprtParameters, job: Job) -> Mapping[str, float]:
         """Run the method on networks with random weights."""
         check_map(subject.heatmap)
-        lifted = subject.lifted()
-        names = weighted_layers(lifted)
+        layers = frozenset(weighted_layers(subject.lifted()))
         before = complexity(subject.heatmap, params.bins)
         total = self.cost(params, subject.image.shape[1:], subject.passes)
         found = []
         for draw in range(params.draws):
             job.check()
-            with randomised(lifted, names, params.seed + draw) as network:
-                heatmap = subject.again(subject.image, network).detach()
+            heatmap = subject.again(subject.image, Redrawn(layers, params.seed + draw)).detach()
             check_finite(heatmap)
             found.append(complexity(heatmap, params.bins))
             job.progress((draw + 1) * subject.passes, total)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import fx, nn
@@ -11,7 +12,27 @@ from torch import fx, nn
 from ..errors import NotApplicable
 from ..methods.private_copy import discarded, private_copy
 
-__all__ = ["randomised", "weighted_layers"]
+__all__ = ["Redrawn", "randomised", "weighted_layers"]
+
+
+@dataclass(frozen=True)
+class Redrawn:
+    """The network that `randomised` makes, before it is made.
+
+    Parameters
+    ----------
+    layers : frozenset of str
+        Of `weighted_layers`: those whose weights are drawn anew.
+    seed : int
+        Decides the weights.
+    """
+
+    layers: frozenset[str]
+    seed: int
+
+    def made_of(self, lifted: fx.GraphModule) -> AbstractContextManager[fx.GraphModule]:
+        """Make it; it is of no use after the block."""
+        return randomised(lifted, self.layers, self.seed)
 
 
 def weighted_layers(network: fx.GraphModule) -> list[str]:
@@ -34,7 +55,7 @@ def weighted_layers(network: fx.GraphModule) -> list[str]:
 
 
 @contextmanager
-def randomised(network: fx.GraphModule, names: Sequence[str], seed: int) -> Iterator[fx.GraphModule]:
+def randomised(network: fx.GraphModule, names: Collection[str], seed: int) -> Iterator[fx.GraphModule]:
     """Copy a network, some layers of it as before training; the copy is of no use after the block.
 
     Weights of convolutions and linear layers are normal with the variance 2 / fan-in (He et al. 2015,
@@ -47,7 +68,7 @@ def randomised(network: fx.GraphModule, names: Sequence[str], seed: int) -> Iter
     ----------
     network : torch.fx.GraphModule
         A lifted network. Nothing in it is changed.
-    names : sequence of str
+    names : collection of str
         Of `weighted_layers`.
     seed : int
         Decides the weights.

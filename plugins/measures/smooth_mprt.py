@@ -14,7 +14,7 @@ from ..methods.seeds import seed_field
 from .contract import Family, Measure, MeasuredValue, Subject
 from .judgeable import check_finite, check_map
 from .likeness import likeness
-from .randomised import randomised, weighted_layers
+from .randomised import Redrawn, weighted_layers
 
 __all__ = ["LayerOrder", "SmoothMprt", "SmoothMprtParameters"]
 
@@ -80,14 +80,13 @@ class SmoothMprt(Measure[SmoothMprtParameters]):
     def measure(self, subject: Subject, params: SmoothMprtParameters, job: Job) -> Mapping[str, float]:
         """Run the method on noisy copies, for the network and for each stage."""
         check_map(subject.heatmap)
-        lifted = subject.lifted()
-        names = weighted_layers(lifted)
+        names = weighted_layers(subject.lifted())
         if params.order is LayerOrder.TOP_DOWN:
             names.reverse()
         total = self.cost(params, subject.image.shape[1:], subject.passes)
         done = 0
 
-        def smooth(network: torch.fx.GraphModule | None) -> torch.Tensor:
+        def smooth(network: Redrawn | None) -> torch.Tensor:
             nonlocal done
             generator = torch.Generator().manual_seed(params.seed)
             image = subject.image
@@ -106,8 +105,8 @@ class SmoothMprt(Measure[SmoothMprtParameters]):
         trained = smooth(None)
         found = []
         for stage in range(1, params.stages + 1):
-            with randomised(lifted, names[: round(stage * len(names) / params.stages)], params.seed) as network:
-                found.append(likeness(trained, smooth(network)))
+            layers = frozenset(names[: round(stage * len(names) / params.stages)])
+            found.append(likeness(trained, smooth(Redrawn(layers, params.seed))))
         return {"likeness": sum(found) / len(found), "last_likeness": found[-1]}
 
     def cost(self, params: SmoothMprtParameters, shape: Sequence[int], passes: int) -> int:

@@ -14,7 +14,7 @@ from ...handlers.card import InputSpec, ModelCard
 from ...handlers.geometry import Affine
 from ..contract import Attribution, Method, Output, Parameters
 from ..errors import InvalidResult
-from ..measures import Measure
+from ..measures import Measure, Reruns
 from ..observed import ObservedModel
 from ..registry import load_registry
 from ..results import checked, facts_of
@@ -200,8 +200,9 @@ def explain(
         seconds, passes = time.monotonic() - started, model.forward_passes - before
         names = opened.card.label_names if opened.card else None
         lift_once = cache(lambda: _lifted(form, opened.module, tensor, spec))
-        measuring = Measuring(method, params, tensor, observe, lift_once)
-        maps = tuple(_map(measuring, model, final[target], names, judges, job) for target in chosen)
+        with Reruns(method, params, chosen, observe, lift_once, job) as reruns:
+            measuring = Measuring(method, tensor, reruns, cost, lift_once)
+            maps = tuple(_map(measuring, model, final[target], names, judges, job) for target in chosen)
     return Explanation(maps, params, tensor, affine, passes, cost, seconds)
 
 
@@ -278,7 +279,7 @@ def _map(
     judges: Sequence[tuple[Measure[Any], Parameters]],
     job: _Job,
 ) -> TargetMap:
-    subject = measuring.subject(model, attribution, job)
+    subject = measuring.subject(model, attribution)
     measured, refused = measuring.judge(subject, judges, job)
     return TargetMap(
         target=attribution.target,

@@ -12,9 +12,8 @@ import torch
 from ..contract import Attribution, Job, Method, Parameters
 from ..errors import NotApplicable
 from ..heatmap import heatmap
-from ..measures import Measure, Subject, measure_by_name
+from ..measures import Measure, Reruns, Subject, measure_by_name
 from ..observed import ObservedModel
-from ..results import checked
 from ..validation import validate_parameters
 
 __all__ = ["MeasureSource", "Measuring", "chosen_measures"]
@@ -46,33 +45,24 @@ class Measuring:
     ----------
     method : Method
         Who explained.
-    params : Parameters
-        With these parameters.
     image : torch.Tensor
         Float32, [1, C, H, W].
-    observe : callable
-        From an image [1, C, H, W], and a network where it is not the explained one, to the model that a method sees.
+    reruns : Reruns
+        Runs the method again.
+    passes : int
+        What one run of it costs, for all maps at once.
     lifted : callable
         Returns the lifted network, or raises `NotApplicable`.
     """
 
     method: Method[Any]
-    params: Parameters
     image: torch.Tensor
-    observe: Callable[[torch.Tensor, torch.nn.Module | None], ObservedModel]
+    reruns: Reruns
+    passes: int
     lifted: Callable[[], torch.fx.GraphModule]
 
-    def subject(self, model: ObservedModel, attribution: Attribution, job: Job) -> Subject:
+    def subject(self, model: ObservedModel, attribution: Attribution) -> Subject:
         """Return a final map as measures see it."""
-
-        def again(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
-            other = self.observe(image, network)
-            self.method.check_network(other.network)
-            targets = [attribution.target]
-            maps = self.method.explain(other, image.clone(), targets, self.params, _Silent(job))
-            finals = [one for one in checked(self.method, maps, targets, image.shape[1:]) if one.final]
-            return self._plane(finals[0])
-
         return Subject(
             model=model,
             image=self.image,
@@ -80,8 +70,8 @@ class Measuring:
             attribution=attribution.values.detach(),
             heatmap=self._plane(attribution),
             signed=self.method.signed,
-            again=again,
-            passes=self.method.cost(self.params, self.image.shape[1:], 1),
+            again=self.reruns.of(attribution.target),
+            passes=self.passes,
             lifted=self.lifted,
         )
 
@@ -94,6 +84,7 @@ class Measuring:
         for measure, params in measures:
             with _noted(refusals, measure.name):
                 values[measure.name] = measure.measure(subject, params, job)
+        self.reruns.measured(subject.target)
         return values, refusals
 
     def _plane(self, attribution: Attribution) -> torch.Tensor:
@@ -107,16 +98,3 @@ def _noted(refusals: dict[str, str], name: str) -> Iterator[None]:
         yield
     except NotApplicable as error:
         refusals[name] = str(error)
-
-
-class _Silent:
-    """A job within a job: it is cancelled with it, and its progress is the outer one's business."""
-
-    def __init__(self, outer: Job) -> None:
-        self._outer = outer
-
-    def check(self) -> None:
-        self._outer.check()
-
-    def progress(self, done: int, total: int) -> None:
-        """Say nothing."""

@@ -21,12 +21,11 @@ from ...plugins import (
     ObservedModel,
     Parameters,
     UnknownMeasure,
-    checked,
     heatmap,
     validate_parameters,
 )
-from ...plugins.measures import MEASURES, Measure, Subject
-from .passes import measure_passes, method_passes
+from ...plugins.measures import MEASURES, Measure, Reruns, Subject
+from .passes import MeasurePasses, measure_passes, method_passes
 from .task import Measurement, MeasureTask, WorkerMap
 from .task_run import TaskRun, check_progress, new_error_id, place_of
 
@@ -70,9 +69,7 @@ class _Call:
     task: MeasureTask
     measure: Measure[Any]
     params: Parameters
-    passes: int
-    shared: int
-    """Of the passes, those that only the first map of a film and network has."""
+    passes: MeasurePasses
 
 
 class Measuring:
@@ -107,21 +104,29 @@ class Measuring:
         self._known = known
         self._forget = forget
         shape, targets = tuple(explained.image.shape[1:]), len(run.task.targets)
-        self._once = method_passes(explained.method, explained.params, shape, 1)
+        self._cost = partial(method_passes, explained.method, explained.params, shape)
+        self._run_passes = self._cost(targets)
         self._calls = [self._call(task, shape, measures) for task in run.task.measures]
+        self._reruns = Reruns(
+            explained.method,
+            explained.params,
+            run.task.targets,
+            lambda image, network: explained.observe(explained.network() if network is None else network, image, {}),
+            explained.lifted,
+            run,
+        )
         self._held: deque[tuple[WorkerMap, torch.Tensor]] = deque()
         self._found: list[Measurement] = []
         self._done = 0
-        whole = method_passes(explained.method, explained.params, shape, targets)
-        run.expect(whole, targets * sum(call.passes for call in self._calls))
+        further = (targets - 1) * sum(call.passes.each for call in self._calls)
+        run.expect(self._run_passes, sum(call.passes.first for call in self._calls) + further)
 
     def _call(self, task: MeasureTask, shape: tuple[int, ...], measures: Mapping[str, Measure[Any]]) -> _Call:
         if task.name not in measures:  # on a machine of the cluster with another release
             raise UnknownMeasure(task.name, measures)
         found = measures[task.name]
         params = validate_parameters(found, task.parameters)
-        passes, shared = measure_passes(found, params, shape, self._once), found.shared(params, shape)
-        return _Call(task, found, params, passes, min(shared.passes, passes) if shared is not None else 0)
+        return _Call(task, found, params, measure_passes(found, params, shape, self._run_passes))
 
     def hold(self, made: WorkerMap, values: torch.Tensor) -> None:
         """Take a final map, with its attribution [C, H, W], until it is measured."""
@@ -135,11 +140,16 @@ class Measuring:
         Cancelled, MemoryError, RuntimeError
             Where the task was cancelled, or there was no memory.
         """
-        while self._held:
-            made, values = self._held[0]
-            for call in self._calls:
-                self._found.append(self._take(call, made, values))
-            self._deliver()
+        first = True
+        with self._reruns:
+            while self._held:
+                made, values = self._held[0]
+                for call in self._calls:
+                    announced = call.passes.first if first else call.passes.each
+                    self._found.append(self._take(call, made, values, announced))
+                first = False
+                self._reruns.measured(made.target)
+                self._deliver()
         self._run.complete()
 
     def give_up(self, why: BaseException) -> None:
@@ -155,11 +165,11 @@ class Measuring:
         measurements, self._found = tuple(self._found), []
         self._run.deliver(replace(made, measurements=measurements))
 
-    def _take(self, call: _Call, made: WorkerMap, values: torch.Tensor) -> Measurement:
+    def _take(self, call: _Call, made: WorkerMap, values: torch.Tensor, announced: int) -> Measurement:
         run, begin = self._run, time.monotonic()
         said = Measurement(call.task.name, call.task.parameters)
         run.doing = f"the measure {call.task.name!r}"
-        job = _Part(run, self._done, call.passes)
+        job = _Part(run, self._done, announced)
         try:
             numbers, passes = self._measure(call, made.target, values, job)
             said = replace(said, values=numbers, passes=passes)
@@ -179,13 +189,14 @@ class Measuring:
         finally:
             run.measured_s += time.monotonic() - begin
         run.doing = ""
-        self._done += call.passes
+        self._done += announced
         run.measured(self._done)
         return replace(said, elapsed_s=time.monotonic() - begin)
 
     def _measure(self, call: _Call, target: int, values: torch.Tensor, job: _Part) -> tuple[dict[str, float], int]:
         """Return a measure's numbers, and what of its announced passes it needed."""
-        explained = self._explained
+        explained, reruns, announced = self._explained, self._reruns, call.passes
+        forward_before, runs_before = reruns.forward_passes, len(reruns.runs)
         self._run.check()
         model = explained.observe(explained.network(), explained.image, self._known)
         subject = Subject(
@@ -196,39 +207,18 @@ class Measuring:
             attribution=values.clone(),
             heatmap=self._plane(values),
             signed=explained.method.signed,
-            again=partial(self._again, target),
-            passes=self._once,
+            again=reruns.of(target),
+            passes=self._run_passes,
             lifted=explained.lifted,
         )
         try:
             numbers = _checked(call.measure, call.measure.measure(subject, call.params, job))
         finally:
-            self._run.measured_passes += model.forward_passes
-        known = model.forward_passes < call.shared
-        return numbers, call.passes - (call.shared if known else 0)
-
-    def _again(self, target: int, image: torch.Tensor, network: torch.nn.Module | None = None) -> torch.Tensor:
-        """Run the method on another image, and another network where one is given."""
-        method, params = self._explained.method, self._explained.params
-        self._run.check()
-        if network is None:
-            network = self._explained.network()
-        else:
-            method.check_network(network)
-        model = self._explained.observe(network, image, {})
-        found: torch.Tensor | None = None
-        try:
-            with torch.enable_grad():
-                maps = method.explain(model, image.clone(), (target,), params, _Quiet(self._run))
-                for attribution in checked(method, maps, (target,), image.shape[1:]):
-                    if attribution.final:
-                        found = self._plane(attribution.values.detach())
-        except InvalidResult as error:
-            raise InvalidResult(f"the method {method.name!r}, run again, breaks its contract: {error}") from error
-        finally:
-            self._run.measured_passes += model.forward_passes
-        assert found is not None  # noqa: S101 - `checked` sees to it
-        return found
+            self._run.measured_passes += model.forward_passes + reruns.forward_passes - forward_before
+        shared = announced.shared.passes if announced.shared is not None else 0
+        known = model.forward_passes < shared
+        rerun = sum(map(self._cost, reruns.runs[runs_before:]))
+        return numbers, announced.each + rerun + (0 if known else shared)
 
     def _plane(self, values: torch.Tensor) -> torch.Tensor:
         method = self._explained.method
@@ -249,20 +239,6 @@ class _Part:
     def progress(self, done: int, total: int) -> None:
         check_progress(done, total)
         self._run.measured(self._before + (int(self._passes * done / total) if total else self._passes))
-
-
-class _Quiet:
-    """The `Job` of a method that a measure runs again: the measure tells how far it is."""
-
-    def __init__(self, run: TaskRun) -> None:
-        self._run = run
-
-    def check(self) -> None:
-        self._run.check()
-
-    def progress(self, done: int, total: int) -> None:
-        check_progress(done, total)
-        self._run.check()
 
 
 def _checked(measure: Measure[Any], given: object) -> dict[str, float]:

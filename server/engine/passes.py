@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ...plugins import Method, NotApplicable, Parameters
-from ...plugins.measures import Measure
+from ...plugins.measures import Measure, Shared
 
-__all__ = ["measure_passes", "method_passes"]
+__all__ = ["MeasurePasses", "measure_passes", "method_passes"]
 
 _LOG = logging.getLogger(__name__)
 _MOST_PASSES = 10**9
+
+
+@dataclass(frozen=True)
+class MeasurePasses:
+    """What a measure announces, in forward passes or their equivalent.
+
+    Parameters
+    ----------
+    each : int
+        For every map.
+    runs : int
+        For runs of the method, which are for all maps of an item at once; the first map has them.
+    shared : Shared, optional
+        What only the first map of an image and network has; where there is such.
+    """
+
+    each: int
+    runs: int
+    shared: Shared | None = None
+
+    @property
+    def first(self) -> int:
+        """What the first map of a method, image and network costs."""
+        return self.each + self.runs + (self.shared.passes if self.shared is not None else 0)
 
 
 def method_passes(method: Method[Any], params: Parameters, shape: Sequence[int], targets: int) -> int:
@@ -37,8 +62,8 @@ def method_passes(method: Method[Any], params: Parameters, shape: Sequence[int],
         return 1
 
 
-def measure_passes(measure: Measure[Any], params: Parameters, shape: Sequence[int], passes: int) -> int:
-    """Return what a measure announces for one map, at least 1; 1 where it does not apply.
+def measure_passes(measure: Measure[Any], params: Parameters, shape: Sequence[int], passes: int) -> MeasurePasses:
+    """Return what a measure announces; 1 for every map where it makes no pass, or does not apply.
 
     Parameters
     ----------
@@ -47,9 +72,15 @@ def measure_passes(measure: Measure[Any], params: Parameters, shape: Sequence[in
     shape
         [C, H, W] of the input.
     passes
-        What one run of the method for one target costs.
+        What one run of the method costs, for all targets at once.
     """
     try:
-        return max(1, min(int(measure.cost(params, shape, passes)), _MOST_PASSES))
+        first, alone = (min(int(measure.cost(params, shape, run)), _MOST_PASSES) for run in (passes, 0))
+        shared = measure.shared(params, shape)
     except NotApplicable:  # the worker says so in its refusal
-        return 1
+        return MeasurePasses(1, 0)
+    if first <= 0:
+        return MeasurePasses(1, 0)
+    if shared is not None:
+        shared = Shared(shared.name, min(shared.passes, alone))
+    return MeasurePasses(alone - (shared.passes if shared is not None else 0), first - alone, shared)

@@ -186,8 +186,8 @@ class Planner:
             targets = min(labels, len(card.labels))
             passes = method_passes(call.method, call.parameters, _shape(card), targets)
             if name != ENSEMBLE:
-                each, of_network = self._measured(call, card, measures)
-                measured += targets * each.seconds
+                of_item, of_network = self._measured(call, card, measures, targets)
+                measured += of_item.seconds
                 shared = of_network | shared
             cost = self.costs.seconds(call.method.name, (name, card.version), cards, passes)
             shares = self._shares(call, name)
@@ -196,21 +196,20 @@ class Planner:
         return sum(dearest.values()) + measured + sum(one.seconds for one in shared.values())
 
     def _measured(
-        self, call: CheckedCall, card: ModelCard, measures: Sequence[CheckedMeasure]
+        self, call: CheckedCall, card: ModelCard, measures: Sequence[CheckedMeasure], targets: int
     ) -> tuple[ItemEstimate, dict[Hashable, ItemEstimate]]:
-        """Estimate the measures of one map of a network; apart, and by name, what only the network's first map has."""
+        """Estimate the measures of an item's maps; apart, and by name, what only the network's first map has."""
         shape, version = _shape(card), (card.name, card.version)
-        once = method_passes(call.method, call.parameters, shape, 1)
+        once = method_passes(call.method, call.parameters, shape, targets)
         whole = ItemEstimate()
         apart: dict[Hashable, ItemEstimate] = {}
         for one in measures:
             passes = measure_passes(one.measure, one.parameters, shape, once)
             cost = partial(self.costs.measure_seconds, one.measure.name, call.method.name, version, (card,))
-            shared = one.measure.shared(one.parameters, shape)
-            if shared is not None:
-                passes -= shared.passes
+            if (shared := passes.shared) is not None:
                 apart[version, shared.name] = ItemEstimate(shared.passes, cost(shared.passes))
-            whole = ItemEstimate(whole.passes + passes, whole.seconds + cost(passes))
+            seconds = cost(passes.each + passes.runs) + (targets - 1) * cost(passes.each)
+            whole = _more(whole, targets * passes.each + passes.runs, seconds)
         return whole, apart
 
     def _shares(self, call: CheckedCall, model: str) -> Hashable | None:
@@ -260,8 +259,7 @@ class Planner:
         item = Item(one.model, one.version, name, tuple(labels.values()))
         passes = method_passes(call.method, call.parameters, _shape(card), len(labels))
         seconds = self.costs.seconds(name, (one.model, one.version), one.voters or (card,), passes)
-        each, shared = self._measured(call, card, measures)
-        measured = ItemEstimate(len(labels) * each.passes, len(labels) * each.seconds)
+        measured, shared = self._measured(call, card, measures, len(labels))
         return PlannedItem(
             item=item,
             task=task,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from radiolucent.handlers import InputSpec
 from radiolucent.handlers.lifting import lift
 from radiolucent.plugins import Job, ObservedModel
-from radiolucent.plugins.measures import Subject, measure_by_name, measure_parameters
+from radiolucent.plugins.measures import OtherNetwork, Subject, measure_by_name, measure_parameters
 from torch import nn
 
 SHAPE = (1, 16, 20)
@@ -84,18 +85,19 @@ def subject_of(recorder: Callable[..., Any]) -> Callable[..., Subject]:
         *,
         target: int = 1,
         job: Job | None = None,
-        again: Callable[[torch.Tensor, torch.nn.Module | None], torch.Tensor] | None = None,
+        again: Callable[[torch.Tensor, OtherNetwork | None], torch.Tensor] | None = None,
         lifted: Callable[[], torch.fx.GraphModule] | None = None,
         known: dict[Any, Any] | None = None,
     ) -> Subject:
         job = job or recorder()
 
-        def gradient(seen: torch.Tensor, other: torch.nn.Module | None) -> torch.Tensor:
+        make_lifted = lifted or (lambda: lift(network))
+
+        def gradient(seen: torch.Tensor, other: OtherNetwork | None) -> torch.Tensor:
             job.check()
-            with torch.enable_grad():
+            with nullcontext(network) if other is None else other.made_of(make_lifted()) as used, torch.enable_grad():
                 points = seen.clone().requires_grad_()
-                output = (other or network)(points)[0, target]
-            return torch.autograd.grad(output, points)[0][0, 0]
+                return torch.autograd.grad(used(points)[0, target], points)[0][0, 0]
 
         again = again or gradient
         heatmap = again(image, None) if heatmap is None else heatmap
@@ -108,7 +110,7 @@ def subject_of(recorder: Callable[..., Any]) -> Callable[..., Subject]:
             signed=True,
             again=again,
             passes=3,
-            lifted=lifted or (lambda: lift(network)),
+            lifted=make_lifted,
         )
 
     return make

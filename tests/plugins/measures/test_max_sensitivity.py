@@ -8,7 +8,7 @@ from captum.attr import InputXGradient
 from captum.metrics import sensitivity_max
 from radiolucent.handlers import InputSpec
 from radiolucent.plugins import NotApplicable
-from radiolucent.plugins.measures import Subject
+from radiolucent.plugins.measures import OtherNetwork, Subject
 
 Make = Callable[..., Subject]
 Take = Callable[..., dict[str, float]]
@@ -26,7 +26,7 @@ def test_it_is_the_largest_change_relative_to_the_map(
 ) -> None:
     seen: list[torch.Tensor] = []
 
-    def plane(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
+    def plane(image: torch.Tensor, network: OtherNetwork | None) -> torch.Tensor:
         assert network is None
         seen.append(image)
         return image[0, 0]
@@ -46,7 +46,7 @@ def test_it_is_captums_number(
     method = InputXGradient(convolutional)
     seen: list[torch.Tensor] = []
 
-    def again(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
+    def again(image: torch.Tensor, network: OtherNetwork | None) -> torch.Tensor:
         seen.append(image.clone())
         values: torch.Tensor = method.attribute(image.clone().requires_grad_(), target=1)
         return values[0, 0].detach()
@@ -70,7 +70,7 @@ def test_it_is_captums_number(
 def test_a_map_that_breaks_on_a_noisy_copy_is_refused_with_words(
     linear: type[torch.nn.Module], small_image: torch.Tensor, subject_of: Make, take: Take
 ) -> None:
-    def breaks(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
+    def breaks(image: torch.Tensor, network: OtherNetwork | None) -> torch.Tensor:
         return torch.full((16, 20), 1.0 if torch.equal(image, small_image) else float("nan"))
 
     with pytest.raises(NotApplicable, match="not finite"):

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 import torch
 from radiolucent.plugins import Cancelled, InvalidParameters, NotApplicable, UnknownMeasure, parameters_schema
-from radiolucent.plugins.measures import MEASURES, Better, Family, Subject, measure_by_name, measure_parameters
+from radiolucent.plugins.measures import (
+    MEASURES,
+    Better,
+    Family,
+    OtherNetwork,
+    Subject,
+    measure_by_name,
+    measure_parameters,
+)
 
 Make = Callable[..., Subject]
 Take = Callable[..., dict[str, float]]
@@ -58,7 +66,7 @@ def test_the_cost_is_the_passes_that_are_made(
     runs = 0
     subject = subject_of(convolutional, small_image)
 
-    def counted(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
+    def counted(image: torch.Tensor, network: OtherNetwork | None) -> torch.Tensor:
         nonlocal runs
         runs += 1
         return subject.again(image, network)

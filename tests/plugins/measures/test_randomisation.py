@@ -10,7 +10,7 @@ import pytest
 import torch
 from radiolucent.handlers.lifting import lift
 from radiolucent.plugins import NotApplicable
-from radiolucent.plugins.measures import Subject
+from radiolucent.plugins.measures import OtherNetwork, Subject
 from radiolucent.plugins.measures.efficient_mprt import complexity
 from radiolucent.plugins.measures.likeness import likeness
 from radiolucent.plugins.measures.randomised import randomised, weighted_layers
@@ -46,7 +46,7 @@ def test_a_map_that_depends_on_the_weights_becomes_another(
 def test_a_map_that_ignores_the_weights_shows(
     kind: str, convolutional: torch.nn.Module, small_image: torch.Tensor, subject_of: Make, take: Take
 ) -> None:
-    def again(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
+    def again(image: torch.Tensor, network: OtherNetwork | None) -> torch.Tensor:
         return image[0, 0].diff(dim=0, append=image[0, 0, :1]) if kind == "edges" else torch.ones(16, 20)
 
     subject = subject_of(convolutional, small_image, again=again)
@@ -57,7 +57,7 @@ def test_a_map_that_ignores_the_weights_shows(
 def test_a_constant_map_that_gains_structure_has_no_relative_rise(
     convolutional: torch.nn.Module, small_image: torch.Tensor, subject_of: Make, take: Take
 ) -> None:
-    def again(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
+    def again(image: torch.Tensor, network: OtherNetwork | None) -> torch.Tensor:
         return torch.ones(16, 20) if network is None else image[0, 0]
 
     with pytest.raises(NotApplicable, match="complexity is 0"):
@@ -87,9 +87,10 @@ def test_stages_begin_where_they_are_told(
     lifted = lift(convolutional)
     stages: list[dict[str, bool]] = []
 
-    def again(image: torch.Tensor, network: torch.nn.Module | None) -> torch.Tensor:
+    def again(image: torch.Tensor, network: OtherNetwork | None) -> torch.Tensor:
         if network is not None:
-            trained, drawn = dict(lifted.named_parameters()), dict(network.named_parameters())
+            with network.made_of(lifted) as made:
+                trained, drawn = dict(lifted.named_parameters()), dict(made.named_parameters())
             stages.append({name: torch.equal(trained[name], drawn[name]) for name in trained})
         return image[0, 0]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
-from typing import Any
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count, pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -66,6 +68,23 @@ class Told(Measure[Steps]):
 
     def cost(self, params: Steps, shape: object, passes: int) -> int:
         return params.steps + passes
+
+
+@dataclass(frozen=True)
+class Copied:
+    """Another network: a copy, or one without weights. Counts how often it is made."""
+
+    empty: bool = False
+    made: ClassVar[list[bool]] = []
+
+    @contextmanager
+    def made_of(self, lifted: torch.fx.GraphModule) -> Iterator[torch.fx.GraphModule]:
+        copied = copy.deepcopy(lifted)
+        if self.empty:
+            for weights in copied.parameters():
+                weights.data.zero_()
+        self.made.append(self.empty)
+        yield copied
 
 
 def one(*_: object) -> dict[str, float]:
@@ -137,12 +156,8 @@ def test_a_subject_is_the_map_and_the_method_can_be_run_again_on_another_image_o
         torch.testing.assert_close(same, subject.heatmap, rtol=0, atol=0)
         other = subject.again(subject.image + 0.1 * torch.rand(subject.image.shape), None)
         assert not torch.equal(other, subject.heatmap)
-        lifted = subject.lifted()
-        torch.testing.assert_close(subject.again(subject.image, lifted), subject.heatmap)
-        emptied = copy.deepcopy(lifted)
-        for weights in emptied.parameters():
-            weights.data.zero_()
-        assert not subject.again(subject.image, emptied).any()
+        torch.testing.assert_close(subject.again(subject.image, Copied()), subject.heatmap)
+        assert not subject.again(subject.image, Copied(empty=True)).any()
         return {"found": float(subject.model(subject.image)[0, subject.target])}
 
     events = measured(look, method="input_x_gradient")
@@ -236,8 +251,8 @@ def test_progress_counts_the_measures_never_falls_and_ends_at_the_end_alone(
     events = measured(work, method="occlusion")
     told = [event for event in events if isinstance(event, WorkerProgress)]
     method: Method[Any] = load_registry(()).method("occlusion")
-    costs = [method.cost(method.parameters(), (1, 24, 24), targets) for targets in (2, 1)]
-    assert {it.total for it in told} == {costs[0] + 2 * (4 + costs[1])}
+    cost = method.cost(method.parameters(), (1, 24, 24), 2)
+    assert {it.total for it in told} == {cost + 2 * 4 + cost}
     assert all(before.done <= after.done for before, after in pairwise(told))
     assert [it.done == it.total for it in told].index(True) == len(told) - 1
     assert isinstance(events[-1], WorkerDone)
@@ -280,8 +295,8 @@ def test_a_measurement_says_what_of_its_announced_passes_it_needed(make_task: Ma
     events: list[WorkerEvent] = []
     tasks = tuple(MeasureTask(name) for name in ("insertion", "infidelity", "efficient_mprt"))
     Explainer(load_registry(())).run(make_task(method="saliency", measures=tasks), events.append, lambda: False)
-    # The second map takes random orders and hidden squares from the first; a run of the method costs three.
-    assert [[one.passes for one in made.measurements] for made in finals(events)] == [[38, 25, 3], [9, 0, 3]]
+    # The second map takes random orders, hidden squares and a run of the method, which costs five, from the first.
+    assert [[one.passes for one in made.measurements] for made in finals(events)] == [[38, 25, 5], [9, 0, 0]]
 
 
 def test_what_measures_cost_is_told_apart_from_what_the_method_cost(
@@ -298,7 +313,7 @@ def test_what_measures_cost_is_told_apart_from_what_the_method_cost(
     assert isinstance(alone, WorkerDone)
     assert alone.measured_passes == 0
     assert done.forward_passes - done.measured_passes == alone.forward_passes
-    assert done.measured_passes == 2 * (5 + 1)
+    assert done.measured_passes == 2 * 5 + 1
     assert 0 < done.measured_s < done.elapsed_s
 
 
@@ -340,9 +355,12 @@ def test_maps_that_were_done_before_the_method_broke_off_come_unmeasured(
 def test_a_method_that_breaks_its_contract_when_it_is_run_again_is_named(
     scripted: Callable[..., Explainer], measured: Callable[..., list[WorkerEvent]]
 ) -> None:
+    runs = count()
+
     def picky(model: Any, image: Any, targets: Any, job: Any) -> Iterator[Attribution]:
+        value = 1.0 if next(runs) == 0 else float("nan")
         for target in targets:
-            yield Attribution(target, torch.full((1, 24, 24), 1.0 if len(targets) > 1 else float("nan")), 1.0, True)
+            yield Attribution(target, torch.full((1, 24, 24), value), 1.0, True)
 
     def look(subject: Subject, params: Steps, job: Any) -> dict[str, float]:
         with pytest.raises(InvalidResult):
