@@ -16,12 +16,13 @@ from ...plugins import Applicability
 from ..errors import CannotServe
 from .actor import WorkerActor, WorkerLost
 from .attempt import Attempt
+from .films import KEPT_FILMS
 from .order import Priority
 from .pool_settings import PoolSettings, WorkerInfo
 from .ray_keeper import RayKeeper
 from .segmented import Segmented
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure
-from .ticket import Claim, Ticket, Turn
+from .ticket import Claim, Memory, Ticket, Turn
 from .turns import FairTurns
 from .worker import WorkerState
 
@@ -51,6 +52,25 @@ class _Worker:
     """What shares passes with what it works on, and so comes next here."""
     free_at: float = 0.0
     """When it will have done what it works on, estimated; monotonic seconds."""
+    jobs: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_FILMS))
+    """Those whose films it keeps."""
+    memories: set[Memory] = field(default_factory=set)
+    """Of these, the networks that it worked on for measures that take what others found out."""
+
+    def remember(self, claim: Claim) -> None:
+        """Take down what it will know."""
+        if claim.turn.job_id in self.jobs:
+            self.jobs.remove(claim.turn.job_id)
+        self.jobs.append(claim.turn.job_id)
+        self.memories = {one for one in self.memories if one[0] in self.jobs}
+        if claim.memory is not None:
+            self.memories.add(claim.memory)
+
+    def forget(self) -> None:
+        """Know nothing, as a new process does."""
+        self.warm = ()
+        self.jobs.clear()
+        self.memories.clear()
 
 
 class WorkerPool:
@@ -342,11 +362,15 @@ class WorkerPool:
     def _match(self) -> None:
         """Give idle workers to those whose turn it is."""
         while idle := [worker for worker in self._workers if not worker.busy]:
-            claims = self._turns.pop({model for worker in idle for model in worker.warm})
+            here = {memory for worker in idle for memory in worker.memories}
+            everywhere = {memory for worker in self._workers for memory in worker.memories}
+            claims = self._turns.pop({model for worker in idle for model in worker.warm}, here, everywhere - here)
             if not claims:
                 return
-            worker = next((worker for worker in idle if claims[0].model in worker.warm), idle[0])
+            first = claims[0]
+            worker = max(idle, key=lambda worker: (first.memory in worker.memories, first.model in worker.warm))
             worker.reserved.extend(claims)
+            worker.remember(first)
             self._give_reserved(worker)
 
     def _give_reserved(self, worker: _Worker) -> None:
@@ -403,7 +427,7 @@ class WorkerPool:
             if not self._running:
                 return
             worker.restarts += 1
-            worker.warm = ()
+            worker.forget()
             try:
                 worker.actor = await self._actor()
                 await worker.actor.ping(self._settings.start_timeout_s)

@@ -10,7 +10,10 @@ from dataclasses import dataclass, replace
 from .order import Priority
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerInput, WorkerMap
 
-__all__ = ["Claim", "Ticket", "Turn"]
+__all__ = ["Claim", "Memory", "Ticket", "Turn"]
+
+Memory = tuple[str, tuple[str, int]]
+"""A job, and name and version of a network: what measures of the one's maps find out of the other."""
 
 _EVENTS = 8
 """Events that may wait for a slow reader; then its worker waits, and drops what can be dropped."""
@@ -50,6 +53,8 @@ class Claim:
         What decides when it gets one.
     model : ModelRef or None
         The network that it needs, if any.
+    remembers : bool
+        Whether it takes from others of its job and network what they found out, where they had the same worker.
 
     Attributes
     ----------
@@ -57,11 +62,13 @@ class Claim:
         Set when it is to stop.
     """
 
-    def __init__(self, turn: Turn, model: ModelRef | None) -> None:
+    def __init__(self, turn: Turn, model: ModelRef | None, *, remembers: bool = False) -> None:
         self.cancelled = asyncio.Event()
         self.turn = turn
         self.model = ("", 0) if model is None else (model.name, model.version)
         """Name and version."""
+        self.memory: Memory | None = (turn.job_id, self.model) if remembers else None
+        """What a worker has better worked on before; None where it does not matter."""
 
 
 class Ticket(Claim):
@@ -76,7 +83,7 @@ class Ticket(Claim):
     """
 
     def __init__(self, task: ItemTask, turn: Turn) -> None:
-        super().__init__(turn, task.model)
+        super().__init__(turn, task.model, remembers=bool(task.measures))
         self._events: deque[WorkerEvent] = deque()
         self._news = asyncio.Event()
         self._room = asyncio.Event()

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable
 
 from .order import Priority
-from .ticket import Claim, Turn
+from .ticket import Claim, Memory, Turn
 
 __all__ = ["FairTurns"]
 
@@ -42,7 +42,12 @@ class FairTurns:
         self._length -= found
         return found
 
-    def pop(self, warm: Collection[tuple[str, int]]) -> tuple[Claim, ...]:
+    def pop(
+        self,
+        warm: Collection[tuple[str, int]],
+        here: Collection[Memory] = (),
+        elsewhere: Collection[Memory] = (),
+    ) -> tuple[Claim, ...]:
         """Take out what is next for a worker: one, and all that shares its passes; empty if nothing waits.
 
         Parameters
@@ -50,10 +55,14 @@ class FairTurns:
         warm
             Networks that are loaded where it could go. Of items of a job that cost nearly the same, one whose network
             is loaded comes first.
+        here, elsewhere
+            What is remembered where it could go, and by other workers. Of items of a job that are better off where
+            something is remembered, those come first for which it is so here, and last those for which it is so
+            elsewhere.
         """
         if not self._length:
             return ()
-        taken = self._root.pop(warm)
+        taken = self._root.pop(warm, here, elsewhere)
         self._length -= len(taken)
         return taken
 
@@ -116,14 +125,16 @@ class _Branches:
             self._starts[key] = max(min(self._now, min(others, default=self._now)), self._starts.get(key, 0.0))
         return below
 
-    def pop(self, warm: Collection[tuple[str, int]]) -> tuple[Claim, ...]:
+    def pop(
+        self, warm: Collection[tuple[str, int]], here: Collection[Memory], elsewhere: Collection[Memory]
+    ) -> tuple[Claim, ...]:
         if self.claims:
-            return self._pop_claim(warm)
+            return self._pop_claim(warm, here, elsewhere)
         key = min((key for key, branch in self.branches.items() if branch.waits), key=self._place)
         self._now = max(self._now, self._starts[key])
         self._turns += 1
         self._served[key] = self._turns
-        taken = self.branches[key].pop(warm)
+        taken = self.branches[key].pop(warm, here, elsewhere)
         self._starts[key] += sum(one.turn.seconds for one in taken) / self._weights[key]
         self._running[key] += len(taken)
         self._forget()
@@ -161,12 +172,13 @@ class _Branches:
                 del self.branches[key], self._starts[key], self._weights[key], self._running[key]
                 self._served.pop(key, None)
 
-    def _pop_claim(self, warm: Collection[tuple[str, int]]) -> tuple[Claim, ...]:
-        bound = self.claims[0].turn.seconds + _LOAD_S
-        chosen = next(
-            (one for one in self.claims if one.model in warm and one.turn.seconds <= bound),
-            self.claims[0],
-        )
+    def _pop_claim(
+        self, warm: Collection[tuple[str, int]], here: Collection[Memory], elsewhere: Collection[Memory]
+    ) -> tuple[Claim, ...]:
+        remembered = [one for one in self.claims if one.memory in here]
+        line = remembered or [one for one in self.claims if one.memory not in elsewhere] or self.claims
+        bound = line[0].turn.seconds + _LOAD_S
+        chosen = next((one for one in line if one.model in warm and one.turn.seconds <= bound), line[0])
         self.claims.remove(chosen)
         shares = chosen.turn.shares
         others = [one for one in self.claims if shares is not None and one.turn.shares == shares]

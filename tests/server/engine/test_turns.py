@@ -271,3 +271,46 @@ def test_everything_that_waits_is_taken_once(waiting: list[tuple[str, str, Prior
     for one in left - settled:
         turns.settle(one, one.turn.seconds)
     assert all(not node._running.total() for node in (turns._root, *turns._root.branches.values()))
+
+
+def measured(model: str, job: str = "film", seconds: float = 1.0) -> Claim:
+    turn = Turn(job, "audit", BATCH, seconds)
+    return Claim(turn, ModelRef(model, 1, None, "", InputSpec(size=32)), remembers=True)  # type: ignore[arg-type]
+
+
+def test_measured_items_come_first_where_their_film_is_known_and_last_where_another_worker_knows_it() -> None:
+    turns = FairTurns()
+    claims = [measured(model) for model in ("resnet18", "resnet34", "densenet161") for _ in range(2)]
+    for one in claims:
+        turns.push(one)
+    here, elsewhere = {claims[4].memory}, {claims[0].memory}
+    taken = [turns.pop((), here, elsewhere)[0] for _ in range(6)]  # type: ignore[arg-type]
+    assert taken == [*claims[4:], *claims[2:4], *claims[:2]], "nobody idles while something waits"
+
+
+def test_what_a_worker_knows_of_one_job_gives_that_job_no_turn_of_another() -> None:
+    turns = FairTurns()
+    known, other = measured("resnet18"), measured("resnet18", "another film")
+    for one in (known, measured("resnet18"), other):
+        turns.push(one)
+    assert turns.pop((), {known.memory}) == (known,)  # type: ignore[arg-type]
+    assert turns.pop((), {known.memory}) == (other,)  # type: ignore[arg-type]
+
+
+def test_a_film_and_network_are_worked_out_on_one_of_two_workers_as_far_as_none_idles() -> None:
+    turns = FairTurns()
+    for film in ("one", "other"):
+        for _ in range(6):
+            for weight, model in enumerate(("resnet18", "resnet34", "inception_v3", "densenet161"), start=1):
+                turns.push(measured(model, film, float(weight)))
+    known: list[set[Hashable]] = [set(), set()]
+    free = [0.0, 0.0]
+    worked_out = 0
+    while len(turns):
+        worker = free.index(min(free))
+        (one,) = turns.pop((), known[worker], known[1 - worker])  # type: ignore[arg-type]
+        worked_out += one.memory not in known[worker]
+        known[worker].add(one.memory)
+        free[worker] += one.turn.seconds
+        turns.settle(one, one.turn.seconds)
+    assert worked_out <= 8 + 2, "two films and four networks; 16 were each worked out by both"
