@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from radiolucent.handlers import InputSpec
 from radiolucent.server.engine.order import Priority
 from radiolucent.server.engine.task import ModelRef
-from radiolucent.server.engine.ticket import Claim, Turn
+from radiolucent.server.engine.ticket import Claim, Memory, Turn
 from radiolucent.server.engine.turns import FairTurns
 
 BATCH = Priority.BATCH
@@ -297,20 +297,22 @@ def test_what_a_worker_knows_of_one_job_gives_that_job_no_turn_of_another() -> N
     assert turns.pop((), {known.memory}) == (other,)  # type: ignore[arg-type]
 
 
-def test_a_film_and_network_are_worked_out_on_one_of_two_workers_as_far_as_none_idles() -> None:
+@pytest.mark.parametrize(("films", "most"), [(1, 4 + 1), (3, 12 + 2)])
+def test_a_film_and_network_are_worked_out_on_one_of_two_workers_unless_one_would_idle(films: int, most: int) -> None:
     turns = FairTurns()
-    for film in ("one", "other"):
-        for _ in range(6):
-            for weight, model in enumerate(("resnet18", "resnet34", "inception_v3", "densenet161"), start=1):
-                turns.push(measured(model, film, float(weight)))
-    known: list[set[Hashable]] = [set(), set()]
+    for film in range(films):
+        for method in (1.0, 1.3, 2.0, 9.0, 20.0):
+            for weight, model in ((1, "resnet18"), (2, "resnet34"), (2.5, "inception_v3"), (7, "densenet161")):
+                turns.push(measured(model, f"film {film}", method * weight))
+    known: list[set[Memory]] = [set(), set()]
     free = [0.0, 0.0]
     worked_out = 0
     while len(turns):
         worker = free.index(min(free))
-        (one,) = turns.pop((), known[worker], known[1 - worker])  # type: ignore[arg-type]
+        (one,) = turns.pop((), known[worker], known[1 - worker])
+        assert one.memory is not None
         worked_out += one.memory not in known[worker]
         known[worker].add(one.memory)
         free[worker] += one.turn.seconds
         turns.settle(one, one.turn.seconds)
-    assert worked_out <= 8 + 2, "two films and four networks; 16 were each worked out by both"
+    assert worked_out <= most, "each by both workers is twice as much"
