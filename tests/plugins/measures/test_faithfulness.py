@@ -12,6 +12,7 @@ import torch
 from radiolucent.plugins import NotApplicable
 from radiolucent.plugins.measures import Subject
 from radiolucent.plugins.measures.imputation import impute
+from scipy.ndimage import convolve
 
 Make = Callable[..., Subject]
 Take = Callable[..., dict[str, float]]
@@ -142,6 +143,18 @@ def test_a_hole_in_a_ramp_is_guessed_right() -> None:
     hidden[3:8, 4:10] = True
     torn = np.where(hidden, -100.0, ramp)
     assert np.abs(impute(torn, hidden) - ramp).max() < 1e-4
+
+
+@pytest.mark.parametrize(("height", "width"), [(33, 50), (1, 7), (61, 24)])
+def test_every_guess_is_the_weighted_mean_of_its_neighbours(height: int, width: int) -> None:
+    generator = np.random.default_rng(0)
+    hidden = generator.random((height, width)) < 0.4
+    hidden[height // 2 :, 2:] = True
+    (guessed,) = impute(generator.normal(size=(1, height, width)), hidden)
+    kernel = np.array([[1, 2, 1], [2, 0, 2], [1, 2, 1]]) / 12
+    inside = convolve(np.ones_like(guessed), kernel, mode="constant")
+    means = convolve(guessed, kernel, mode="constant") / inside
+    assert np.abs(guessed - means)[hidden].max() < 1e-5
 
 
 @pytest.mark.parametrize("share", [0.2, 0.9])
