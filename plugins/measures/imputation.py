@@ -33,7 +33,7 @@ def impute(planes: NDArray[np.float64], hidden: NDArray[np.bool_]) -> NDArray[np
     ndarray of float64, shape [C, H, W]
         The image, hidden pixels guessed.
     """
-    height, width = hidden.shape
+    width = hidden.shape[1]
     # Single precision is enough for what only leads the way.
     system, guide = HiddenPixels(hidden), HiddenPixels(hidden, np.float32)
     shape = system.mask.shape
