@@ -52,7 +52,7 @@ def write_numbers(kind: type[Number], rows: Sequence[Number], quantities: Sequen
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     problems = []
     for row in rows:
-        *about, quantity, value = astuple(row)
+        *about, quantity, value = vars(row).values()
         cells = lines.setdefault(tuple(about), {})
         if not math.isfinite(value):
             problems.append(f"{row.file} {quantity} is {value}")

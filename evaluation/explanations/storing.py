@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +95,7 @@ def read_audit_tables(folder: Path) -> AuditTables:
             yield from (f"{_HEAD} knows no {kind} {name!r}" for name in sorted(names - known))
         if not math.isfinite(row.value):
             yield f"the value is {row.value}"
-        if (key := astuple(row)[:-1]) in seen:
+        if (key := tuple(vars(row).values())[:-1]) in seen:
             yield "it is there twice"
         seen.add(key)
 
