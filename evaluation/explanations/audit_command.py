@@ -256,10 +256,8 @@ def _write(
     from .writing import write_audit
 
     if not tables.head.films:
-        raise EvaluationError(
-            f"no X-ray was explained, so there is nothing to report: {(folder or out / 'tables') / 'failures.csv'} says "
-            "why"
-        )
+        why = (folder or out / "tables") / "failures.csv"
+        raise EvaluationError(f"no X-ray was explained, so there is nothing to report: {why} has the reasons")
     if profiles is None:
         write_audit(tables, out, maps, profiles=kept_profiles(folder or out / "tables"), progress=progress)
         return

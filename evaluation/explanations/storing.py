@@ -127,4 +127,3 @@ class _Order:
     def of(self, file: str, network: str, method: str, label: str, last: str) -> tuple[Any, ...]:
         place = (self._films.get(file, len(self._films)) if file else -1, file)
         return (place, self.any(network), self.any(method), self.any(label), last)
-

@@ -68,10 +68,7 @@ def failures_of(head: AuditHead, network: str) -> tuple[Case, ...]:
 def false_alarms_of(head: AuditHead, network: str) -> tuple[Case, ...]:
     """Return films with a label that a network says and that is known to be false, the most confident first."""
     said = [
-        (film, label)
-        for film in head.films
-        for label in film.called.get(network, ())
-        if film.known.get(label) is False
+        (film, label) for film in head.films for label in film.called.get(network, ()) if film.known.get(label) is False
     ]
     return tuple(
         sorted(said, key=lambda case: (-case[0].probabilities.get(network, {}).get(case[1], 0.0), case[0].file))

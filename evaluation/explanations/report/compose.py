@@ -52,7 +52,7 @@ def compose(
         *extra_sections,
         closing_sections.data(result, head),
         closing_sections.missing(result),
-        closing_sections.made(result, head, words),
+        closing_sections.made(result, head),
     ]
     verdict = result.shortcut_verdict or NOT_AUDITED
     return Report(

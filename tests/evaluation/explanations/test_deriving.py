@@ -26,7 +26,9 @@ def test_the_kind_of_a_films_lung_mask_is_kept_for_reports(
     ]
     tables = replace(whole, head=whole.head.model_copy(update={"films": tuple(told)}), measured=[], agreed=[])
     found = derive(
-        tables, DataSet(manifest, "films", "a" * 64, whole.head.labels, tuple(films)), StoredMaps(tmp_path / "maps", None)
+        tables,
+        DataSet(manifest, "films", "a" * 64, whole.head.labels, tuple(films)),
+        StoredMaps(tmp_path / "maps", None),
     )
     assert [film.lung_kind for film in found.head.films] == ["with heart area", ""]
 
