@@ -66,9 +66,17 @@ def failures_of(head: AuditHead, network: str) -> tuple[Case, ...]:
 
 
 def false_alarms_of(head: AuditHead, network: str) -> tuple[Case, ...]:
-    """Return films with a label that a network says and that is known to be false, the most confident first."""
+    """Return films with a label that a network says and that is known to be false, the most confident first.
+
+    A label that a true one implies is none: whoever says COVID-19 says pneumonia.
+    """
+    implies = {label.name: label.implies for label in head.labels}
     said = [
-        (film, label) for film in head.films for label in film.called.get(network, ()) if film.known.get(label) is False
+        (film, label)
+        for film in head.films
+        for label in film.called.get(network, ())
+        if film.known.get(label) is False
+        and label not in {implies.get(own) for own, true in film.known.items() if true}
     ]
     return tuple(
         sorted(said, key=lambda case: (-case[0].probabilities.get(network, {}).get(case[1], 0.0), case[0].file))
