@@ -8,11 +8,11 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ..errors import TableError
 from .tables import Agreed, Failed, Measured
@@ -52,21 +52,21 @@ def write_numbers(kind: type[Number], rows: Sequence[Number], quantities: Sequen
     lines: dict[tuple[str, ...], dict[str, str]] = {}
     problems = []
     for row in rows:
-        *about, quantity, value = vars(row).values()
-        cells = lines.setdefault(tuple(about), {})
-        if not math.isfinite(value):
-            problems.append(f"{row.file} {quantity} is {value}")
-        if quantity in cells:
-            problems.append(f"{', '.join(map(str, about))}: {quantity} is there twice")
-        cells[quantity] = _cell(value)
+        about: tuple[str, ...] = tuple(vars(row).values())[:-2]
+        cells = lines.setdefault(about, {})
+        if not math.isfinite(row.value):
+            problems.append(f"{row.file} {row.quantity} is {row.value}")
+        if row.quantity in cells:
+            problems.append(f"{', '.join(about)}: {row.quantity} is there twice")
+        cells[row.quantity] = _cell(row.value)
     if problems:
         raise TableError(path, problems)
-    there = {quantity for cells in lines.values() for quantity in cells}
-    columns = [*(quantity for quantity in quantities if quantity in there), *sorted(there - set(quantities))]
+    there: set[str] = {quantity for cells in lines.values() for quantity in cells}
+    columns: list[str] = [*(quantity for quantity in quantities if quantity in there), *sorted(there - set(quantities))]
     return _csv(
         [
             [*_about(kind), *columns],
-            *([*map(_line, about), *(cells.get(name, "") for name in columns)] for about, cells in lines.items()),
+            *([*map(_line, of), *(cells.get(name, "") for name in columns)] for of, cells in lines.items()),
         ]
     )
 
@@ -79,7 +79,7 @@ def read_numbers(kind: type[Number], path: Path) -> list[tuple[int, Number]]:
     TableError
         If it is no such table: all that is wrong with it, with the lines.
     """
-    about = _about(kind)
+    about, make = _about(kind), cast("Callable[..., Number]", kind)
     found: list[tuple[int, Number]] = []
     problems = []
     with _lines(path) as (header, lines):
@@ -96,7 +96,7 @@ def read_numbers(kind: type[Number], path: Path) -> list[tuple[int, Number]]:
                 if not text:
                     continue
                 try:
-                    found.append((line, kind(*names, quantity, float(text))))
+                    found.append((line, make(*names, quantity, float(text))))
                 except ValueError:
                     problems.append(f"line {line}: {quantity} is no number: {text!r}")
     if problems:
@@ -132,7 +132,7 @@ def read_rows(path: Path) -> tuple[Failed, ...]:
     return tuple(rows)
 
 
-def _about(kind: type[Measured] | type[Agreed]) -> list[str]:
+def _about(kind: type[Number]) -> list[str]:
     """Name the columns that say what a number is about: all but ``quantity`` and ``value``."""
     return [field.name for field in fields(kind)][:-2]
 
