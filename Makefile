@@ -60,8 +60,12 @@ load: $(READY)  ## Load a gateway while its workers are killed; writes docs/reli
 methods: $(READY)  ## Measure every method on the demo's networks; writes docs/methods.json (about half an hour).
 	$(BIN)/python -m benchmarks.methods $(REPOSITORY)
 
+# An audit's tables have measurements of maps, an evaluation's predictions.
 evaluation: $(READY)  ## Compute docs/evaluation/ again from its tables, from which every number there comes.
-	for tables in docs/evaluation/*/tables; do $(BIN)/radiolucent evaluate --from-tables $$tables || exit 1; done
+	for tables in docs/evaluation/*/tables; do \
+	  if test -f $$tables/measurements.csv; then kind=audit; else kind=evaluate; fi; \
+	  $(BIN)/radiolucent $$kind --from-tables $$tables || exit 1; \
+	done
 	$(BIN)/python docs/generate.py
 
 docs: $(READY)  ## Write the generated parts of docs/.

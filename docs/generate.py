@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from radiolucent.benchmarks.loading.table import table
+from radiolucent.evaluation.explanations.report.overview import audit_overview
+from radiolucent.evaluation.explanations.result import AuditResult
+from radiolucent.evaluation.explanations.storing import is_audit
+from radiolucent.evaluation.explanations.tables import AuditHead
 from radiolucent.evaluation.report.overview import overview
 from radiolucent.evaluation.result import EvaluationResult
 from radiolucent.plugins import Parameters, load_registry
@@ -123,6 +127,17 @@ def evaluations() -> str:
     )
 
 
+def audits() -> str:
+    """Tell the rows worth reporting of every committed audit of explanations."""
+    told = []
+    for tables in sorted((DOCS / "evaluation").glob("*/tables")):
+        if is_audit(tables):
+            result = AuditResult.model_validate_json((tables.parent / "audit_result.json").read_bytes())
+            head = AuditHead.model_validate_json((tables / "audit.json").read_bytes())
+            told.append(audit_overview(tables.parent.name, result, head))
+    return "\n\n".join(told) or "No audit's tables are here."
+
+
 def _measured(row: dict[str, Any] | None) -> str:
     if row is None:
         return "not measured"
@@ -141,7 +156,7 @@ EVALUATIONS = ("five-networks", "ieee8023-alone", "sources-left-out")
 """Folders below docs/evaluation, in the order in which they are told."""
 
 GENERATED = {
-    "evaluation/README.md": {"evaluations": evaluations},
+    "evaluation/README.md": {"evaluations": evaluations, "audits": audits},
     "serving.md": {"settings": settings_table},
     "measures.md": {"measures": measures_table},
     "methods.md": {"measured": measured_table, "methods": methods_table},

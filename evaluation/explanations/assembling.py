@@ -11,10 +11,10 @@ from ...client import Sign
 from ...datasets import DataSet, Film
 from .asked import AuditAsked
 from .choosing import Chosen
+from .number_tables import significant
 from .offered import Offered, defaults
 from .quantities import quantities_of
 from .records import FilmRecord
-from .storing import rounded
 from .tables import AuditedFilm, AuditHead, AuditTables, Failed, Measured, MethodAsked
 
 __all__ = ["assemble", "not_explained"]
@@ -72,8 +72,8 @@ def assemble(
         films=tuple(_film(films[record.file], record) for record in in_order if record.probabilities),
         chosen=f"{chosen.words}{_fewer(asked)}",
         seed=asked.seed,
-        seconds=rounded(sum(record.seconds for record in in_order)),
-        worker_seconds={name: rounded(seconds) for name, seconds in sorted(worker_seconds.items())},
+        seconds=significant(sum(record.seconds for record in in_order)),
+        worker_seconds={name: significant(seconds) for name, seconds in sorted(worker_seconds.items())},
         created=datetime.now(timezone.utc),
         versions=offered.versions,
         shortcut_verdict=offered.verdict,
@@ -101,7 +101,7 @@ def _film(film: Film, record: FilmRecord) -> AuditedFilm:
         known=dict(film.known),
         explained=record.explained,
         probabilities={
-            network: {label: rounded(value) for label, value in values.items()}
+            network: {label: significant(value) for label, value in values.items()}
             for network, values in record.probabilities.items()
         },
         called=record.called,

@@ -200,7 +200,7 @@ def _run(
                 typer.echo(line)
             return
         tables = asyncio.run(explain_all(reached, root_certificates, wishes, data_set, out, console))
-    maps = StoredMaps(out / "maps", {film.file: film.path for film in data_set.films}, wishes.grid)
+    maps = StoredMaps(out / "maps", data_set, wishes.grid)
     with bars(console) as progress:
         write_audit_tables(derive(tables, data_set, maps, progress), out / "tables")
         kept = read_audit_tables(out / "tables")
@@ -232,7 +232,7 @@ def _again(
         data_set = _read(manifest, images, console)
         if data_set.checksum != tables.head.manifest_sha256:
             raise EvaluationError(f"{manifest} is not the manifest of these tables: its checksum is another")
-        maps = StoredMaps(folder.parent / "maps", {film.file: film.path for film in data_set.films}, grid)
+        maps = StoredMaps(folder.parent / "maps", data_set, grid)
     with bars(console) as progress:
         if maps is not None:
             write_audit_tables(derive(tables, data_set, maps, progress), out / "tables")
@@ -250,10 +250,14 @@ def _write(
     folder: Path | None = None,
 ) -> None:
     """Write what was found, with the profiles that are named or were kept beside the tables."""
+    from ..errors import EvaluationError
     from ..profiles.sections import profile_sections
     from .profiled import keep_profiles, kept_profiles, planes_of, read_profiles
     from .writing import write_audit
 
+    if not tables.head.films:
+        why = (folder or out / "tables") / "failures.csv"
+        raise EvaluationError(f"no X-ray was explained, so there is nothing to report: {why} has the reasons")
     if profiles is None:
         write_audit(tables, out, maps, profiles=kept_profiles(folder or out / "tables"), progress=progress)
         return

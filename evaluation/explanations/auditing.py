@@ -16,7 +16,7 @@ from .claims.evidence import LEVEL
 from .dead_maps import dead_maps
 from .disagreement import DisagreementAndError, disagreement_and_error
 from .rank_agreement import SCORE, rank_agreement
-from .ranking import Compared, Ranked, can_rank, compare, rank
+from .ranking import UNRANKED, Compared, Ranked, can_rank, compare, rank
 from .result import (
     AgainstAverage,
     AuditResult,
@@ -25,10 +25,11 @@ from .result import (
     Of,
     ScopeRecord,
     Summary,
+    Unranked,
 )
-from .scopes import TRUE_POSITIVES, scopes_of
+from .scopes import TRUE_POSITIVES, Scope, scopes_of
 from .summarising import summaries
-from .tables import AuditTables
+from .tables import AuditTables, Quantity
 from .units import MINIMUM_PATIENTS, Units
 
 __all__ = ["RESAMPLES", "find"]
@@ -76,6 +77,7 @@ def find(
     means: list[Summary] = []
     beside: list[AgainstAverage] = []
     ranked: list[Ranked] = []
+    unranked: list[Unranked] = []
     scopes: dict[str, ScopeRecord] = {}
     outside: list[tuple[str, Compared]] = []
     for done, quantity in enumerate(head.quantities):
@@ -88,6 +90,8 @@ def find(
             if quantity.name in OUTSIDE:
                 one = compare(units, quantity, scope, "networks")
                 outside += [(f"{quantity.title}, {scope.name}", one)] if one is not None and one.estimable else []
+            if quantity.family in UNRANKED:
+                unranked += _unranked(units, quantity, scope)
             orders = [rank(units, quantity, scope, of) for of in _OF] if can_rank(quantity) else []
             ranked += [order for order in orders if order is not None]
     progress("statistics", len(head.quantities), len(head.quantities))
@@ -120,6 +124,7 @@ def find(
         claims=claims_of(evidence),
         untestable=untestable(head, dead),
         rankings=tuple(one.ranking for one in ranked),
+        unranked=tuple(unranked),
         rank_agreement=rank_agreement(units, estimable, scores),
         against_average=tuple(beside),
         agreeing=agreeing(units),
@@ -129,6 +134,27 @@ def find(
         missing=_missing(tables),
         summaries=tuple(means),
     )
+
+
+def _unranked(units: Units, quantity: Quantity, scope: Scope) -> list[Unranked]:
+    found = []
+    for of in _OF:
+        one = compare(units, quantity, scope, of)
+        if one is None:
+            continue
+        scores = {name: units.resampling.score(one.means[:, place]) for place, name in enumerate(one.names)}
+        found.append(
+            Unranked(
+                quantity=quantity.name,
+                scope=scope.name,
+                of=of,
+                films=one.side.films,
+                patients=one.side.patients,
+                cells=one.cells,
+                means=scores if one.estimable else {},
+            )
+        )
+    return found
 
 
 def _rounded(found: Sequence[DisagreementAndError]) -> tuple[DisagreementAndError, ...]:

@@ -13,6 +13,7 @@ from ...datasets import Film
 from ...datasets.readers.values import number
 from ...handlers.decode import decode, inspect
 from ...handlers.errors import ImageError
+from .boxes import Box
 from .errors import TruthError
 from .grid import FilmGrid
 
@@ -34,6 +35,11 @@ class Frame:
     height: int
     width: int
     grid: FilmGrid
+
+    def on_film(self, box: Box) -> Box:
+        """Return a box of the picture in pixels of the film."""
+        wider, higher = self.grid.width / self.width, self.grid.height / self.height
+        return Box(box.label, box.x * wider, box.y * higher, box.width * wider, box.height * higher)
 
 
 def read_frame(film: Film, cells: Mapping[str, str], side: int) -> Frame:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...handlers.geometry import Affine
+from .boxes import Box
 
 __all__ = ["FloatPlane", "Pictures"]
 
@@ -26,3 +27,6 @@ class Pictures(Protocol):
 
     def map(self, file: str, network: str, method: str, label: str) -> tuple[FloatPlane, Affine] | None:
         """Return a map, float32 [S, S], and the way from its pixels to the film's; None where there is none."""
+
+    def boxes(self, file: str, label: str) -> Sequence[Box]:
+        """Return where the disease of a label was marked, in pixels of the film; empty where that is not known."""

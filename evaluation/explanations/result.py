@@ -27,6 +27,7 @@ __all__ = [
     "Ranking",
     "ScopeRecord",
     "Summary",
+    "Unranked",
     "Verdict",
 ]
 
@@ -110,6 +111,19 @@ class Ranking(_Record):
     """Who is not compared, and why."""
     places: tuple[Place, ...]
     """Best first; empty: not estimable."""
+
+
+class Unranked(_Record):
+    """The means of networks, or of methods, by a quantity that is told and not ranked; cells as of `Ranking`."""
+
+    quantity: str
+    scope: str
+    of: Of
+    films: int
+    patients: int
+    cells: int
+    means: dict[str, Score]
+    """Over the cells that are compared; empty: not estimable."""
 
 
 class RankAgreement(_Record):
@@ -255,6 +269,7 @@ class AuditResult(_Record):
     untestable: tuple[str, ...]
     """What of the paper these data cannot test."""
     rankings: tuple[Ranking, ...]
+    unranked: tuple[Unranked, ...] = ()
     rank_agreement: tuple[RankAgreement, ...]
     against_average: tuple[AgainstAverage, ...]
     agreeing: tuple[Agreeing, ...]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from ...datasets import DataSet
 from ...handlers import Affine, ImageError, decode
+from .boxes import Box
 from .pictures import FloatPlane
 from .records import FilmMaps, film_id, read_maps
+from .truths import read_truths
 
 __all__ = ["StoredMaps"]
 
@@ -19,25 +22,26 @@ class StoredMaps:
     ----------
     folder : Path
         ``maps`` in the folder of the audit.
-    images : mapping of str to Path
-        Where each film's image is.
+    data_set : DataSet, optional
+        Where each film's image is, and what is marked on it. None: films cannot be shown.
     grid : sequence of str
         Files of the films that were asked for in the picture grid.
     """
 
-    def __init__(self, folder: Path, images: Mapping[str, Path], grid: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, data_set: DataSet | None, grid: Sequence[str] = ()) -> None:
         self.grid: Sequence[str] = tuple(grid)
         self._folder = folder
-        self._images = images
+        self._data_set = data_set
+        self._films = {} if data_set is None else {film.file: film for film in data_set.films}
         self._last: tuple[str, FilmMaps | None] | None = None
 
     def film(self, file: str) -> FloatPlane | None:
         """Return a film, float32 [H, W], 0 (black) to 1 (white), as displayed; None where it cannot be had."""
-        path = self._images.get(file)
-        if path is None:
+        film = self._films.get(file)
+        if film is None:
             return None
         try:
-            return decode(path.read_bytes()).pixels
+            return decode(film.path.read_bytes()).pixels
         except (OSError, ImageError):
             return None
 
@@ -46,6 +50,13 @@ class StoredMaps:
         stored = self.of(file)
         values = None if stored is None else stored.maps.get((network, method, label))
         return None if stored is None or values is None else (values, stored.affines[network])
+
+    def boxes(self, file: str, label: str) -> Sequence[Box]:
+        """Return where the disease of a label was marked, in pixels of the film; empty where that is not known."""
+        film = self._films.get(file)
+        if self._data_set is None or film is None:
+            return ()
+        return read_truths(self._data_set.path, [film]).boxes.get(file, {}).get(label, ())
 
     def of(self, file: str) -> FilmMaps | None:
         """Return all maps of a film; None where they are not there or damaged."""

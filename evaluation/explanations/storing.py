@@ -1,48 +1,38 @@
-"""Keep the tables of an audit as small text files that a repository can hold and a diff can show.
-
-Numbers have six significant digits: more than any of them is good for, and the same on every machine.
-"""
+"""Keep the tables of an audit as small text files that a repository can hold and a diff can show."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, fields
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ..errors import TableError
 from ..storing import read_record, write_record, write_text
 from .average_mask import AVERAGE_MASK
-from .tables import Agreed, AuditHead, AuditTables, Failed, Measured
+from .number_tables import read_numbers, read_rows, write_numbers, write_rows
+from .tables import Agreed, AuditHead, AuditTables, Measured
 
-__all__ = ["DIGITS", "read_audit_tables", "rounded", "write_audit_tables"]
-
-DIGITS = 6
-"""Significant digits of every stored number."""
+__all__ = ["is_audit", "read_audit_tables", "write_audit_tables"]
 
 _HEAD, _MEASURED, _AGREED, _FAILED = "audit.json", "measurements.csv", "agreement.csv", "failures.csv"
 
-Row = TypeVar("Row", Measured, Agreed, Failed)
 
-
-def rounded(value: float) -> float:
-    """Return a number as it is stored."""
-    return float(f"{value:.{DIGITS}g}")
+def is_audit(folder: Path) -> bool:
+    """Tell whether a folder of tables is an audit's of explanations, and not an evaluation's."""
+    return (folder / _MEASURED).is_file()
 
 
 def write_audit_tables(tables: AuditTables, folder: Path) -> None:
     """Write ``audit.json``, ``measurements.csv``, ``agreement.csv`` and ``failures.csv``.
 
     Rows are put in order (films as in the head, then networks, methods and labels, then by name), so that the same
-    tables are the same files. Line breaks in reasons become spaces.
+    tables are the same files.
 
     Raises
     ------
     TableError
-        If a number is not finite, or the files cannot be written.
+        If a number is not finite or is there twice, or the files cannot be written.
     """
     head = tables.head
     order = _Order(head)
@@ -60,15 +50,16 @@ def write_audit_tables(tables: AuditTables, folder: Path) -> None:
         ),
     )
     failed = sorted(tables.failed, key=lambda row: order.of(row.file, row.network, row.method, row.label, row.what))
-    numbers: list[Measured | Agreed] = [*measured, *agreed]
-    wrong = [f"{row.file} {row.quantity} is {row.value}" for row in numbers if not math.isfinite(row.value)]
-    if wrong:
-        raise TableError(folder, wrong)
+    quantities = [quantity.name for quantity in head.quantities]
+    texts = {
+        _MEASURED: write_numbers(Measured, measured, quantities, folder / _MEASURED),
+        _AGREED: write_numbers(Agreed, agreed, (), folder / _AGREED),
+        _FAILED: write_rows(failed),
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(_csv(Measured, measured), folder / _MEASURED)
-        write_text(_csv(Agreed, agreed), folder / _AGREED)
-        write_text(_csv(Failed, failed), folder / _FAILED)
+        for name, text in texts.items():
+            write_text(text, folder / name)
         write_record(head, folder / _HEAD)
     except OSError as error:
         raise TableError(folder, [f"cannot be written: {error.strerror or error}"]) from error
@@ -104,22 +95,21 @@ def read_audit_tables(folder: Path) -> AuditTables:
             yield from (f"{_HEAD} knows no {kind} {name!r}" for name in sorted(names - known))
         if not math.isfinite(row.value):
             yield f"the value is {row.value}"
-        if (key := astuple(row)[:-1]) in seen:
+        if (key := tuple(vars(row).values())[:-1]) in seen:
             yield "it is there twice"
         seen.add(key)
 
-    measured, agreed = _read(Measured, folder / _MEASURED), _read(Agreed, folder / _AGREED)
+    measured, agreed = read_numbers(Measured, folder / _MEASURED), read_numbers(Agreed, folder / _AGREED)
     numbers: list[tuple[str, int, Measured | Agreed]] = [(_MEASURED, line, row) for line, row in measured]
     numbers += [(_AGREED, line, row) for line, row in agreed]
     problems = [f"{name} line {line}: {problem}" for name, line, row in numbers for problem in check(row)]
     if problems:
         raise TableError(folder, problems)
-    failed = _read(Failed, folder / _FAILED)
     return AuditTables(
         head,
         tuple(row for _, row in measured),
         tuple(row for _, row in agreed),
-        tuple(row for _, row in failed),
+        read_rows(folder / _FAILED),
     )
 
 
@@ -137,48 +127,3 @@ class _Order:
     def of(self, file: str, network: str, method: str, label: str, last: str) -> tuple[Any, ...]:
         place = (self._films.get(file, len(self._films)) if file else -1, file)
         return (place, self.any(network), self.any(method), self.any(label), last)
-
-
-def _csv(kind: type[Row], rows: Sequence[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([field.name for field in fields(kind)])
-    for row in rows:
-        cells = [
-            f"{cell:.{DIGITS}g}" if isinstance(cell, float) else " ".join(str(cell).split()) for cell in astuple(row)
-        ]
-        writer.writerow(cells)
-    return text.getvalue()
-
-
-def _read(kind: type[Row], path: Path) -> list[tuple[int, Row]]:
-    names = [field.name for field in fields(kind)]
-    rows: list[tuple[int, Row]] = []
-    problems = []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            if header != names:
-                raise TableError(path, [f"the columns must be {', '.join(names)}, not {', '.join(header) or 'none'}"])
-            for cells in reader:
-                try:
-                    rows.append((reader.line_num, _row(kind, names, cells)))
-                except ValueError as error:  # noqa: PERF203  - each is told
-                    problems.append(f"line {reader.line_num}: {error}")
-    except OSError as error:
-        raise TableError(path, [f"cannot be read: {error.strerror}"]) from error
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise TableError(path, [f"is no table: {error}"]) from error
-    if problems:
-        raise TableError(path, problems)
-    return rows
-
-
-def _row(kind: type[Row], names: Sequence[str], cells: Sequence[str]) -> Row:
-    if len(cells) != len(names):
-        raise ValueError(f"{len(cells)} values in {len(names)} columns")
-    values: dict[str, Any] = dict(zip(names, cells, strict=True))
-    if "value" in values:
-        values["value"] = float(values["value"])
-    return kind(**values)

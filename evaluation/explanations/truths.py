@@ -37,6 +37,8 @@ class Truths:
         By film, then by label.
     lungs : mapping of str to tuple of Lungs
         By film: one for each kind, such as a mask and boxes.
+    boxes : mapping of str to mapping of str to tuple of Box
+        By film, then by label: those of which the disease was drawn, in pixels of the film.
     failed : tuple of Failed
         What there is and cannot be used.
     notes : tuple of str
@@ -46,6 +48,7 @@ class Truths:
     grids: Mapping[str, FilmGrid]
     disease: Mapping[str, Mapping[str, BoolPlane]]
     lungs: Mapping[str, tuple[Lungs, ...]]
+    boxes: Mapping[str, Mapping[str, tuple[Box, ...]]] = field(default_factory=dict)
     failed: tuple[Failed, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -95,12 +98,13 @@ def read_truths(
 
 @dataclass
 class _Reader:
-    boxes: Mapping[str, str]
+    meaning: Mapping[str, str]
     lesions: Mapping[int, str] | None
     side: int
     grids: dict[str, FilmGrid] = field(default_factory=dict)
     disease: dict[str, dict[str, BoolPlane]] = field(default_factory=dict)
     lungs: dict[str, tuple[Lungs, ...]] = field(default_factory=dict)
+    boxes: dict[str, dict[str, tuple[Box, ...]]] = field(default_factory=dict)
     failed: list[Failed] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
@@ -137,7 +141,7 @@ class _Reader:
         try:
             frame = read_frame(film, cells, self.side)
         except TruthError as error:
-            if any(box.label in self.boxes for box in found) or (self.lesions and cells.get("mask_lesion")):
+            if any(box.label in self.meaning for box in found) or (self.lesions and cells.get("mask_lesion")):
                 self._fail(film, "localisation", error)
             if cells.get("mask_lung") or any(box.label in LUNG_BOXES for box in found):
                 self._fail(film, "lungs", error)
@@ -146,6 +150,11 @@ class _Reader:
         lungs = self._lungs(film, cells, found, frame, folder)
         if disease:
             self.disease[film.file] = disease
+            if self.lesions is None:
+                self.boxes[film.file] = {
+                    label: tuple(frame.on_film(box) for box in found if self.meaning.get(box.label) == label)
+                    for label in disease
+                }
         if lungs:
             self.lungs[film.file] = lungs
         if disease or lungs:
@@ -156,7 +165,7 @@ class _Reader:
     ) -> dict[str, BoolPlane]:
         try:
             if self.lesions is None:
-                return disease_of_boxes(film, found, self.boxes, frame, self.unused)
+                return disease_of_boxes(film, found, self.meaning, frame, self.unused)
             if cells.get("mask_lesion"):
                 mask = read_mask(folder / cells["mask_lesion"], frame)
                 return disease_of_mask(film, mask, self.lesions, frame, self.unused)
@@ -188,4 +197,4 @@ class _Reader:
     def truths(self) -> Truths:
         """Return all that was found."""
         left_out = [f"{reason[0].upper()}{reason[1:]} (films: {n})." for reason, n in sorted(self.unused.items())]
-        return Truths(self.grids, self.disease, self.lungs, tuple(self.failed), (*self.notes, *left_out))
+        return Truths(self.grids, self.disease, self.lungs, self.boxes, tuple(self.failed), (*self.notes, *left_out))

@@ -13,7 +13,7 @@ from ..report.document import Section
 from ..storing import write_record, write_text
 from .auditing import RESAMPLES, find
 from .pictures import Pictures
-from .report import compose, illustrate
+from .report import compose, illustrate, without_pictures
 from .result import AuditResult
 from .tables import AuditTables
 
@@ -33,7 +33,7 @@ def write_audit(
     """Compute what an audit found and write it.
 
     The files are ``audit_result.json``, ``audit.md`` and ``report.html``. X-rays and maps are in the page alone,
-    and only where `pictures` are given.
+    and only where `pictures` are given; without them it says so.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def write_audit(
     """
     result = find(tables, profiles, resamples, progress)
     progress("report", 0, 1)
-    shown = illustrate(tables.head, pictures) if pictures is not None else ()
+    shown = illustrate(tables.head, pictures) if pictures is not None else without_pictures()
     report = compose(result, tables.head, shown, extra_sections)
     # Markdown shows no pictures, so it is the same with them and without.
     told = tuple(section for section in report.sections if section not in shown)

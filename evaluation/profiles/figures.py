@@ -11,8 +11,9 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import dendrogram
 
+from ...client.dendrogram import dendrogram
+from ...client.profiles import ProfileMerge
 from ...handlers.profile import ProfileLayer, ProfileRecord
 from .contrasts import contrasts_of
 from .mosaic import mosaic
@@ -127,17 +128,10 @@ def dendrograms_figure(
     grid = drawing.subplots(down, across, squeeze=False)
     largest = max(layer.merges[-1].distance for layer in layers)
     for axes, layer in zip(grid.flat, layers, strict=False):
-        drawn = dendrogram(_linkage(layer, len(names)), no_plot=True)
-        for heights, places in zip(drawn["dcoord"], drawn["icoord"], strict=True):
-            axes.plot(heights, places, color="#3b6ea8", linewidth=1.3)
-        axes.set_yticks(10.0 * np.arange(len(names)) + 5, [names[leaf] for leaf in drawn["leaves"]], fontsize=8)
-        axes.set_ylim(0, 10 * len(names))
-        axes.set_xlim(0, 1.05 * largest)
-        axes.tick_params(axis="x", labelsize=8)
+        dendrogram(axes, [ProfileMerge(one.first, one.second, one.distance) for one in layer.merges], names)
+        axes.set_xlim(0, 1.05 * largest or 1.0)  # one scale for all layers, named once below
+        axes.set_xlabel("")
         axes.set_title(_end_of(layer.name), fontsize=9, loc="right")  # room is at the left, over names of groups
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.tick_params(axis="y", length=0)
     for axes in list(grid.flat)[len(layers) :]:
         axes.set_visible(False)
     drawing.supxlabel("cosine distance of contrasts at which clusters join (0 alike, 2 opposite)", fontsize=9)
@@ -173,16 +167,6 @@ def dead_figure(records: Sequence[ProfileRecord]) -> Figure | None:
 
 def _end_of(name: str) -> str:
     return name if len(name) <= _LONGEST_TITLE else f"…{name[1 - _LONGEST_TITLE :]}"
-
-
-def _linkage(layer: ProfileLayer, groups: int) -> NDArray[np.float64]:
-    """Return merges as scipy wants them: with the number of groups in each cluster."""
-    sizes = [1] * groups
-    rows = []
-    for merge in layer.merges:
-        sizes.append(sizes[merge.first] + sizes[merge.second])
-        rows.append((merge.first, merge.second, merge.distance, sizes[-1]))
-    return np.asarray(rows, dtype=np.float64)
 
 
 def _centres(length: int, parts: int) -> NDArray[np.float64]:

@@ -130,6 +130,8 @@ class GridFigure:
         A network, what it says, and its cells: as many as columns.
     note : str
         Below it, in plain words.
+    boxes : tuple of tuple of float
+        Left, upper edge, width and height of what was marked on the film, in its pixels: outlines over every cell.
     """
 
     title: str
@@ -141,6 +143,7 @@ class GridFigure:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
     note: str = ""
+    boxes: tuple[tuple[float, float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if any(len(cells) != len(self.columns) for *_, cells in self.rows):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..rank_agreement import SCORE
 from ..tables import AuditedFilm, AuditHead
 
-__all__ = ["FAILURES", "best_network", "failures_of", "shown"]
+__all__ = ["FAILURES", "Case", "best_network", "failures_of", "false_alarms_of", "shown"]
 
 FAILURES = 6
 """Failure cases that are shown at most."""
@@ -15,6 +15,7 @@ FAILURES = 6
 _MEAN = "mean"
 
 Case = tuple[AuditedFilm, str]
+"""A film and a label."""
 
 
 def shown(head: AuditHead, asked: Sequence[str]) -> tuple[Case, ...]:
@@ -61,4 +62,22 @@ def failures_of(head: AuditHead, network: str) -> tuple[Case, ...]:
     ]
     return tuple(
         sorted(missed, key=lambda case: (case[0].probabilities.get(network, {}).get(case[1], 0.0), case[0].file))
+    )
+
+
+def false_alarms_of(head: AuditHead, network: str) -> tuple[Case, ...]:
+    """Return films with a label that a network says and that is known to be false, the most confident first.
+
+    A label that a true one implies is none: whoever says COVID-19 says pneumonia.
+    """
+    implies = {label.name: label.implies for label in head.labels}
+    said = [
+        (film, label)
+        for film in head.films
+        for label in film.called.get(network, ())
+        if film.known.get(label) is False
+        and label not in {implies.get(own) for own, true in film.known.items() if true}
+    ]
+    return tuple(
+        sorted(said, key=lambda case: (-case[0].probabilities.get(network, {}).get(case[1], 0.0), case[0].file))
     )

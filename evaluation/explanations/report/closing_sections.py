@@ -8,10 +8,9 @@ from typing import Any
 
 from ...report.document import Item, Section, Table
 from ..affordable import in_words
-from ..ranking import UNRANKED
 from ..result import AuditResult
 from ..tables import AuditedFilm, AuditHead
-from .wording import Words, share
+from .wording import share
 
 __all__ = ["data", "made", "missing"]
 
@@ -80,21 +79,23 @@ def missing(result: AuditResult) -> Section | None:
     )
 
 
-def made(result: AuditResult, head: AuditHead, words: Words) -> Section:
+def _computed(head: AuditHead) -> dict[tuple[str, str], list[str]]:
+    """Return the titles of the numbers by what computed them, with which parameters, and its source."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for one in head.quantities:
+        how = one.variant + (f" ({_parameters(one.parameters)})" if one.parameters else "")
+        found.setdefault((how, one.reference), []).append(one.title)
+    return found
+
+
+def made(result: AuditResult, head: AuditHead) -> Section:
     """Return how the numbers were made."""
     items: list[Item] = [
         Table(
-            "What each number means",
-            ("number", "meaning", "computed by", "source"),
-            tuple(
-                (
-                    words.directed(one.name) if one.family not in UNRANKED else f"{one.title} (not ranked)",
-                    one.description,
-                    one.variant + (f" ({_parameters(one.parameters)})" if one.parameters else ""),
-                    one.reference,
-                )
-                for one in head.quantities
-            ),
+            "What computed each number",
+            ("numbers", "computed by", "source"),
+            tuple((", ".join(titles), how, source) for (how, source), titles in _computed(head).items()),
+            "What a number means stands below its table.",
             prose=True,
         )
     ]

@@ -9,10 +9,11 @@ from ..tables import AuditHead
 from . import closing_sections, picture_sections, place_sections, rank_sections
 from .agreement_section import agreement
 from .claim_section import claims
+from .mistake_section import mistakes
 from .value_sections import values
 from .wording import Words
 
-__all__ = ["NOT_AUDITED", "compose", "illustrate"]
+__all__ = ["NOT_AUDITED", "compose", "illustrate", "without_pictures"]
 
 NOT_AUDITED = "shortcut not excluded: not audited"
 
@@ -42,6 +43,7 @@ def compose(
         rank_sections.networks(result, words),
         rank_sections.methods(result, words),
         rank_sections.disagreement(result, words),
+        mistakes(head),
         *illustrations,
         place_sections.localisation(result, words),
         place_sections.lungs(result, words),
@@ -50,7 +52,7 @@ def compose(
         *extra_sections,
         closing_sections.data(result, head),
         closing_sections.missing(result),
-        closing_sections.made(result, head, words),
+        closing_sections.made(result, head),
     ]
     verdict = result.shortcut_verdict or NOT_AUDITED
     return Report(
@@ -72,3 +74,17 @@ def illustrate(head: AuditHead, pictures: Pictures) -> tuple[Section, ...]:
     words = Words(head)
     found = (picture_sections.figures(head, pictures, words), picture_sections.failures(head, pictures, words))
     return tuple(section for section in found if section is not None)
+
+
+def without_pictures() -> tuple[Section, ...]:
+    """Return what a page says where it has no X-rays and no maps."""
+    return (
+        Section(
+            "The maps: not in this report",
+            (
+                "This report was computed from the tables alone: no X-ray and no map is in it, so it can be passed on "
+                "where X-rays cannot. Whoever has the films and the stored maps makes it with them: radiolucent audit "
+                "--from-tables TABLES --manifest MANIFEST.",
+            ),
+        ),
+    )

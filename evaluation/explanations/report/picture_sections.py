@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...report.document import Cell, GridFigure, Section
+from ..boxes import Box
 from ..pictures import Pictures
 from ..tables import AuditedFilm, AuditHead
 from .choosing import FAILURES, best_network, failures_of, shown
@@ -73,9 +74,7 @@ def failures(head: AuditHead, pictures: Pictures, words: Words) -> Section | Non
         text.append(
             "Look for: evidence at the right place that was not enough; evidence from the border, from letters or "
             "tubes; "
-            "nothing at all. A map cannot say why the evidence was weighed so. Films with a label too many are not "
-            "shown: "
-            "true labels alone were explained."
+            "nothing at all. A map cannot say why the evidence was weighed so."
         )
     text += _unread(grids)
     return Section(f"Failure cases of the best network ({best})", tuple(text), *_pictures(head, grids))
@@ -120,6 +119,7 @@ def _grid(
         )
         for network in networks
     ]
+    boxes = pictures.boxes(film.file, label)
     truth = ", ".join(known for known, true in film.known.items() if true)
     return GridFigure(
         title=f"{before}{label} ({film.file})",
@@ -131,8 +131,14 @@ def _grid(
         columns=tuple(words.method(method.name) for method in head.methods),
         rows=tuple(rows),
         note=f"True labels: {truth}. Source: {film.source}{f', view {film.view}' if film.view else ''}. Under each "
-        f"network: its probability of {label}, and whether it says so.",
+        f"network: its probability of {label}, and whether it says so."
+        + (f" Green: where readers marked the disease ({_named(boxes)})." if boxes else ""),
+        boxes=tuple((box.x, box.y, box.width, box.height) for box in boxes),
     )
+
+
+def _named(boxes: Sequence[Box]) -> str:
+    return ", ".join(dict.fromkeys(box.label for box in boxes))
 
 
 def _said(film: AuditedFilm, network: str, label: str) -> str:

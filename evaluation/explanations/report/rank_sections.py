@@ -112,7 +112,7 @@ def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) ->
             first
             + tuple(
                 (
-                    words.directed(one.quantity, one.scope),
+                    words.title(one.quantity, one.scope),
                     *(_place(_of(one, name)) if one.places else NOT_ESTIMABLE for name in names),
                     f"{one.films} / {one.patients}",
                     str(one.cells),
@@ -120,8 +120,8 @@ def _ranks(result: AuditResult, of: Of, names: tuple[str, ...], words: Words) ->
                 )
                 for one in own
             ),
-            "Rank, the middle 95 % of its ranks, and how often it is kept (of the score: rank and score). Equal means "
-            "share a rank. Cells lost: "
+            "Rank (1: best), the middle 95 % of its ranks, and how often it is kept (of the score: rank and "
+            "score). Equal means share a rank. Cells lost: "
             "a film's label and a "
             + ("method" if of == "networks" else "network")
             + " that left for all because one has no number there."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...report.document import Item, Section, Table
 from ...report.numbers import ABSENT, NOT_ESTIMABLE
+from ..ranking import can_rank
 from ..result import AgainstAverage, AuditResult, Summary
 from ..tables import Family, Quantity
 from .wording import Words, measured
@@ -56,14 +57,42 @@ def values(result: AuditResult, words: Words) -> tuple[Section, ...]:
     found = []
     for family, (title, text) in _FAMILIES.items():
         own = [one for one in words.quantities.values() if one.family == family]
-        items = [item for quantity in own for item in values_table(result, words, quantity, "all")]
+        items = [
+            item
+            for quantity in own
+            for item in values_table(result, words, quantity, "all", folded=not _leads(quantity, own))
+        ]
         if items:
             found.append(Section(title, (text,), tuple(items)))
     return tuple(found)
 
 
-def values_table(result: AuditResult, words: Words, quantity: Quantity, scope: str, note: str = "") -> tuple[Item, ...]:
-    """Return the means of a quantity, networks x methods: over all labels, then (folded) label by label."""
+def _leads(quantity: Quantity, family: Sequence[Quantity]) -> bool:
+    """Tell whether a number is what its measure is about; the others, such as a curve's own area, are behind it."""
+    of_measure = [one for one in family if one.name.partition(".")[0] == quantity.name.partition(".")[0]]
+    return can_rank(quantity) or quantity is of_measure[0]
+
+
+def values_table(
+    result: AuditResult, words: Words, quantity: Quantity, scope: str, note: str = "", folded: bool = False
+) -> tuple[Item, ...]:
+    """Return the means of a quantity, networks x methods: over all labels, then (folded) label by label.
+
+    Parameters
+    ----------
+    result : AuditResult
+        What was found.
+    words : Words
+        Titles.
+    quantity : Quantity
+        Which one.
+    scope : str
+        Over which films.
+    note : str
+        What else to say below.
+    folded : bool
+        Whether it is a detail of another quantity; it is not told label by label.
+    """
     own = [one for one in result.summaries if one.quantity == quantity.name and one.scope == scope]
     together = [one for one in own if one.label is None]
     if not together:
@@ -72,21 +101,23 @@ def values_table(result: AuditResult, words: Words, quantity: Quantity, scope: s
     if all(one.score is None for one in own):
         return (too_few(title, together, result, f"{quantity.description} {note}"),)
     labels = list(dict.fromkeys(one.label for one in own if one.label is not None))
-    items: list[Item] = [_table(title, together, result, words, f"{quantity.description} {note}")]
+    items: list[Item] = [_table(title, together, result, words, f"{quantity.description} {note}", folded)]
     items += [
         _table(
             f"{words.title(quantity.name, scope)}: {label} alone",
             [one for one in own if one.label == label],
             result,
             words,
+            "",
+            True,
         )
-        for label in labels
+        for label in (labels if not folded else ())
     ]
     return tuple(items)
 
 
 def _table(
-    title: str, own: Sequence[Summary], result: AuditResult, words: Words, description: str | None = None
+    title: str, own: Sequence[Summary], result: AuditResult, words: Words, description: str, folded: bool
 ) -> Table:
     there = {one.method for one in own}
     methods = [method for method in result.methods if method in there]
@@ -101,8 +132,8 @@ def _table(
         title,
         ("network", *(words.method(method) for method in methods)),
         rows,
-        f"{(description or '').strip()} {films[0].upper()}{films[1:]}.".strip(),
-        folded=description is None,
+        f"{description.strip()} {films[0].upper()}{films[1:]}.".strip(),
+        folded=folded,
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from radiolucent.datasets import Film
+from radiolucent.evaluation.explanations.boxes import Box
 from radiolucent.evaluation.explanations.tables import (
     Agreed,
     AuditedFilm,
@@ -215,6 +216,9 @@ class MadeUpPictures:
         signed = dict(METHODS)[method]
         values = blob - against if signed else blob + 0.2 * against
         return values.astype(np.float32), fit(*film.shape, 128).affine
+
+    def boxes(self, file: str, label: str) -> tuple[Box, ...]:
+        return (Box("Lung Opacity", 40, 90, 60, 80),) if label == "Pneumonia" else ()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -13,13 +14,15 @@ from PIL import Image
 from radiolucent.evaluation.explanations.auditing import find
 from radiolucent.evaluation.explanations.pictures import Pictures
 from radiolucent.evaluation.explanations.report import compose, illustrate
-from radiolucent.evaluation.explanations.report.choosing import failures_of, shown
+from radiolucent.evaluation.explanations.report.choosing import failures_of, false_alarms_of, shown
 from radiolucent.evaluation.explanations.report.overlays import LONGEST_MAP, overlay_uri
+from radiolucent.evaluation.explanations.report.overview import audit_overview
 from radiolucent.evaluation.explanations.result import AuditResult
 from radiolucent.evaluation.explanations.tables import AuditTables
 from radiolucent.evaluation.explanations.writing import write_audit
 from radiolucent.evaluation.report.document import Figure, GridFigure, Report, Section, Table
 from radiolucent.handlers import INTENDED_USE
+from radiolucent.plugins.measures import Better
 
 Make = Callable[..., AuditTables]
 EXTRA = Section("Profiles of the networks", ("They were made elsewhere.",))
@@ -100,7 +103,7 @@ def test_the_page_needs_nothing_beside_it_and_is_well_formed(written: Path) -> N
     Reader().feed(page)
     assert open_tags == []
     assert links
-    assert all(link.startswith("data:image/") or re.fullmatch(r"#(film|missed)-\d+", link) for link in links)
+    assert all(link.startswith("data:image/") or re.fullmatch(r"#(film|missed)-\d+(-boxes)?", link) for link in links)
     assert "url(" not in page
     assert "@import" not in page
     assert all(image.get("alt") or image.get("aria-label") for image in images)
@@ -163,6 +166,68 @@ def test_without_pictures_the_page_shows_no_film_and_the_rest_is_the_same(
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "image/webp" not in page
     assert 'type="range"' not in page
+    assert "no X-ray and no map is in it" in page
+
+
+def test_marked_disease_is_outlined_over_every_map_of_its_label_and_can_be_taken_away(
+    report: Report, written: Path
+) -> None:
+    grids = [item for section in report.sections for item in section.items if isinstance(item, GridFigure)]
+    assert {grid.boxes for grid in grids if "Pneumonia" in grid.title} == {((40, 90, 60, 80),)}
+    assert {grid.boxes for grid in grids if "Pneumonia" not in grid.title} == {()}
+    page = (written / "report.html").read_text(encoding="utf-8")
+    one = next(grid for grid in grids if grid.boxes)
+    drawn = sum(1 + sum(bool(cell.overlay) for cell in cells) for *_, cells in one.rows)
+    assert page.count(f'href="#{one.name}-boxes"') == drawn
+    assert page.count('type="checkbox"') == sum(
+        any(isinstance(item, GridFigure) and item.boxes for item in section.items) for section in report.sections
+    )
+
+
+def test_false_alarms_are_told_but_for_labels_that_a_true_one_implies(tables: AuditTables, report: Report) -> None:
+    covid, healthy = tables.head.films[0], tables.head.films[2]
+    assert (covid.known["COVID-19"], healthy.known["No Finding"]) == (True, True)
+    films = (
+        covid.model_copy(
+            update={"known": covid.known | {"Pneumonia": False}, "called": {"densenet161": ("COVID-19", "Pneumonia")}}
+        ),
+        healthy.model_copy(update={"called": {"densenet161": ("COVID-19",)}}),
+    )
+    head = tables.head.model_copy(update={"films": films})
+    assert false_alarms_of(head, "densenet161") == ((films[1], "COVID-19"),)
+    (section,) = [one for one in report.sections if one.title.startswith("What the best network says wrongly")]
+    assert [item.title for item in section.items] == [
+        "True labels that it misses",
+        "False alarms: labels that it says too many",
+    ]
+
+
+def test_numbers_behind_another_are_folded(tables: AuditTables) -> None:
+    (above,) = [one for one in tables.head.quantities if one.name == "deletion.above_random"]
+    behind = above.model_copy(update={"name": "deletion.auc", "title": "Deletion: auc", "better": Better.NEITHER})
+    rows = [replace(row, quantity=behind.name) for row in tables.measured if row.quantity == above.name]
+    head = tables.head.model_copy(update={"quantities": (*tables.head.quantities, behind)})
+    more = replace(tables, head=head, measured=(*tables.measured, *rows))
+    sections = compose(find(more, resamples=50), head).sections
+    folded = {item.title: item.folded for section in sections for item in section.items if isinstance(item, Table)}
+    assert folded["Deletion: auc (not ranked)"]
+    assert not folded["Deletion: above random (higher is better)"]
+    assert not folded["Smooth mprt: distance (higher is better)"], "a family that is not ranked has one number to show"
+
+
+def test_the_overview_has_the_means_and_ranks_of_methods_and_networks(tables: AuditTables) -> None:
+    result = find(tables, resamples=50)
+    text = audit_overview("maps", result, tables.head)
+    for ranking in result.rankings:
+        if ranking.quantity == "deletion.above_random":
+            place = ranking.places[0]
+            assert f"{place.mean.value:.3f} ({place.mean.low:.3f} to {place.mean.high:.3f}); 1 (" in text
+    (of_methods,) = [one for one in result.unranked if (one.quantity, one.of) == ("smooth_mprt.distance", "methods")]
+    assert f"| {of_methods.means['occlusion'].value:.3f} (" in text
+    assert "](maps/audit.md)" in text
+    assert "method occlusion 75 %" in text
+    assert tables.head.shortcut_verdict in text
+    assert len(text.splitlines()) < 90
 
 
 def test_a_signed_map_is_see_through_at_zero_and_has_two_colours() -> None:

@@ -26,7 +26,9 @@ def test_the_kind_of_a_films_lung_mask_is_kept_for_reports(
     ]
     tables = replace(whole, head=whole.head.model_copy(update={"films": tuple(told)}), measured=[], agreed=[])
     found = derive(
-        tables, DataSet(manifest, "films", "a" * 64, whole.head.labels, tuple(films)), StoredMaps(tmp_path / "maps", {})
+        tables,
+        DataSet(manifest, "films", "a" * 64, whole.head.labels, tuple(films)),
+        StoredMaps(tmp_path / "maps", None),
     )
     assert [film.lung_kind for film in found.head.films] == ["with heart area", ""]
 
@@ -41,5 +43,5 @@ def test_an_audit_of_training_films_has_an_average_mask_of_other_patients_alone(
     audited = (whole.head.films[0].model_copy(update={"file": films[0].file}),)
     tables = replace(whole, head=whole.head.model_copy(update={"films": audited}), measured=[], agreed=[])
     data_set = DataSet(manifest, "films", "a" * 64, whole.head.labels, training)
-    found = derive(tables, data_set, StoredMaps(tmp_path / "maps", {}))
+    found = derive(tables, data_set, StoredMaps(tmp_path / "maps", None))
     assert "no training film of another patient has its disease marked" in {row.reason for row in found.failed}

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from radiolucent.datasets import DataSet, read_data_set
 from radiolucent.evaluation.explanations.average_mask import average_evidence, average_of
+from radiolucent.evaluation.explanations.boxes import Box
 from radiolucent.evaluation.explanations.localising import measure_localisation
 from radiolucent.evaluation.explanations.truths import Truths, read_truths
 
@@ -54,6 +55,13 @@ def test_only_boxes_that_mean_disease_count_and_only_on_films_with_the_label(mak
     assert "on films without that label are not used (films: 1)" in notes
     assert "'Effusion'" in notes
     assert "'Mass'" in notes
+
+
+def test_boxes_to_draw_are_in_pixels_of_the_film_and_those_of_disease_alone(make_films: MakeFilms) -> None:
+    half = boxes(box(), box("Mass")) | {"width": "40", "height": "30", "scale": "0.5"}
+    manifest, films = make_films([half, boxes(box()) | {"labels": "No Finding"}])
+    truths = read_truths(manifest, films)
+    assert truths.boxes == {"0.png": {"Pneumonia": (Box("Lung Opacity", 16, 12, 32, 24),)}}
 
 
 def test_which_boxes_mean_which_disease_is_data(make_films: MakeFilms) -> None:

@@ -210,6 +210,20 @@ def test_films_that_fail_are_exit_code_four_and_a_lost_server_three(
     assert run(*usual(manifest, tmp_path / "out")).exit_code == 0
 
 
+def test_where_no_film_was_explained_the_table_of_reasons_is_named(
+    run: Run,
+    client,  # noqa: ANN001
+    manifest: Path,
+    tmp_path: Path,
+) -> None:
+    client.raises = {f"{number:02}": [OSError(5, "Input/output error")] for number in range(30)}
+    result = run(*usual(manifest, tmp_path / "out"))
+    assert result.exit_code == 2, result.output
+    assert "no X-ray was explained" in result.stderr
+    assert str(tmp_path / "out" / "tables" / "failures.csv") in result.stderr
+    assert "Input/output error" in (tmp_path / "out" / "tables" / "failures.csv").read_text()
+
+
 def test_ctrl_c_says_how_to_go_on(run: Run, client, manifest: Path, tmp_path: Path) -> None:  # noqa: ANN001
     client.interrupted_at = "10"
     result = run(*usual(manifest, tmp_path / "out"))

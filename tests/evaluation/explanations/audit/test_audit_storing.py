@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 from radiolucent.evaluation.errors import TableError
+from radiolucent.evaluation.explanations.number_tables import significant
 from radiolucent.evaluation.explanations.quantities import OF_MAPS
-from radiolucent.evaluation.explanations.storing import read_audit_tables, rounded, write_audit_tables
+from radiolucent.evaluation.explanations.storing import read_audit_tables, write_audit_tables
 from radiolucent.evaluation.explanations.tables import (
     Agreed,
     AuditedFilm,
@@ -87,8 +88,24 @@ def test_numbers_have_six_digits_and_reasons_one_line(tables: AuditTables, tmp_p
     write_audit_tables(replace(tables, measured=[row], failed=[failed]), tmp_path)
     again = read_audit_tables(tmp_path)
     assert again.measured == (replace(row, value=0.666667),)
-    assert rounded(2 / 3) == 0.666667
+    assert significant(2 / 3) == 0.666667
     assert again.failed[0].reason == "one two"
+
+
+def test_a_map_is_one_line_with_a_column_for_each_number(tables: AuditTables, tmp_path: Path) -> None:
+    more = [*tables.measured, replace(tables.measured[0], quantity="cost.passes", value=7)]
+    write_audit_tables(replace(tables, measured=more), tmp_path)
+    assert (tmp_path / "measurements.csv").read_text().splitlines() == [
+        "file,network,method,label,cost.seconds,cost.passes",
+        "b.png,net_b,saliency,Pneumonia,1e-09,7",
+        "b.png,net_a,saliency,Pneumonia,0.25,",
+        "c.png,net_b,saliency,Pneumonia,-3e+09,",
+    ]
+
+
+def test_a_number_that_is_there_twice_is_not_stored(tables: AuditTables, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=r"b.png, net_b, saliency, Pneumonia: cost.seconds is there twice"):
+        write_audit_tables(replace(tables, measured=[*tables.measured, tables.measured[0]]), tmp_path)
 
 
 def test_numbers_that_are_none_are_not_stored(tables: AuditTables, tmp_path: Path) -> None:
@@ -110,20 +127,25 @@ def _append(name: str, *lines: str) -> Callable[[Path], None]:
     ("change", "words"),
     [
         (
-            _append("measurements.csv", "b.png,n,m,l,cost.seconds,many", "b.png,n,m", "b.png,n,m,l,cost.seconds,1"),
-            ("line 5", "'many'", "line 6: 3 values in 6 columns"),
+            _append("measurements.csv", "b.png,n,m,l,many", "b.png,n,m", "b.png,n,m,l,1"),
+            ("line 5: cost.seconds is no number: 'many'", "line 6: 3 values in 5 columns"),
         ),
+        (_append("measurements.csv", "x.png,n,m,l,inf"), ("no film 'x.png'", "the value is inf")),
+        (_append("agreement.csv", "x.png,l,networks,m,a,b,1"), ("agreement.csv", "no film 'x.png'")),
         (
-            _append("measurements.csv", "x.png,n,m,l,cost.seconds,1", "b.png,n,m,l,unheard,inf"),
-            ("no film 'x.png'", "no quantity 'unheard'", "the value is inf"),
-        ),
-        (_append("agreement.csv", "x.png,l,networks,m,a,b,spearman,1"), ("agreement.csv", "no film 'x.png'")),
-        (
-            _append("measurements.csv", "b.png,net_c,gradcam,Edema,cost.seconds,1"),
+            _append("measurements.csv", "b.png,net_c,gradcam,Edema,1"),
             ("measurements.csv line 5: audit.json knows no network 'net_c'", "no method 'gradcam'", "no label 'Edema'"),
         ),
-        (_append("measurements.csv", "b.png,net_a,saliency,Pneumonia,cost.seconds,9"), ("line 5: it is there twice",)),
-        (_append("agreement.csv", "b.png,Pneumonia,methods,net_a,saliency,gradcam,spearman,1"), ("method 'gradcam'",)),
+        (_append("measurements.csv", "b.png,net_a,saliency,Pneumonia,9"), ("line 5: it is there twice",)),
+        (_append("agreement.csv", "b.png,Pneumonia,methods,net_a,saliency,gradcam,1"), ("method 'gradcam'",)),
+        (
+            lambda folder: (folder / "measurements.csv").write_text("file,network,method,label,odd\nb.png,n,m,l,1\n"),
+            ("no quantity 'odd'",),
+        ),
+        (
+            lambda folder: (folder / "measurements.csv").write_text("file,method\n"),
+            ("the columns must be file, network, method, label and different quantities, not file, method",),
+        ),
         (lambda folder: (folder / "failures.csv").unlink(), ("failures.csv: cannot be read",)),
         (lambda folder: (folder / "failures.csv").write_text("a,b\n"), ("the columns must be file, network",)),
         (lambda folder: (folder / "audit.json").write_text("{}"), ("audit.json", "networks", "split", "films")),

@@ -110,7 +110,7 @@ def test_maps_are_kept_as_they_came(client, plan: Plan, out: Path) -> None:  # n
     }
     assert affines["net_b"].offset_y == -1.5
     assert stored.shape == (16, 13)
-    pictures = StoredMaps(out / "maps", {film.file: film.path})
+    pictures = StoredMaps(out / "maps", planned.data_set)
     values, affine = pictures.map(film.file, "net_b", "saliency", labels[0]) or pytest.fail("no map")
     assert np.array_equal(values, maps["net_b", "saliency", labels[0]])
     assert affine == affines["net_b"]
