@@ -66,7 +66,7 @@ def serve(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=150,
     )
 
 
@@ -107,7 +107,7 @@ def test_a_closed_terminal_stops_it_unless_nohup_does_not_want_that(
         )  # fmt: skip
     family: list[psutil.Process] = []
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 170
         while not ready.exists():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline

@@ -103,7 +103,7 @@ def address(with_plugins: Path, model_repository: Path, tmp_path_factory: pytest
         gateway = subprocess.Popen(
             [*serve, "--repository", model_repository], cwd=folder, env=environment(), stdout=output, stderr=output
         )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 170
     while not ready.exists():
         assert gateway.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()

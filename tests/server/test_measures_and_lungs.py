@@ -267,7 +267,7 @@ async def test_a_segmenter_that_hangs_holds_up_nobody_who_stops(
 ) -> None:
     job = await engine.submit(make_order(lungs=Lungs(None, "halves")), caller)
     await until(lambda: bool(workers.tasks))
-    await asyncio.wait_for(engine.cancel(caller, job.job_id), 5)
+    await asyncio.wait_for(engine.cancel(caller, job.job_id), 30)
     seen = await events(job)
     assert of(Summary, seen)[0].state is JobState.CANCELLED
     assert all("the job was stopped" in one.outside_lungs.sentence for one in finals(seen))
