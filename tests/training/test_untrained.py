@@ -10,7 +10,7 @@ from radiolucent.handlers.repository import Repository, load_set, verify
 from radiolucent.training.untrained import build_untrained_set
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_all_five_export_as_a_sound_set(tmp_path: Path) -> None:
     model_set = build_untrained_set(tmp_path)
     repository = Repository(tmp_path)

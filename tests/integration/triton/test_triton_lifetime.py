@@ -217,7 +217,6 @@ def test_nothing_of_a_killed_gateways_triton_is_left(repository: Repository, gua
         gateway.wait()
         if guard_too:
             warden.kill()
-            assert folder.exists()
             embedded._sweep()
         _, alive = psutil.wait_procs(processes, timeout=20)
         alive = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
