@@ -15,7 +15,7 @@ from xdist.workermanage import WorkerController
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# Tests that start servers run group by group, each in one process. No two groups share a server, so two may run at once.
+# Tests that start servers run group by group, each in one process. No two groups share a server: two may run at once.
 _GROUPS = {
     # Triton alone, and processes that pass for it: beside any other Triton the warden removes no folders.
     "triton": ("integration/triton/", "server/triton/test_triton_leftovers"),
