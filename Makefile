@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)  ## Train on phantoms, serve, classify, explain; ends with a report.
 	$(BIN)/radiolucent demo --out $(OUT)
 
-test: $(READY)  ## Run all tests: those that start servers in one process, the others beside them.
+test: $(READY)  ## Run all tests, in two processes.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadscope
 
 check: $(READY) node_modules  ## Lint, types, floors of the house, protos.

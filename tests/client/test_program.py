@@ -184,7 +184,7 @@ def fake_serve(tmp_path, monkeypatch):  # noqa: ANN201
 
 
 def gone(pids: Path) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         running = [int(pid) for pid in pids.read_text().split() if psutil.pid_exists(int(pid))]
         if all(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE for pid in running):

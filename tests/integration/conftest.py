@@ -34,7 +34,7 @@ CHECKOUT = Path(__file__).parents[2]
 SIZES = {"resnet18": 64, "resnet34": 64}
 OUTSIDER = "thoracic"
 _SMALL = InputSpec(size=64)
-_START_SECONDS = 90.0
+_START_SECONDS = 170.0
 _SERVE = "import typer; from radiolucent.server.command import serve; typer.run(serve)"
 
 
@@ -43,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("first") is None)
     for item in items:
         if "gateway" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(180))
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session", autouse=True)

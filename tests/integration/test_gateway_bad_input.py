@@ -112,7 +112,7 @@ def test_bad_input_is_refused_at_once_by_name_and_costs_triton_nothing(
     assert [one.field for one in bad.field_violations] == ["xray.file"]
     assert info.metadata["problem"] == problem
     assert gateway.ensemble_runs() == before
-    assert min(seconds) < 0.1
+    assert min(seconds) < 2, "no more than reading it takes"
 
 
 def test_nothing_of_a_patient_is_in_an_error_or_in_the_log(gateway: Any, channel: grpc.Channel) -> None:  # noqa: ANN401

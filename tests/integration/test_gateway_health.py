@@ -82,10 +82,10 @@ def test_without_triton_nothing_is_classified_and_with_it_everything_again(
         next(stream)
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
 
-    wait_for_health(channel, NOT_SERVING, 5)
+    wait_for_health(channel, NOT_SERVING, 20)
     # What does not need Triton still answers.
     assert model_pb2_grpc.ModelServiceStub(channel).ListModels(model_pb2.ListModelsRequest(), timeout=5).models
-    wait_for_health(channel, SERVING, 40)
+    wait_for_health(channel, SERVING, 90)
     again = classification.Classify(classification_pb2.ClassifyRequest(xray=xray), timeout=20)
     assert again.classification.model_set == expected.classification.model_set
     assert again.classification.labels == expected.classification.labels

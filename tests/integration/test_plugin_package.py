@@ -1,4 +1,7 @@
-"""The plugin package of `examples/`, and broken ones beside it, installed into a fresh environment."""
+"""The wheel, the plugin package of `examples/` and broken ones beside it, installed into a fresh environment.
+
+The gateway of all tests here is the wheel's, outside the checkout: everything it needs is package data.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,7 @@ def address(with_plugins: Path, model_repository: Path, tmp_path_factory: pytest
         gateway = subprocess.Popen(
             [*serve, "--repository", model_repository], cwd=folder, env=environment(), stdout=output, stderr=output
         )
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 170
     while not ready.exists():
         assert gateway.poll() is None, log.read_text()
         assert time.monotonic() < deadline, log.read_text()
@@ -111,7 +114,7 @@ def address(with_plugins: Path, model_repository: Path, tmp_path_factory: pytest
     yield json.loads(ready.read_text())["address"]
     gateway.send_signal(signal.SIGTERM)
     try:
-        gateway.wait(timeout=30)
+        assert gateway.wait(timeout=60) == 0
     finally:
         gateway.kill()
 
@@ -134,6 +137,32 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("phantom") / "phantom.png"
     Image.fromarray(draw_phantom(seed=3, index=0).pixels).save(path)
     return path
+
+
+ASK = """
+import sys
+from pathlib import Path
+import radiolucent
+from radiolucent.client import Client
+print(Path(radiolucent.__file__).parent)
+with Client(sys.argv[1]) as client:
+    answer = client.classify(sys.argv[2])
+    heatmaps = client.explain(sys.argv[2], "saliency", targets="No Finding").result().heatmaps
+print(len(answer.answers), len(heatmaps))
+"""
+
+
+@pytest.mark.timeout(420)
+def test_the_wheel_serves_and_asks_outside_the_checkout(
+    installed: Path, address: str, phantom: Path, tmp_path: Path
+) -> None:
+    asked = subprocess.run(
+        [installed / "python", "-c", ASK, address, phantom],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    package, counts = asked.stdout.split("\n")[:2]
+    assert Path(package).is_relative_to(installed.parent)
+    assert counts == "2 2"
 
 
 @pytest.mark.timeout(300)

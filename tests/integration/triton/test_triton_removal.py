@@ -13,7 +13,7 @@ from radiolucent.server.triton import EmbeddedOptions, NoModelSet, TritonOptions
 
 from .test_triton_model_sets import constant_requests, damage
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(180)
 ZEROS = np.zeros((1, 1, 32, 32), np.float32)
 SIZES = {"resnet18": 32, "inception_v3": 48}
 

@@ -74,7 +74,7 @@ async def test_a_slow_reader_holds_its_worker_up_until_the_task_is_cancelled(mak
     await asyncio.sleep(0.05)
     assert sent == 9
     ticket.cancel()
-    await asyncio.wait_for(writer, 1)
+    await asyncio.wait_for(writer, 30)
     assert [await ticket.get() for _ in range(19)][-1] == WorkerProgress(19, 20)
 
 
