@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Optional
+from typing import ClassVar
 
 import torch
 from pydantic import Field
@@ -37,7 +37,7 @@ class IntegratedGradientsParameters(Parameters):
         description="Most points, 5 to 2000. Where they do not suffice, the map comes as it is then, its fact "
         "`converged` is 0, and its convergence delta says what it misses.",
     )
-    steps: Optional[int] = Field(
+    steps: int | None = Field(
         default=None,
         ge=2,
         le=2000,
@@ -111,7 +111,7 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
                     # Exactly the baseline at 0 and the image at 1.
                     batch = torch.lerp(baseline, image, torch.tensor(part)[:, None, None, None])
                     outputs, found = outputs_and_gradients(model, batch, together)
-                    for target, gradient in zip(together, found):
+                    for target, gradient in zip(together, found, strict=True):
                         integrals[target].take(part, outputs[:, target], gradient)
                         job.check()
             for target in unfinished:
@@ -185,7 +185,7 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
         """
         if params.steps is not None:
             return 2 + params.steps * (1 + 2 * targets)
-        return min(params.max_steps, round(9 + 0.16 / params.max_error)) * (1 + 2 * targets)
+        return min(params.max_steps, round(21 + 0.25 / params.max_error)) * (1 + 2 * targets)
 
 
 def _by_points(

@@ -17,9 +17,12 @@ POINTS_AT_ONCE = 2 * _HALVED_AT_ONCE
 """Points that are asked for at once, after the first."""
 _MOST_PANELS = 32
 """Panels whose gradients are kept, so that they can be halved."""
-_BY_CHANCE = 10.0
-"""Errors of either sign cancel, and a sum of them may be small by chance: their magnitudes may sum to this many times
-what the sum may be, and no more."""
+_FEWEST = 9
+"""Points before an integral can have converged."""
+_BY_CHANCE = 0.3
+"""Errors of either sign cancel, so that their sum is small by chance now and then: their magnitudes may sum to this
+share of the ups and downs of the output along the line, and no more."""
+_NEARLY = 0.95
 _ROUNDING = 1e-6
 """Of the outputs: what float32 cannot tell."""
 
@@ -47,6 +50,12 @@ class _Panel:
         )
 
     @property
+    def middles(self) -> tuple[float, float]:
+        """The middles of its halves."""
+        start, middle, end = (node.at for node in self.nodes)
+        return (start + middle) / 2, (middle + end) / 2
+
+    @property
     def error(self) -> float:
         """What the rule gives too much along this part, in units of the output."""
         return sum(self.halves)
@@ -55,6 +64,12 @@ class _Panel:
     def magnitude(self) -> float:
         """The same, without what the halves' errors cancel."""
         return sum(map(abs, self.halves))
+
+    @property
+    def variation(self) -> float:
+        """How far the output goes up and down along this part."""
+        start, middle, end = (node.output for node in self.nodes)
+        return abs(middle - start) + abs(end - middle)
 
     def integral(self) -> torch.Tensor:
         """Return the integral of the gradient: float64, [C, H, W]."""
@@ -88,7 +103,7 @@ class PathIntegral:
         self._halving: list[_Panel] = []
         self._nodes: dict[float, _Node] = {}
         self._settled = torch.zeros_like(self._difference)
-        self._settled_error = self._settled_magnitude = 0.0
+        self._settled_error = self._settled_magnitude = self._settled_variation = 0.0
         self._ends = (0.0, 0.0)
         self.steps = 0
         """Points at which the gradient was taken."""
@@ -99,9 +114,7 @@ class PathIntegral:
             return _FIRST
         self._panels.sort(key=lambda panel: panel.magnitude)
         self._halving = self._panels[-_HALVED_AT_ONCE:]
-        return tuple(
-            (one.at + other.at) / 2 for panel in self._halving for one, other in zip(panel.nodes, panel.nodes[1:])
-        )
+        return tuple(at for panel in self._halving for at in panel.middles)
 
     def take(self, points: Sequence[float], outputs: torch.Tensor, gradients: torch.Tensor) -> None:
         """Take in some of the points that were asked for.
@@ -129,8 +142,8 @@ class PathIntegral:
         for panel in self._halving:
             start, middle, end = panel.nodes
             self._panels.remove(panel)
-            for one, other in ((start, middle), (middle, end)):
-                self._panels.append(_Panel(one, self._nodes[(one.at + other.at) / 2], other))
+            left, right = (self._nodes[at] for at in panel.middles)
+            self._panels += [_Panel(start, left, middle), _Panel(middle, right, end)]
         self._halving, self._nodes = [], {}
         self._panels.sort(key=lambda panel: panel.magnitude)
         while len(self._panels) > _MOST_PANELS:
@@ -138,6 +151,7 @@ class PathIntegral:
             self._settled += panel.integral()
             self._settled_error += panel.error
             self._settled_magnitude += panel.magnitude
+            self._settled_variation += panel.variation
 
     @property
     def error(self) -> float:
@@ -153,8 +167,11 @@ class PathIntegral:
         before, after = self._ends
         allowed = max(self._max_error * abs(after - before), _ROUNDING * max(abs(before), abs(after)))
         magnitude = self._settled_magnitude + sum(panel.magnitude for panel in self._panels)
-        found = max(abs(self.error), magnitude / _BY_CHANCE)
-        return 1.0 if found <= allowed else min((allowed / found) ** 0.5, 0.99)
+        variation = self._settled_variation + sum(panel.variation for panel in self._panels)
+        found, scatter = abs(self.error), max(allowed, _BY_CHANCE * variation)
+        if found <= allowed and magnitude <= scatter and self.steps >= _FEWEST:
+            return 1.0
+        return min(_NEARLY, (allowed / found) ** 0.5 if found else 1.0, scatter / magnitude if magnitude else 1.0)
 
     def attribution(self) -> torch.Tensor:
         """Return the integral times the line: float64, [C, H, W]."""
