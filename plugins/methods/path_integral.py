@@ -162,7 +162,7 @@ class PathIntegral:
     def closeness(self) -> float:
         """How far it is on the way to convergence, in [0, 1]; 1 where it has converged.
 
-        Measured on networks of radiographs, errors fall with the square of the number of points or so.
+        A guess for progress alone: as if errors fell with the square of the number of points.
         """
         before, after = self._ends
         allowed = max(self._max_error * abs(after - before), _ROUNDING * max(abs(before), abs(after)))
