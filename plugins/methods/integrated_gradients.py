@@ -181,7 +181,8 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
     def cost(self, params: IntegratedGradientsParameters, shape: Sequence[int], targets: int) -> int:
         """Return the cost of a forward pass per point and a backward pass per point and target.
 
-        Without a given number of steps it is an expectation, no bound: fitted to what 23 maps of five networks needed on average.
+        Without a given number of steps it is an expectation, no bound: fitted to the means of 23
+        maps of five networks.
         """
         if params.steps is not None:
             return 2 + params.steps * (1 + 2 * targets)
