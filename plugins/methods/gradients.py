@@ -8,7 +8,7 @@ import torch
 
 from ..observed import ObservedModel
 
-__all__ = ["IMAGE_GRADIENT", "gradients", "image_gradients"]
+__all__ = ["IMAGE_GRADIENT", "gradients", "image_gradients", "outputs_and_gradients"]
 
 IMAGE_GRADIENT = "image_gradient"
 """Names the passes of methods that take the gradient at the explained image and nothing else."""
@@ -31,16 +31,40 @@ def gradients(model: ObservedModel, batch: torch.Tensor, targets: Sequence[int])
     torch.Tensor
         Per target, in their order: [N, C, H, W].
     """
+    yield from outputs_and_gradients(model, batch, targets)[1]
+
+
+def outputs_and_gradients(
+    model: ObservedModel, batch: torch.Tensor, targets: Sequence[int]
+) -> tuple[torch.Tensor, Iterator[torch.Tensor]]:
+    """Differentiate several outputs, and tell them too.
+
+    Parameters
+    ----------
+    model, batch, targets
+        As of `gradients`.
+
+    Returns
+    -------
+    torch.Tensor
+        All outputs: [N, L].
+    iterator of torch.Tensor
+        As of `gradients`.
+    """
     # The samples of a batch do not see each other, so the gradient of their sum is each one's own.
     with torch.enable_grad():
         points = batch.detach().clone().requires_grad_()
         outputs = model(points)
-    last = len(targets) - 1
-    for position, target in enumerate(targets):
-        with torch.enable_grad():
-            chosen = outputs[:, target].sum()
-        (gradient,) = torch.autograd.grad(chosen, points, retain_graph=position < last)
-        yield gradient
+
+    def one_by_one() -> Iterator[torch.Tensor]:
+        last = len(targets) - 1
+        for position, target in enumerate(targets):
+            with torch.enable_grad():
+                chosen = outputs[:, target].sum()
+            (gradient,) = torch.autograd.grad(chosen, points, retain_graph=position < last)
+            yield gradient
+
+    return outputs.detach(), one_by_one()
 
 
 def image_gradients(model: ObservedModel, image: torch.Tensor, targets: Sequence[int]) -> Iterator[torch.Tensor]:
