@@ -4,7 +4,6 @@ The activations of the unchanged image are computed once. For images with a repl
 the box of its plane that the window reaches; all else stands already.
 """
 
-from .forward import IncrementalForward
-from .spans import Box, Span
+from .forward import IncrementalForward, Window
 
-__all__ = ["Box", "IncrementalForward", "Span"]
+__all__ = ["IncrementalForward", "Window"]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,13 +10,20 @@ from torch import fx, nn
 
 from .patches import Patch, Plane, cut, whole
 from .plan import Plan, Step, plan_of
-from .rules import call, rule_of
+from .rules import Value, call, rule_of
 from .spans import Box, Span
 
 __all__ = ["IncrementalForward", "Window"]
 
 Window = tuple[slice, slice]
 """Rows and columns of the image, with a start and a stop."""
+
+
+_LEVELS = 16
+"""Distances from a border that are told apart."""
+
+MOST_AT_ONCE = 32
+"""Windows in a batch, so that progress shows. The more there are, the less of the time goes into reading weights."""
 
 
 class IncrementalForward:
@@ -57,11 +63,18 @@ class IncrementalForward:
         self._constants = {node: value for node, value in self._values.items() if node not in changing}
         self._planes = {node: Plane(self._values[node]) for node in wanted if _is_plane(self._values[node])}
         del self._values
+        self._dense_elements = self._plan(None).elements
 
-    def __call__(
-        self, replacement: torch.Tensor, windows: Sequence[Window], check: Callable[[], None] = lambda: None
-    ) -> torch.Tensor:
-        """Return the outputs [N, L] of the image with each of N windows replaced, in their order.
+    def batches(
+        self,
+        replacement: torch.Tensor,
+        windows: Sequence[Window],
+        whole_images: int = 4,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[list[int], torch.Tensor]]:
+        """Yield the outputs of the image with each of many windows replaced, a batch of them at a time.
+
+        Windows that lie alike come together, since their boxes have nearly the same shape.
 
         Parameters
         ----------
@@ -69,26 +82,49 @@ class IncrementalForward:
             [1, C, H, W]: what the windows show.
         windows : sequence of tuple of slice
             Rows and columns, inside the image.
+        whole_images : int
+            Bounds the memory: a batch holds no more numbers at once than a pass of so many whole images does.
         check : callable
             Called before every layer; raises to stop.
+
+        Yields
+        ------
+        list of int
+            Which windows.
+        torch.Tensor
+            Their outputs, [n, L].
         """
+        size = self._planes[self._image].size
+        waiting = sorted(range(len(windows)), key=lambda one: likeness(windows[one], size))
+        while waiting:
+            chosen = waiting[:MOST_AT_ONCE]
+            while True:
+                box = _box([windows[one] for one in chosen], size)
+                plan = self._plan(box)
+                if len(chosen) * plan.elements <= whole_images * self._dense_elements or len(chosen) == 1:
+                    break
+                chosen = chosen[: len(chosen) // 2]
+            del waiting[: len(chosen)]
+            with torch.no_grad():
+                patch = self._replaced(replacement, [windows[one] for one in chosen], box)
+                outputs = self._follow(patch, plan, check)
+            yield chosen, outputs
+
+    def _plan(self, box: Box | None) -> Plan:
         image = self._planes[self._image]
-        begins = np.array([[one.start for one in window] for window in windows], dtype=np.int64)
-        ends = np.array([[one.stop for one in window] for window in windows], dtype=np.int64)
-        box = Box(*(Span.covering(begins[:, axis], ends[:, axis], image.size[axis]) for axis in (0, 1)))
-        values = cut(image.values[0], box.rows, box.columns)
-        for sample, (rows, columns), top, left in zip(
-            values, windows, box.rows.starts.tolist(), box.columns.starts.tolist(), strict=True
-        ):
-            inside = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
-            sample[:, *inside] = replacement[0, :, rows, columns]
-        plan = plan_of(self._image, box, image.size, image.values.shape[1], self._steps)
-        with torch.no_grad():
-            return self._follow(Patch(values, box), plan, check)
+        return plan_of(self._image, box, image.size, image.values.shape[1], self._steps)
+
+    def _replaced(self, replacement: torch.Tensor, windows: Sequence[Window], box: Box) -> Patch:
+        values = cut(self._planes[self._image].values[0], box.rows, box.columns)
+        starts = zip(box.rows.starts.tolist(), box.columns.starts.tolist(), strict=True)
+        for sample, (rows, columns), (top, left) in zip(values, windows, starts, strict=True):
+            part = sample[:, rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+            part.copy_(replacement[0, :, rows, columns])
+        return Patch(values, box)
 
     def _follow(self, patch: Patch, plan: Plan, check: Callable[[], None]) -> torch.Tensor:
         image = self._planes[self._image]
-        found: dict[fx.Node, Any] = {
+        found: dict[fx.Node, Value] = {
             self._image: patch if plan.boxes[self._image] is not None else whole(image, patch)
         }
         for step in self._steps:
@@ -106,15 +142,15 @@ class IncrementalForward:
         outputs: torch.Tensor = found[self._last]
         return outputs
 
-    def _whole(self, node: fx.Node, value: Any) -> Any:
+    def _whole(self, node: fx.Node, value: Value) -> Value:
         return whole(self._planes[node], value) if isinstance(value, Patch) else value
 
     def _module(self, node: fx.Node) -> nn.Module | None:
         return self._modules[str(node.target)] if node.op == "call_module" else None
 
-    def _run(self, image: torch.Tensor) -> tuple[dict[fx.Node, Any], list[Step]]:
+    def _run(self, image: torch.Tensor) -> tuple[dict[fx.Node, Value], list[Step]]:
         """Compute every node for the image, and find out how each works on patches."""
-        values: dict[fx.Node, Any] = {}
+        values: dict[fx.Node, Value] = {}
         steps: list[Step] = []
         changing: set[fx.Node] = set()
         done = _last_uses(self._network.graph)
@@ -139,6 +175,25 @@ class IncrementalForward:
         return values, steps
 
 
+def _box(windows: Sequence[Window], size: tuple[int, int]) -> Box:
+    begins = np.array([[one.start for one in window] for window in windows], dtype=np.int64)
+    ends = np.array([[one.stop for one in window] for window in windows], dtype=np.int64)
+    rows, columns = (Span.covering(begins[:, axis], ends[:, axis], size[axis]) for axis in (0, 1))
+    return Box(rows, columns)
+
+
+def likeness(window: Window, size: Sequence[int]) -> int:
+    """Return a number that is near for windows of which both axes lie alike, seen from the nearer border.
+
+    It is the place on Morton's curve over the two distances.
+    """
+    near = [
+        min(part.start, length - part.stop) * 2 * _LEVELS // length for part, length in zip(window, size, strict=True)
+    ]
+    bits = range(_LEVELS.bit_length())
+    return sum((near[axis] >> bit & 1) << (2 * bit + axis) for bit in bits for axis in (0, 1))
+
+
 def _is_plane(value: object) -> bool:
     return isinstance(value, torch.Tensor) and value.dim() == 4
 
@@ -160,8 +215,8 @@ def _last_uses(graph: fx.Graph) -> dict[fx.Node, list[fx.Node]]:
     return uses
 
 
-def _attribute(network: nn.Module, path: str) -> Any:
-    value: Any = network
+def _attribute(network: nn.Module, path: str) -> Value:
+    value: Value = network
     for name in path.split("."):
         value = getattr(value, name)
     return value

@@ -70,9 +70,7 @@ def layout(values: torch.Tensor) -> torch.memory_format:
     return torch.contiguous_format if plain else torch.channels_last
 
 
-def assemble(
-    plane: Plane, patch: Patch, box: Box, margins: Margins = _NO_MARGINS, fill: float = 0.0
-) -> torch.Tensor:
+def assemble(plane: Plane, patch: Patch, box: Box, margins: Margins = _NO_MARGINS, fill: float = 0.0) -> torch.Tensor:
     """Return a part of an activation for every sample: the patch where it changed, the plane elsewhere.
 
     Parameters

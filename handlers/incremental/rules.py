@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import torch
 from torch import fx, nn
 
 from ..lifting.layers import ACTIVATIONS, BatchNorm
 from .patches import Patch, Plane, assemble
-from .sliding import Slide, slide_of
+from .sliding import slide_of
 from .spans import Box, hull
 
-__all__ = ["Join", "Pointwise", "Rule", "Values", "call", "rule_of"]
+__all__ = ["Join", "Pointwise", "Rule", "Value", "Values", "call", "rule_of"]
 
 _ELEMENTWISE = {
     torch.clone,
@@ -30,7 +30,10 @@ _POINTWISE_LAYERS = {kind.forward for kind in (*ACTIVATIONS, BatchNorm, nn.Batch
 """The computation of layers that are functions of values at one place. By that rather than by kind: a layer that is
 derived from one of them may compute something else."""
 
-Values = Mapping[fx.Node, Any]
+Value: TypeAlias = Any
+"""What a node gives: a tensor mostly."""
+
+Values = Mapping[fx.Node, Value]
 """What the nodes give for the unchanged image; of those that do not depend on it, what they always give."""
 
 
@@ -118,11 +121,15 @@ def rule_of(node: fx.Node, module: nn.Module | None, inputs: Sequence[fx.Node], 
         return None
     before, after = values[inputs[0]], values[node]
     if module is not None:
+        if module._forward_hooks or module._forward_pre_hooks:
+            return None  # Who hooked it counts on whole activations.
         if type(module).forward in _POINTWISE_LAYERS and not module.training:
             return Pointwise(module)
         slide = slide_of(module, before, after)
         # Nothing around the place: no need to look there.
-        return Pointwise(module) if isinstance(module, nn.Conv2d) and slide is not None and slide.at_its_place else slide
+        return (
+            Pointwise(module) if isinstance(module, nn.Conv2d) and slide is not None and slide.at_its_place else slide
+        )
     if node.op != "call_function":
         return None
     target = getattr(node.target, "overloadpacket", node.target)
@@ -139,7 +146,7 @@ def rule_of(node: fx.Node, module: nn.Module | None, inputs: Sequence[fx.Node], 
     return Join(lambda many: call(node, None, {**constants, **dict(zip(inputs, many, strict=True))}), size)
 
 
-def call(node: fx.Node, module: nn.Module | None, values: Values) -> Any:
+def call(node: fx.Node, module: nn.Module | None, values: Values) -> Value:
     """Compute a node of the graph.
 
     Parameters

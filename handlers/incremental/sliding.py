@@ -131,7 +131,9 @@ def _axes(
     after: torch.Tensor,
 ) -> tuple[Sliding, Sliding]:
     rows, columns = (
-        Sliding(kernel[axis], stride[axis], dilation[axis], padding[axis], before.shape[2 + axis], after.shape[2 + axis])
+        Sliding(
+            kernel[axis], stride[axis], dilation[axis], padding[axis], before.shape[2 + axis], after.shape[2 + axis]
+        )
         for axis in (0, 1)
     )
     return rows, columns

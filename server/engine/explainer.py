@@ -222,6 +222,7 @@ class Explainer:
                 statistics=task.model.statistics,
                 calibration=task.model.calibration if vote is None else None,
                 known=known,
+                graph=(lambda: self._warm.get(task.model).graph_of(network)) if vote is None else None,
             )
 
         known = self._film_of(task.job_id, task.image).known.setdefault(known_of, {}) if vote is None else None
