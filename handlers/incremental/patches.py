@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import EllipsisType
+from typing import TypeAlias
 
 import torch
 from torch.nn import functional
@@ -14,6 +16,8 @@ __all__ = ["Margins", "Patch", "Plane", "assemble", "cut", "layout", "whole"]
 
 Margins = tuple[int, int, int, int]
 """Positions added to a plane: left, right, above, below."""
+
+_Index: TypeAlias = tuple[EllipsisType | slice, ...]
 
 _NO_MARGINS: Margins = (0, 0, 0, 0)
 
@@ -155,12 +159,13 @@ def _overlay(result: torch.Tensor, values: torch.Tensor, down: Positions, right:
 
 def _overlap(
     offsets: Sequence[int], sizes: Sequence[int], parts: Sequence[int]
-) -> tuple[tuple[object, slice, slice], tuple[object, slice, slice]]:
+) -> tuple[_Index, _Index]:
     """Return where a patch lies in a part, and which part of the patch that is."""
-    target, source = [], []
+    target: list[slice] = []
+    source: list[slice] = []
     for offset, size, part in zip(offsets, sizes, parts, strict=True):
         begin, end = max(0, offset), max(0, min(part, offset + size))
         begin = min(begin, end)
         target.append(slice(begin, end))
         source.append(slice(begin - offset, end - offset))
-    return (..., *target), (..., *source)  # type: ignore[return-value]
+    return (..., *target), (..., *source)

@@ -13,7 +13,7 @@ from .spans import Box
 __all__ = ["Plan", "Step", "plan_of"]
 
 DENSE_SHARE = 0.8
-"""Share of the plane from which on a box is not worth its care: to put patches into what surrounds them costs time too."""
+"""Share of the plane from which on a box is not worth its care: to bring patches together costs time too."""
 
 
 @dataclass(frozen=True, eq=False)
