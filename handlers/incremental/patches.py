@@ -157,9 +157,7 @@ def _overlay(result: torch.Tensor, values: torch.Tensor, down: Positions, right:
         sample[target] = patch[source]
 
 
-def _overlap(
-    offsets: Sequence[int], sizes: Sequence[int], parts: Sequence[int]
-) -> tuple[_Index, _Index]:
+def _overlap(offsets: Sequence[int], sizes: Sequence[int], parts: Sequence[int]) -> tuple[_Index, _Index]:
     """Return where a patch lies in a part, and which part of the patch that is."""
     target: list[slice] = []
     source: list[slice] = []

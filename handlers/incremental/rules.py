@@ -16,13 +16,11 @@ from .spans import Box, hull
 
 __all__ = ["Join", "Pointwise", "Rule", "Value", "Values", "call", "rule_of"]
 
+_COPIES = {torch.clone, torch.ops.aten.clone}
+
 _ELEMENTWISE = {
-    torch.clone,
-    *(
-        getattr(torch.ops.aten, name)
-        for name in ("add", "sub", "mul", "div", "neg", "clone", "relu", "sigmoid", "tanh", "silu", "clamp", "minimum")
-    ),
-    torch.ops.aten.maximum,
+    getattr(torch.ops.aten, name)
+    for name in ("add", "sub", "mul", "div", "neg", "relu", "sigmoid", "tanh", "silu", "clamp", "minimum", "maximum")
 }
 """Functions of values at one place."""
 
@@ -133,6 +131,8 @@ def rule_of(node: fx.Node, module: nn.Module | None, inputs: Sequence[fx.Node], 
     if node.op != "call_function":
         return None
     target = getattr(node.target, "overloadpacket", node.target)
+    if target in _COPIES:
+        return Pointwise(lambda one: one)  # Nothing is written into it here.
     size = (after.shape[2], after.shape[3])
     if target is torch.ops.aten.cat and _joins_channels(node, inputs):
         return Join(lambda many: call(node, None, dict(zip(inputs, many, strict=True))), size)
