@@ -63,6 +63,8 @@ class ObservedModel(torch.nn.Module):
         :meth:`~radiolucent.plugins.contract.Method.shared_passes`. Keys begin with a name of its own.
     forward_passes : int
         Samples that went forward so far.
+    partial_passes : int
+        Of these, the samples of which only what a window changes was computed.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class ObservedModel(torch.nn.Module):
             None if calibration is None else (torch.tensor(calibration.scale), torch.tensor(calibration.offset))
         )
         self.forward_passes = 0
+        self.partial_passes = 0
         self._job = job
         self.known: MutableMapping[Hashable, Any] = {} if known is None else known
         self._image = image
@@ -162,6 +165,7 @@ class ObservedModel(torch.nn.Module):
         if incremental is not None:
             for chosen, outputs in incremental.batches(replacement, windows, batch_size, self._job.check):
                 self.forward_passes += len(chosen)
+                self.partial_passes += len(chosen)
                 yield chosen, self.explained(outputs)
             return
         for start in range(0, len(windows), batch_size):

@@ -106,7 +106,7 @@ def dense(network: nn.Module, image: torch.Tensor, shown: torch.Tensor, windows:
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_the_outputs_are_those_of_whole_passes_whatever_the_network(data: st.DataObject) -> None:
     torch.manual_seed(data.draw(st.integers(0, 999)))
     height, width = data.draw(st.integers(17, 40)), data.draw(st.integers(17, 40))
