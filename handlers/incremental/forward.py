@@ -18,20 +18,19 @@ __all__ = ["IncrementalForward", "Window"]
 Window = tuple[slice, slice]
 """Rows and columns of the image, with a start and a stop."""
 
-
 _LEVELS = 16
 """Distances from a border that are told apart."""
 
-MOST_AT_ONCE = 32
+_MOST_AT_ONCE = 32
 """Windows in a batch, so that progress shows. The more there are, the less of the time goes into reading weights."""
 
 
 class IncrementalForward:
     """Computes what a replaced window changes, and nothing else.
 
-    The activations of the unchanged image stay in memory while this lives. Every batch of windows is followed through
-    the network as the boxes that it can have changed: the values in them are exactly those that the whole network
-    would give, but for rounding. Where a box covers most of its plane, where an operator looks at the whole plane, and
+    The activations of the unchanged image that layers look at around a box stay in memory while this lives. Every batch
+    of windows is followed through the network as the boxes that it can have changed: the values in them are those that
+    the whole network would give, but for rounding. Where a box covers most of its plane, where an operator looks at the whole plane, and
     where one is not known here, whole activations go on from there.
 
     Parameters
@@ -55,7 +54,7 @@ class IncrementalForward:
         self._image = next(node for node in network.graph.nodes if node.op == "placeholder")
         self._last = _answer(network.graph)
         self.outputs: torch.Tensor = self._values[self._last]
-        wanted = {self._image}
+        wanted = {self._image, self._last}
         for step in self._steps:
             if step.rule is None or step.rule.needs_planes:
                 wanted.update(step.inputs)
@@ -95,9 +94,9 @@ class IncrementalForward:
             Their outputs, [n, L].
         """
         size = self._planes[self._image].size
-        waiting = sorted(range(len(windows)), key=lambda one: likeness(windows[one], size))
+        waiting = sorted(range(len(windows)), key=lambda one: _likeness(windows[one], size))
         while waiting:
-            chosen = waiting[:MOST_AT_ONCE]
+            chosen = waiting[:_MOST_AT_ONCE]
             while True:
                 box = _box([windows[one] for one in chosen], size)
                 plan = self._plan(box)
@@ -139,7 +138,7 @@ class IncrementalForward:
                 found[step.node] = call(step.node, self._module(step.node), {**self._constants, **inputs})
             for one in step.done:
                 del found[one]
-        outputs: torch.Tensor = found[self._last]
+        outputs: torch.Tensor = self._whole(self._last, found[self._last])
         return outputs
 
     def _whole(self, node: fx.Node, value: Value) -> Value:
@@ -182,7 +181,7 @@ def _box(windows: Sequence[Window], size: tuple[int, int]) -> Box:
     return Box(rows, columns)
 
 
-def likeness(window: Window, size: Sequence[int]) -> int:
+def _likeness(window: Window, size: Sequence[int]) -> int:
     """Return a number that is near for windows of which both axes lie alike, seen from the nearer border.
 
     It is the place on Morton's curve over the two distances.

@@ -12,7 +12,7 @@ from .spans import Box
 
 __all__ = ["Plan", "Step", "plan_of"]
 
-DENSE_SHARE = 0.8
+_DENSE_SHARE = 0.8
 """Share of the plane from which on a box is not worth its care: to bring patches together costs time too."""
 
 
@@ -101,7 +101,7 @@ def plan_of(image: fx.Node, box: Box | None, size: tuple[int, int], channels: in
 
 
 def _worth_it(box: Box | None, size: tuple[int, int]) -> Box | None:
-    return None if box is None or box.area >= DENSE_SHARE * size[0] * size[1] else box
+    return None if box is None or box.area >= _DENSE_SHARE * size[0] * size[1] else box
 
 
 def _area(box: Box | None, size: tuple[int, int]) -> int:

@@ -161,6 +161,15 @@ def test_a_layer_computes_what_the_window_reaches_and_no_more() -> None:
     assert computed == [(2, 3, side, side) for side in (12, 14, 16, 18)]
 
 
+def test_outputs_may_be_planes_themselves() -> None:
+    image = torch.rand(1, 3, 32, 32)
+    network = lifted(nn.Conv2d(3, 2, 3), image)
+    windows = [(slice(4, 9), slice(7, 9)), (slice(30, 32), slice(0, 2))]
+    ((order, found),) = IncrementalForward(network, image).batches(image * 0, windows)
+    expected = dense(network, image, image * 0, [windows[one] for one in order])
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
 def test_memory_is_bounded_by_whole_images() -> None:
     image = torch.rand(1, 3, 32, 32)
     forward = IncrementalForward(narrow_network(image), image)
