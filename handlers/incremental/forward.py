@@ -30,8 +30,8 @@ class IncrementalForward:
 
     The activations of the unchanged image that layers look at around a box stay in memory while this lives. Every batch
     of windows is followed through the network as the boxes that it can have changed: the values in them are those that
-    the whole network would give, but for rounding. Where a box covers most of its plane, where an operator looks at the whole plane, and
-    where one is not known here, whole activations go on from there.
+    the whole network would give, but for rounding. Where a box covers most of its plane, where an operator looks at the
+    whole plane, and where one is not known here, whole activations go on from there.
 
     Parameters
     ----------

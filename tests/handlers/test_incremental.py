@@ -120,6 +120,8 @@ def test_the_outputs_are_those_of_whole_passes_whatever_the_network(data: st.Dat
             continue
         if not 0 < plane[0].numel() < 100_000:
             break
+        if not plane.isfinite().all():  # of a small plane, a dilated maximum may see the padding alone
+            break
         body.append(layer)
     for norm in (module for layer in body for module in layer.modules() if isinstance(module, nn.BatchNorm2d)):
         nn.init.normal_(norm.running_mean)
