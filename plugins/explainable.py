@@ -84,6 +84,12 @@ class ExplainableNetwork:
         assert self._lifted is not None  # noqa: S101 - `_lacks` lifted it
         return self._lifted
 
+    def graph_of(self, network: torch.nn.Module) -> torch.fx.GraphModule | None:
+        """Return the lifted form of what `form_for` gave; None where it has none, and for any other network."""
+        if network is not self._script or self._lacks(Need.MODULES) is not None:
+            return None
+        return self._lifted
+
     def applicability(self, methods: Iterable[Method[Any]]) -> Applicability:
         """Find out what this network can serve, and which methods cannot explain it."""
         missing = {need: reason for need in Need if (reason := self._lacks(need)) is not None}

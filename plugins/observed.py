@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, MutableMapping
+from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..handlers.incremental import IncrementalForward, Window
 from ..handlers.torchscript import device_of
 from .contract import Job, Output
 from .errors import NotApplicable
@@ -45,6 +46,9 @@ class ObservedModel(torch.nn.Module):
         Makes its probabilities those that are served; logits are explained without it.
     known : mutable mapping, optional
         What earlier methods found out about the same image, network and output; by default nothing.
+    graph : callable, optional
+        Returns the lifted form of `network`, or None where it has none; by default it is the network itself, where that
+        is a lifted one.
 
     Attributes
     ----------
@@ -59,6 +63,8 @@ class ObservedModel(torch.nn.Module):
         :meth:`~radiolucent.plugins.contract.Method.shared_passes`. Keys begin with a name of its own.
     forward_passes : int
         Samples that went forward so far.
+    partial_passes : int
+        Of these, the samples of which only what a window changes was computed.
     """
 
     def __init__(
@@ -72,6 +78,7 @@ class ObservedModel(torch.nn.Module):
         statistics: BrightnessStatistics | None = None,
         calibration: Calibration | None = None,
         known: MutableMapping[Hashable, Any] | None = None,
+        graph: Callable[[], torch.fx.GraphModule | None] | None = None,
     ) -> None:
         super().__init__()
         self.network = network
@@ -84,10 +91,13 @@ class ObservedModel(torch.nn.Module):
             None if calibration is None else (torch.tensor(calibration.scale), torch.tensor(calibration.offset))
         )
         self.forward_passes = 0
+        self.partial_passes = 0
         self._job = job
         self.known: MutableMapping[Hashable, Any] = {} if known is None else known
         self._image = image
         self._device = device_of(network)
+        self._graph = graph
+        self._incremental: tuple[torch.Tensor, IncrementalForward | None] | None = None
         self.eval()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
@@ -101,6 +111,89 @@ class ObservedModel(torch.nn.Module):
         self._job.check()
         # Images and outputs are on the processor, wherever the network is.
         outputs: torch.Tensor = self.network(batch.to(self._device)).to(batch.device)
+        return self._passed(batch, outputs)
+
+    def unchanged(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the explained outputs [1, L] of an image [1, C, H, W] of which windows are to be replaced.
+
+        Raises
+        ------
+        Cancelled
+            If the job was cancelled.
+        """
+        known = self._incremental
+        incremental = self._incrementally(image)
+        if incremental is None:
+            with torch.no_grad():
+                return self(image)  # type: ignore[no-any-return]
+        if self._incremental is known:
+            return self.explained(incremental.outputs)
+        return self._passed(image, incremental.outputs)
+
+    def windowed(
+        self, image: torch.Tensor, replacement: torch.Tensor, windows: Sequence[Window], batch_size: int
+    ) -> Iterator[tuple[list[int], torch.Tensor]]:
+        """Yield the explained outputs of an image with each of many windows replaced, some at a time, in any order.
+
+        Where the network can be lifted, only what a window changes is computed, to the same outputs but for rounding.
+        Each window counts as a pass either way.
+
+        Parameters
+        ----------
+        image : torch.Tensor
+            [1, C, H, W].
+        replacement : torch.Tensor
+            As large: what the windows show.
+        windows : sequence of tuple of slice
+            Rows and columns, inside the image.
+        batch_size : int
+            Bounds the memory: no more is held at once than so many whole images take.
+
+        Yields
+        ------
+        list of int
+            Which windows.
+        torch.Tensor
+            Their outputs, [n, L], without gradients.
+
+        Raises
+        ------
+        Cancelled
+            If the job was cancelled; asked before every layer of a batch.
+        """
+        incremental = self._incrementally(image)
+        if incremental is not None:
+            for chosen, outputs in incremental.batches(replacement, windows, batch_size, self._job.check):
+                self.forward_passes += len(chosen)
+                self.partial_passes += len(chosen)
+                yield chosen, self.explained(outputs)
+            return
+        for start in range(0, len(windows), batch_size):
+            chosen = list(range(start, min(start + batch_size, len(windows))))
+            batch = image.repeat(len(chosen), 1, 1, 1)
+            for sample, (rows, columns) in zip(batch, (windows[one] for one in chosen), strict=True):
+                sample[:, rows, columns] = replacement[0, :, rows, columns]
+            with torch.no_grad():
+                yield chosen, self(batch)
+
+    def _incrementally(self, image: torch.Tensor) -> IncrementalForward | None:
+        """Return what computes changed windows of an image; None where the network goes forward as a whole only."""
+        if self._incremental is None or not torch.equal(self._incremental[0], image):
+            graph = self._lifted()
+            if graph is not None:
+                self._job.check()
+            self._incremental = image.clone(), None if graph is None else IncrementalForward(graph, image)
+        return self._incremental[1]
+
+    def _lifted(self) -> torch.fx.GraphModule | None:
+        if self._device.type != "cpu":
+            return None  # Many small steps cost more there than they save.
+        if isinstance(self.network, torch.fx.GraphModule):
+            return self.network
+        return None if self._graph is None else self._graph()
+
+    def _passed(self, batch: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+        """Count samples that went forward; return what is explained of their outputs."""
         self.forward_passes += len(batch)
         outputs = self.explained(outputs)
         # Methods begin with the image itself nearly always; remembering it saves a pass before the first map.

@@ -42,7 +42,10 @@ class OcclusionParameters(Parameters):
         description=f"What the window shows: {BASELINES}.",
     )
     batch_size: int = Field(
-        default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
+        default=4,
+        ge=1,
+        le=256,
+        description="Bounds the memory: no more is held at once than so many whole images take, 1 to 256.",
     )
     seed: int = seed_field("the baseline uniform_noise")
 
@@ -94,7 +97,9 @@ class Occlusion(Method[OcclusionParameters]):
     """The mean drop of an output over the windows that cover a pixel.
 
     The windows are visited in a low-discrepancy order. A partial map takes the effects of those not tried yet from
-    their neighbours, and so estimates the final one.
+    their neighbours, and so estimates the final one. Where the network can be lifted, only what a window changes is
+    computed, to the same map but for rounding (incremental inference; Nakandala, Kumar, Papakonstantinou: Incremental
+    and Approximate Inference for Faster Occlusion-based Deep CNN Explanations. SIGMOD 2019).
     """
 
     name = "occlusion"
@@ -119,26 +124,24 @@ class Occlusion(Method[OcclusionParameters]):
         baseline = params.baseline.like(image, model.spec, statistics=model.statistics, seed=params.seed)
         order = low_discrepancy_order(*windows.grid)
         chosen = list(targets)
-        with torch.no_grad():
-            whole = model(image)[:, chosen].double()
+        whole = model.unchanged(image)[:, chosen].double()
         job.progress(1, total)
 
         effects = torch.zeros(len(targets), *windows.grid, dtype=torch.float64)
         known = torch.zeros(windows.grid, dtype=torch.bool)
-        for part, due in stages(len(order), params.batch_size):
+        done = 1
+        for part, due in stages(len(order), len(order)):
             cells = order[part]
-            batch = image.repeat(len(cells), 1, 1, 1)
-            for sample, (row, column) in zip(batch, cells.tolist(), strict=True):
-                rows, columns = windows.box(row, column)
-                sample[:, rows, columns] = baseline[0, :, rows, columns]
-            with torch.no_grad():
-                drops = whole - model(batch)[:, chosen].double()
-            effects[:, cells[:, 0], cells[:, 1]] = drops.T
-            known[cells[:, 0], cells[:, 1]] = True
-            job.progress(1 + part.stop, total)
+            boxes = [windows.box(row, column) for row, column in cells.tolist()]
+            for some, outputs in model.windowed(image, baseline, boxes, params.batch_size):
+                rows, columns = cells[some, 0], cells[some, 1]
+                effects[:, rows, columns] = (whole - outputs[:, chosen].double()).T
+                known[rows, columns] = True
+                done += len(some)
+                job.progress(done, total)
             if due:
                 estimate = windows.average(windows.complete(effects, known))
-                yield from _attributions(targets, estimate, image, (1 + part.stop) / total, final=False)
+                yield from _attributions(targets, estimate, image, done / total, final=False)
         yield from _attributions(targets, windows.average(effects), image, 1.0, final=True)
 
     def cost(self, params: OcclusionParameters, shape: Sequence[int], targets: int) -> int:

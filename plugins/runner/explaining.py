@@ -13,7 +13,7 @@ import torch
 from ...handlers.card import InputSpec, ModelCard
 from ...handlers.geometry import Affine
 from ..contract import Attribution, Method, Output, Parameters
-from ..errors import InvalidResult
+from ..errors import InvalidResult, NotApplicable
 from ..measures import Measure, Reruns
 from ..observed import ObservedModel
 from ..registry import load_registry
@@ -181,7 +181,15 @@ def explain(
             image=seen.clone(),
             statistics=opened.card.brightness if opened.card else None,
             calibration=opened.card.calibration if opened.card else None,
+            graph=graph if other is None else None,
         )
+
+    @cache
+    def graph() -> torch.fx.GraphModule | None:
+        try:
+            return _lifted(form, opened.module, tensor, spec)
+        except NotApplicable:
+            return None
 
     # As in the server: the profiling executor makes the first passes of every new shape slow, and buys nothing here.
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]

@@ -85,10 +85,13 @@ class CostModel:
         """Take in what a measure of one map by a method cost. It teaches nothing of methods: some share nearly all."""
         self._learn(_of(measure, method), version, passes, seconds)
 
-    def learn(self, method: str, version: Version, passes: int, seconds: float) -> None:
-        """Take in what an item cost that ran to its end, the loading of its network and its measures left out."""
+    def learn(self, method: str, version: Version, passes: int, seconds: float, *, whole: bool = True) -> None:
+        """Take in what an item cost that ran to its end, the loading of its network and its measures left out.
+
+        Where its passes were no whole ones, it teaches nothing of other methods.
+        """
         per_pass = self._learn(method, version, passes, seconds)
-        if per_pass is None:
+        if per_pass is None or not whole:
             return
         self._networks.setdefault(version, _Pace(per_pass)).learn(per_pass)
 

@@ -135,7 +135,8 @@ class Explainer:
             else:
                 run.fail(FailureReason.METHOD, f"{named} raised {type(error).__name__}", error)
         else:
-            emit(WorkerDone(run.forward_passes, run.elapsed, run.setup_s, run.measured_passes, run.measured_s))
+            partial = run.model.partial_passes if run.model is not None else 0
+            emit(WorkerDone(run.forward_passes, run.elapsed, run.setup_s, run.measured_passes, run.measured_s, partial))
         finally:
             # A method can change the weights or leave a hook behind, and the next one's maps would be wrong without a
             # word. Ours are tested not to; a stranger's, and one that broke off, get no chance.
@@ -222,6 +223,7 @@ class Explainer:
                 statistics=task.model.statistics,
                 calibration=task.model.calibration if vote is None else None,
                 known=known,
+                graph=(lambda: self._warm.get(task.model).graph_of(network)) if vote is None else None,
             )
 
         known = self._film_of(task.job_id, task.image).known.setdefault(known_of, {}) if vote is None else None

@@ -296,7 +296,8 @@ class _Course:
         item, costs = planned.item, self._run.planner.costs
         version = (item.model, item.version)
         if isinstance(event, WorkerDone) and event.forward_passes > event.measured_passes and planned.passes:
-            costs.learn(item.method, version, planned.passes, event.elapsed_s - event.setup_s - event.measured_s)
+            seconds = event.elapsed_s - event.setup_s - event.measured_s
+            costs.learn(item.method, version, planned.passes, seconds, whole=not event.partial_passes)
         elif isinstance(event, WorkerMap):
             for one in event.measurements:
                 if not one.refusal:

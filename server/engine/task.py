@@ -236,6 +236,8 @@ class WorkerDone:
         Of the samples, those that measures took.
     measured_s : float
         Of the seconds, those that measures took.
+    partial_passes : int
+        Of the samples, those of which the method had only what changed computed.
     """
 
     forward_passes: int
@@ -243,6 +245,7 @@ class WorkerDone:
     setup_s: float = 0.0
     measured_passes: int = 0
     measured_s: float = 0.0
+    partial_passes: int = 0
 
 
 class FailureReason(Enum):

@@ -8,6 +8,7 @@ import captum.attr
 import pytest
 import torch
 from radiolucent.handlers import Calibration, InputSpec, served_probabilities
+from radiolucent.handlers.lifting import lift
 from radiolucent.plugins import Cancelled, ObservedModel, Output
 from torch import nn
 
@@ -45,6 +46,25 @@ def test_a_cancelled_job_has_no_further_pass(
     with pytest.raises(Cancelled):
         model(image)
     assert model.forward_passes == 0
+
+
+@pytest.mark.parametrize("output", [Output.LOGIT, Output.PROBABILITY])
+def test_replaced_windows_give_the_same_with_a_lifted_form_and_without(
+    network: torch.jit.ScriptModule, image: torch.Tensor, spec: InputSpec, recorder: type, output: Output
+) -> None:
+    windows = [(slice(top, top + 6), slice(left, left + 7)) for top in (0, 11, 34) for left in (0, 20, 45)]
+    found = []
+    for graph in (None, lambda: lift(network)):
+        model = ObservedModel(network, recorder(), spec=spec, output=output, image=image, graph=graph)
+        outputs = torch.full((10, 5), torch.nan)
+        outputs[9] = model.unchanged(image)[0]
+        for some, given in model.windowed(image, torch.zeros_like(image), windows, 4):
+            outputs[some] = given
+        found.append(outputs)
+        assert model.forward_passes == 10
+        assert model.partial_passes == (9 if graph else 0)
+        assert model.value(3) == pytest.approx(float(outputs[9, 3]))
+    torch.testing.assert_close(*found, atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize("output", [Output.LOGIT, Output.PROBABILITY])

@@ -63,6 +63,14 @@ def test_it_learns_the_pace_of_a_method_on_a_network(repository: Repository) -> 
     assert costs.seconds("occlusion", SMALL, cards, 100) == pytest.approx(15.0, rel=0.01)
 
 
+def test_passes_that_are_no_whole_ones_say_nothing_of_other_methods(repository: Repository) -> None:
+    costs, cards = CostModel(), [repository.card("resnet18", 1)]
+    before = costs.seconds("lime", SMALL, cards, 100)
+    costs.learn("occlusion", SMALL, 200, 0.5, whole=False)
+    assert costs.seconds("lime", SMALL, cards, 100) == before
+    assert costs.seconds("occlusion", SMALL, cards, 200) == pytest.approx(0.5, rel=0.05)
+
+
 def test_one_slow_run_does_not_upset_it(repository: Repository) -> None:
     costs, cards = CostModel(), [repository.card("resnet18", 1)]
     for seconds in (10.0, 10.0, 10.0, 40.0, 10.0, 10.0, 10.0):
