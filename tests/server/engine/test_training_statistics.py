@@ -55,7 +55,14 @@ def test_a_task_carries_the_statistics_of_the_card(statistics: BrightnessStatist
 
 def test_what_a_result_says_of_its_parameters_has_the_defaults_filled_in() -> None:
     parameters = planned(MethodCall("integrated_gradients", {"steps": 7}), None).parameters
-    assert parameters == {"steps": 7, "internal_batch_size": 4, "baseline": "black", "seed": 0}
+    assert parameters == {
+        "steps": 7,
+        "max_error": 0.01,
+        "max_steps": 200,
+        "internal_batch_size": 4,
+        "baseline": "black",
+        "seed": 0,
+    }
 
 
 def test_a_worker_hands_them_to_the_method(make_task: Callable[..., ItemTask], network_file: ModelRef) -> None:
