@@ -23,7 +23,9 @@ def fold(lifted: fx.GraphModule) -> fx.GraphModule:
     - No non-linearity gets a clone any more, and a ReLU overwrites its input where nothing else reads that.
     - Weights of convolutions lie channels-last, so what they compute does too.
 
-    In exact arithmetic nothing changes. In float32 sums are rounded in another order: see `check_folding`.
+    In exact arithmetic nothing changes. In float32 sums are rounded in another order, which moves outputs by some 1e-7
+    of the largest, and puts a unit that is next to zero on the other side of a ReLU's kink: its gradient is switched.
+    `check_folding` compares outputs, so only methods that need no gradient may rely on the folded form.
 
     Parameters
     ----------
@@ -105,7 +107,7 @@ def _overwrite(network: fx.GraphModule) -> None:
         relu, source = _layer(network, node), _source(node)
         if isinstance(relu, nn.ReLU) and source is not None and len(source.users) == 1:
             made_by = _layer(network, source)
-            relu.inplace = isinstance(made_by, (nn.Conv2d, nn.Linear, BatchNorm)) or source.target in _NEW
+            relu.inplace = isinstance(made_by, (nn.Conv2d, nn.Linear, nn.MaxPool2d, BatchNorm)) or source.target in _NEW
 
 
 _NEW = (torch.ops.aten.add, torch.ops.aten.cat)

@@ -41,6 +41,20 @@ def test_a_method_gets_the_copy_or_the_layers_as_it_needs(traced: Traced, regist
     assert "deep_lift" not in found.refusals
 
 
+def test_a_method_of_forward_passes_alone_gets_the_folded_network(traced: Traced, registry: Registry) -> None:
+    network = explainable(traced, nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(392, 2)))
+    copied: list[int] = []
+    network._before_copying = copied.append
+    network.applicability(registry.methods.values())
+    assert (network.copied_bytes, copied) == (0, [])  # asking what can explain it costs nothing
+    folded = network.form_for(registry.method("occlusion"))
+    assert folded is network.form_for(registry.method("rise"))
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded.modules())
+    assert 0 < network.copied_bytes <= copied[0]
+    image = torch.rand(2, 1, 16, 16)
+    torch.testing.assert_close(folded(image), network.form_for(registry.method("saliency"))(image))
+
+
 def test_what_cannot_be_lifted_keeps_its_forward_and_gradient_methods(traced: Traced, registry: Registry) -> None:
     network = explainable(traced, WritesIntoAPart())
     found = network.applicability(registry.methods.values())
@@ -49,6 +63,7 @@ def test_what_cannot_be_lifted_keeps_its_forward_and_gradient_methods(traced: Tr
     refused = {name for name, method in registry.methods.items() if Need.MODULES in method.needs}
     assert set(found.refusals) == refused
     network.form_for(registry.method("integrated_gradients"))
+    assert isinstance(network.form_for(registry.method("occlusion")), torch.jit.ScriptModule)
     with pytest.raises(NotApplicable, match="the network cannot be lifted faithfully"):
         network.form_for(registry.method("deep_lift"))
 
