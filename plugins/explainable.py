@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..handlers.errors import HandlersError
-from ..handlers.lifting import NotLiftable, check_fidelity, check_folding, check_gradient, fold, lift
+from ..handlers.lifting import NotLiftable, check_fidelity, check_folding, check_gradient, fold, lift, pays
 from .contract import Method, Need, Parameters
 from .errors import NotApplicable
 
@@ -62,7 +62,7 @@ class ExplainableNetwork:
         """Return the form that a method explains.
 
         That is the lifted network where it needs modules, the copy itself where it needs gradients, and where it needs
-        forward passes alone the folded network, or the copy where it cannot be folded. What it needs may depend on its
+        forward passes alone the folded network, or the copy where folding does not pay. What it needs may depend on its
         parameters; without them it is what it needs at least. The lifted network shares the weights of the copy; the
         folded one has a copy of some. Both are compared with the copy on random images before first use.
 
@@ -77,13 +77,10 @@ class ExplainableNetwork:
         return self.folded() if needs <= {Need.FORWARD} else network
 
     def folded(self) -> torch.nn.Module:
-        """Return the fastest form for forward passes: the folded network, or the copy where it cannot be folded."""
+        """Return the fastest form for forward passes: the folded network, or the copy where that does not pay."""
         if self._folded is None:
-            self._before_copying(sum(one.nbytes for one in self._script.parameters()))
             try:
-                folded = fold(self._lifted or lift(self._raw()))
-                check_folding(folded, self._script, self._spec)
-                self._folded = folded
+                self._folded = self._fold()
             except NotLiftable:
                 self._folded = self._script
         return self._folded
@@ -150,6 +147,15 @@ class ExplainableNetwork:
         lifted = lift(self._raw())
         check_fidelity(lifted, self._script, self._spec)
         self._lifted = lifted
+
+    def _fold(self) -> torch.nn.Module:
+        lifted = self._lifted or lift(self._raw())
+        if not pays(lifted):
+            return self._script
+        self._before_copying(sum(one.nbytes for one in self._script.parameters()))
+        folded = fold(lifted)
+        check_folding(folded, self._script, self._spec)
+        return folded
 
     def _raw(self) -> torch.jit.ScriptModule:
         if not isinstance(self._script, torch.jit.ScriptModule):

@@ -2,7 +2,7 @@
 
 from .errors import NotDifferentiable, NotLiftable
 from .fidelity import check_fidelity, check_folding, check_gradient
-from .folding import fold
+from .folding import fold, pays
 from .layers import ACTIVATIONS
 from .lift import lift
 
@@ -15,4 +15,5 @@ __all__ = [
     "check_gradient",
     "fold",
     "lift",
+    "pays",
 ]

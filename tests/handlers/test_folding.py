@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 from radiolucent.handlers import InputSpec
-from radiolucent.handlers.lifting import NotLiftable, check_folding, fold, lift
+from radiolucent.handlers.lifting import NotLiftable, check_folding, fold, lift, pays
 from torch import fx, nn
 
 
@@ -60,10 +60,12 @@ def kinds(network: fx.GraphModule) -> list[type[nn.Module]]:
 @pytest.mark.parametrize("name", ["resnet18", "inception_v3", "inception_resnet_v2", "densenet161"])
 def test_the_networks_compute_the_same_folded(name: str) -> None:
     torch.manual_seed(0)
-    made = folded(timm.create_model(name, in_chans=1, num_classes=3), 80)
+    network = timm.create_model(name, in_chans=1, num_classes=3)
+    made = folded(network, 80)
     left = sum(isinstance(layer, nn.BatchNorm2d) for layer in made.modules())
     assert left == (82 if name == "densenet161" else 0)  # those that read a concatenation
     assert not any(node.target is torch.ops.aten.mul for node in made.graph.nodes)
+    assert pays(lift(copy_of(network, 80))) == name.startswith("inception")
 
 
 def test_poolings_go_before_what_commutes_with_them() -> None:
