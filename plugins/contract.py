@@ -155,7 +155,8 @@ class Method(ABC, Generic[P]):
         ----------
         network
             What `explain` would get as ``model.network``: the lifted network (`torch.fx.GraphModule`) where `needs`
-            has `Need.MODULES`, else the TorchScript copy.
+            has `Need.MODULES`, else the TorchScript copy. (A method that needs forward passes alone may then be given
+            another form with the same outputs, which runs faster.)
 
         Raises
         ------

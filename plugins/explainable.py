@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..handlers.errors import HandlersError
-from ..handlers.lifting import check_fidelity, check_gradient, lift
+from ..handlers.lifting import NotLiftable, check_fidelity, check_folding, check_gradient, fold, lift, pays
 from .contract import Method, Need, Parameters
 from .errors import NotApplicable
 
@@ -36,7 +36,7 @@ class Applicability:
 
 
 class ExplainableNetwork:
-    """A TorchScript copy, and its lifted form from the first time that a method needs it.
+    """A TorchScript copy, and its lifted and folded forms from the first time that a method can use them.
 
     Parameters
     ----------
@@ -44,32 +44,54 @@ class ExplainableNetwork:
         The TorchScript copy, in evaluation mode.
     spec : InputSpec
         What it expects to see.
+    before_copying : callable, optional
+        Told how many bytes of weights a folded form is about to copy, at most.
     """
 
-    def __init__(self, script: torch.nn.Module, spec: InputSpec) -> None:
+    def __init__(
+        self, script: torch.nn.Module, spec: InputSpec, before_copying: Callable[[int], None] = lambda nbytes: None
+    ) -> None:
+        self._before_copying = before_copying
         self._script = script
         self._spec = spec
         self._lifted: torch.fx.GraphModule | None = None
+        self._folded: torch.nn.Module | None = None
         self._missing: dict[Need, str | None] = {Need.FORWARD: None}
 
     def form_for(self, method: Method[Any], params: Parameters | None = None) -> torch.nn.Module:
-        """Return the form that a method explains: the lifted network where it needs modules, else the copy itself.
+        """Return the form that a method explains.
 
-        What it needs may depend on its parameters; without them it is what it needs at least. Both forms share their
-        weights. The lifted network is compared with the copy on random images before first use.
+        That is the lifted network where it needs modules, the copy itself where it needs gradients, and where it needs
+        forward passes alone the folded network, or the copy where folding does not pay. What it needs may depend on its
+        parameters; without them it is what it needs at least. The lifted network shares the weights of the copy; the
+        folded one has a copy of some. Both are compared with the copy on random images before first use.
 
         Raises
         ------
         NotApplicable
             If this network has not what the method needs, or the method refuses it.
         """
-        needs = method.needs if params is None else method.needs_of(params)
-        for need in Need:
-            if need in needs and (reason := self._lacks(need)) is not None:
-                raise NotApplicable(f"the network {reason}")
+        needs = self._granted(method, params)
         network = self.lifted() if Need.MODULES in needs else self._script
         method.check_network(network)
-        return network
+        return self.folded() if needs <= {Need.FORWARD} else network
+
+    def folded(self) -> torch.nn.Module:
+        """Return the fastest form for forward passes: the folded network, or the copy where that does not pay."""
+        if self._folded is None:
+            try:
+                self._folded = self._fold()
+            except NotLiftable:
+                self._folded = self._script
+        return self._folded
+
+    @property
+    def copied_bytes(self) -> int:
+        """Bytes of weights that the folded network has beside those of the copy."""
+        if self._folded is None:
+            return 0
+        shared = {tensor.data_ptr() for tensor in self._script.parameters()}
+        return sum(one.nbytes for one in self._folded.parameters() if one.data_ptr() not in shared)
 
     def lifted(self) -> torch.fx.GraphModule:
         """Return the lifted network, which shares its weights with the copy; see :meth:`form_for`.
@@ -96,9 +118,17 @@ class ExplainableNetwork:
         refusals = {method.name: reason for method in methods if (reason := self._refusal(method)) is not None}
         return Applicability(missing, refusals)
 
+    def _granted(self, method: Method[Any], params: Parameters | None) -> frozenset[Need]:
+        """Return what a method needs, if the network has it."""
+        needs = method.needs if params is None else method.needs_of(params)
+        for need in Need:
+            if need in needs and (reason := self._lacks(need)) is not None:
+                raise NotApplicable(f"the network {reason}")
+        return needs
+
     def _refusal(self, method: Method[Any]) -> str | None:
-        try:
-            self.form_for(method)
+        try:  # as `form_for`, but nothing is folded before it is used
+            method.check_network(self.lifted() if Need.MODULES in self._granted(method, None) else self._script)
         except NotApplicable as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - a stranger's code; it is reported where it runs
@@ -120,8 +150,20 @@ class ExplainableNetwork:
 
     def _lift(self) -> None:
         check_gradient(self._script, self._spec)
-        if not isinstance(self._script, torch.jit.ScriptModule):
-            raise TypeError(f"only a TorchScript module can be lifted, not {type(self._script).__name__}")
-        lifted = lift(self._script)
+        lifted = lift(self._raw())
         check_fidelity(lifted, self._script, self._spec)
         self._lifted = lifted
+
+    def _fold(self) -> torch.nn.Module:
+        lifted = self._lifted or lift(self._raw())
+        if not pays(lifted):
+            return self._script
+        self._before_copying(sum(one.nbytes for one in self._script.parameters()))
+        folded = fold(lifted)
+        check_folding(folded, self._script, self._spec)
+        return folded
+
+    def _raw(self) -> torch.jit.ScriptModule:
+        if not isinstance(self._script, torch.jit.ScriptModule):
+            raise TypeError(f"only a TorchScript module can be lifted, not {type(self._script).__name__}")
+        return self._script

@@ -1,8 +1,19 @@
-"""Rebuilding a TorchScript copy so that its layers can be seen and hooked one by one."""
+"""Rebuilding a TorchScript copy so that its layers can be seen and hooked one by one, or so that it runs faster."""
 
 from .errors import NotDifferentiable, NotLiftable
-from .fidelity import check_fidelity, check_gradient
+from .fidelity import check_fidelity, check_folding, check_gradient
+from .folding import fold, pays
 from .layers import ACTIVATIONS
 from .lift import lift
 
-__all__ = ["ACTIVATIONS", "NotDifferentiable", "NotLiftable", "check_fidelity", "check_gradient", "lift"]
+__all__ = [
+    "ACTIVATIONS",
+    "NotDifferentiable",
+    "NotLiftable",
+    "check_fidelity",
+    "check_folding",
+    "check_gradient",
+    "fold",
+    "lift",
+    "pays",
+]

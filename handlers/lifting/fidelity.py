@@ -10,11 +10,13 @@ from ..out_of_memory import ran_out
 from ..torchscript import device_of
 from .errors import NotDifferentiable, NotLiftable
 
-__all__ = ["check_fidelity", "check_gradient"]
+__all__ = ["check_fidelity", "check_folding", "check_gradient"]
 
 _BATCHES = (1, 3)
 _TOLERANCE = 1e-6
 """Largest difference, as a share of the largest value. The same kernels run, so it is 0 as a rule."""
+_FOLDED_TOLERANCE = 1e-5
+"""The same for outputs of a folded network, whose sums are rounded in another order: it is below 1e-6 as a rule."""
 
 
 def check_gradient(script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:
@@ -87,6 +89,44 @@ def check_fidelity(
                     f"cannot be lifted faithfully: its {what} on a random batch of {count} differ by {difference:.1e} "
                     "of the largest"
                 )
+
+
+def check_folding(
+    folded: nn.Module, script: nn.Module, spec: InputSpec, *, size: tuple[int, int] | None = None, seed: int = 0
+) -> None:
+    """Compare outputs on two random images.
+
+    Gradients are not compared: where a unit is next to zero, rounding alone decides on which side of a kink it is.
+
+    Parameters
+    ----------
+    folded : torch.nn.Module
+        What `fold` made.
+    script : torch.nn.Module
+        The TorchScript copy that it stands for.
+    spec : InputSpec
+        What both expect to see.
+    size : tuple of int, optional
+        Height and width of the random images; by default those of the spec.
+    seed : int
+        Of the random images.
+
+    Raises
+    ------
+    NotLiftable
+        If they differ by more than 1e-5 of the largest output, or the folded one fails.
+    """
+    images = _images(spec, 2, torch.Generator().manual_seed(seed), size).to(device_of(script))
+    with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        expected = script(images)
+        try:
+            difference = float((folded(images) - expected).abs().max() / expected.abs().max().clamp(min=1e-30))
+        except (RuntimeError, TypeError, ValueError) as error:
+            if ran_out(error):
+                raise
+            raise NotLiftable("cannot be folded: its layers do not run") from error
+    if not difference <= _FOLDED_TOLERANCE:
+        raise NotLiftable(f"cannot be folded: its outputs differ by {difference:.1e} of the largest")
 
 
 def _images(

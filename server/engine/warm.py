@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -20,6 +21,10 @@ class _Warm:
     network: ExplainableNetwork
     nbytes: int
 
+    @property
+    def bytes(self) -> int:
+        return self.nbytes + self.network.copied_bytes
+
 
 class WarmModels:
     """Loads networks, and keeps those used last, as long as their weights fit into a budget.
@@ -27,7 +32,7 @@ class WarmModels:
     Parameters
     ----------
     budget : int
-        Bytes of weights; the network at hand is kept whatever it takes.
+        Bytes of weights, those that folding copies among them; the network at hand is kept whatever it takes.
     device : torch.device, optional
         Where they compute; by default on the processor.
     """
@@ -46,14 +51,18 @@ class WarmModels:
             If the file is missing, is not TorchScript, or its checksum differs.
         """
         if model not in self._models:
-            # Room first: two large networks at once may not fit.
             nbytes = _size(model.path)
-            while self._models and sum(one.nbytes for one in self._models.values()) + nbytes > self._budget:
-                self._models.popitem(last=False)
+            self._make_room(nbytes)  # first: two large networks at once may not fit
             script = load_torchscript(model.path, model.sha256, device=self._device)
-            self._models[model] = _Warm(ExplainableNetwork(script, model.input), nbytes)
+            network = ExplainableNetwork(script, model.input, before_copying=partial(self._make_room, beside=1))
+            self._models[model] = _Warm(network, nbytes)
         self._models.move_to_end(model)
         return self._models[model].network
+
+    def _make_room(self, nbytes: int, beside: int = 0) -> None:
+        """Forget those used longest ago until so many bytes fit; those used last are kept."""
+        while len(self._models) > beside and sum(one.bytes for one in self._models.values()) + nbytes > self._budget:
+            self._models.popitem(last=False)
 
     def clear(self) -> None:
         """Forget all networks, whatever was done to them."""

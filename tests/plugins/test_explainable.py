@@ -41,6 +41,35 @@ def test_a_method_gets_the_copy_or_the_layers_as_it_needs(traced: Traced, regist
     assert "deep_lift" not in found.refusals
 
 
+class Branches(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = (nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)) for _ in range(2))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return torch.cat([self.one(batch), self.other(batch)], 1).mean((2, 3))
+
+
+def test_a_method_of_forward_passes_alone_gets_the_folded_network(traced: Traced, registry: Registry) -> None:
+    network = explainable(traced, Branches())
+    copied: list[int] = []
+    network._before_copying = copied.append
+    network.applicability(registry.methods.values())
+    assert (network.copied_bytes, copied) == (0, [])  # asking what can explain it costs nothing
+    folded = network.form_for(registry.method("occlusion"))
+    assert folded is network.form_for(registry.method("rise"))
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in folded.modules())
+    assert 0 < network.copied_bytes <= copied[0]
+    image = torch.rand(2, 1, 16, 16)
+    torch.testing.assert_close(folded(image), network.form_for(registry.method("saliency"))(image))
+
+
+def test_where_folding_does_not_pay_nothing_is_copied(traced: Traced, registry: Registry) -> None:
+    network = explainable(traced, nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(392, 2)))
+    assert isinstance(network.form_for(registry.method("occlusion")), torch.jit.ScriptModule)
+    assert network.copied_bytes == 0
+
+
 def test_what_cannot_be_lifted_keeps_its_forward_and_gradient_methods(traced: Traced, registry: Registry) -> None:
     network = explainable(traced, WritesIntoAPart())
     found = network.applicability(registry.methods.values())
@@ -49,6 +78,7 @@ def test_what_cannot_be_lifted_keeps_its_forward_and_gradient_methods(traced: Tr
     refused = {name for name, method in registry.methods.items() if Need.MODULES in method.needs}
     assert set(found.refusals) == refused
     network.form_for(registry.method("integrated_gradients"))
+    assert isinstance(network.form_for(registry.method("occlusion")), torch.jit.ScriptModule)
     with pytest.raises(NotApplicable, match="the network cannot be lifted faithfully"):
         network.form_for(registry.method("deep_lift"))
 

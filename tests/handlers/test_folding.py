@@ -1,0 +1,108 @@
+"""A folded network computes what the lifted one computes, with fewer operations."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import pytest
+import timm
+import torch
+from radiolucent.handlers import InputSpec
+from radiolucent.handlers.lifting import NotLiftable, check_folding, fold, lift, pays
+from torch import fx, nn
+
+
+def copy_of(network: nn.Module, size: int = 16) -> torch.jit.ScriptModule:
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        traced = torch.jit.trace(network.eval(), torch.rand(2, 1, size, size), check_trace=False)
+    memory = io.BytesIO()
+    torch.jit.save(traced, memory)
+    memory.seek(0)
+    script: torch.jit.ScriptModule = torch.jit.load(memory).eval()
+    return script
+
+
+def awaken(network: nn.Module) -> nn.Module:
+    """Give normalisations something to fold."""
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            for tensor in (layer.weight.data, layer.bias.data, layer.running_mean, layer.running_var):
+                assert tensor is not None
+                tensor.uniform_(0.5, 1.5)
+    return network
+
+
+def outputs(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    points = images.clone().requires_grad_()
+    found = network(points)
+    return found.detach(), torch.autograd.grad(found.square().sum(), points)[0]
+
+
+def folded(network: nn.Module, size: int = 16) -> fx.GraphModule:
+    """Fold a network; compare in double precision, where rounding puts no unit on the other side of a kink."""
+    lifted = lift(copy_of(awaken(network), size)).double()
+    before = [parameter.clone() for parameter in lifted.parameters()]
+    made = fold(lifted)
+    images = torch.rand(3, 1, size, size, dtype=torch.float64)
+    for got, expected in zip(outputs(made, images), outputs(lifted, images), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9 * float(expected.abs().max()))
+    assert all(map(torch.equal, before, lifted.parameters()))
+    assert not any(node.target is torch.clone for node in made.graph.nodes)
+    return made
+
+
+def kinds(network: fx.GraphModule) -> list[type[nn.Module]]:
+    return [type(network.get_submodule(str(node.target))) for node in network.graph.nodes if node.op == "call_module"]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "inception_v3", "inception_resnet_v2", "densenet161"])
+def test_the_networks_compute_the_same_folded(name: str) -> None:
+    torch.manual_seed(0)
+    network = timm.create_model(name, in_chans=1, num_classes=3)
+    made = folded(network, 80)
+    left = sum(isinstance(layer, nn.BatchNorm2d) for layer in made.modules())
+    assert left == (82 if name == "densenet161" else 0)  # those that read a concatenation
+    assert not any(node.target is torch.ops.aten.mul for node in made.graph.nodes)
+    assert pays(lift(copy_of(network, 80))) == name.startswith("inception")
+
+
+def test_poolings_go_before_what_commutes_with_them() -> None:
+    def network(pooling: nn.Module) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1), pooling, nn.Flatten()
+        )
+
+    assert kinds(folded(network(nn.AvgPool2d(2)))) == [nn.Conv2d, nn.MaxPool2d, nn.ReLU, nn.AvgPool2d, nn.Conv2d]
+    # At a border that counts, the bias would be missing.
+    assert kinds(folded(network(nn.AvgPool2d(2, padding=1))))[-2:] == [nn.Conv2d, nn.AvgPool2d]
+
+
+class ReadTwice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        planes = self.conv(batch)
+        return (self.norm(planes).relu() + planes.relu() * 0.5 + batch.relu().mean()).flatten(1)
+
+
+def test_what_is_read_twice_is_neither_folded_nor_overwritten() -> None:
+    torch.manual_seed(0)
+    made = folded(ReadTwice())
+    assert sum(isinstance(layer, nn.BatchNorm2d) for layer in made.modules()) == 1
+    images = torch.rand(2, 1, 16, 16, dtype=torch.float64) - 0.5
+    before = images.clone()
+    made(images)
+    assert torch.equal(images, before)
+
+
+def test_a_network_that_computes_something_else_is_found_out() -> None:
+    script = copy_of(awaken(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten())))
+    made = fold(lift(script))
+    check_folding(made, script, InputSpec(size=16))
+    next(made.parameters()).data *= 1.001
+    with pytest.raises(NotLiftable, match="differ"):
+        check_folding(made, script, InputSpec(size=16))
