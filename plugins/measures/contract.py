@@ -91,7 +91,7 @@ class Subject:
     Parameters
     ----------
     model : ObservedModel
-        The network that was explained, in the form in which the method saw it. Each call is counted, and raises
+        The network that was explained, in the form for forward passes. Each call is counted, and raises
         `Cancelled` where the job was. What measures of several maps of one image and network share (such as a random
         order's curve) is kept in its `known`, under keys that begin with a name of their own.
     image : torch.Tensor

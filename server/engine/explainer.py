@@ -207,7 +207,7 @@ class Explainer:
             self._registry.origins[task.method],
             task.model,
             task.output,
-            Need.MODULES in method.needs_of(params),
+            *(need in method.needs_of(params) for need in (Need.GRADIENT, Need.MODULES)),
         )
 
         def network() -> torch.nn.Module:
@@ -230,7 +230,15 @@ class Explainer:
         run.model = model = observe(network(), image, known)
         measuring: Measuring | None = None
         if task.measures and vote is None:
-            explained = Explained(method, params, image, network, lambda: self._warm.get(task.model).lifted(), observe)
+            explained = Explained(
+                method,
+                params,
+                image,
+                network,
+                lambda: self._warm.get(task.model).folded(),
+                lambda: self._warm.get(task.model).lifted(),
+                observe,
+            )
             measuring = Measuring(run, explained, self._measured(task), self._warm.clear, self._measures)
         run.check()
         run.setup_s = run.elapsed

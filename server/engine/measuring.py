@@ -50,6 +50,9 @@ class Explained:
         Float32 [1, C, H, W] in the network's input space.
     network : callable
         Returns the network in the form in which the method saw it.
+    forward : callable
+        Returns it in the form for forward passes, which is one for all methods: what measures of several maps share
+        is the same whichever came first.
     lifted : callable
         Returns the lifted network, or raises `NotApplicable`.
     observe : callable
@@ -60,6 +63,7 @@ class Explained:
     params: Parameters
     image: torch.Tensor
     network: Callable[[], torch.nn.Module]
+    forward: Callable[[], torch.nn.Module]
     lifted: Callable[[], torch.fx.GraphModule]
     observe: Callable[[torch.nn.Module, torch.Tensor, Known], ObservedModel]
 
@@ -198,7 +202,7 @@ class Measuring:
         explained, reruns, announced = self._explained, self._reruns, call.passes
         forward_before, runs_before = reruns.forward_passes, len(reruns.runs)
         self._run.check()
-        model = explained.observe(explained.network(), explained.image, self._known)
+        model = explained.observe(explained.forward(), explained.image, self._known)
         subject = Subject(
             model=model,
             # What one measure does to its image and map, the next must not see.
