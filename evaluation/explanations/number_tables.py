@@ -22,6 +22,9 @@ __all__ = ["DIGITS", "read_numbers", "read_rows", "significant", "write_numbers"
 DIGITS = 6
 """Significant digits of every stored number: more than any of them is good for, and the same on every machine."""
 
+_OLD = ["quantity", "value"]
+"""The last columns of tables that have a line for each number."""
+
 Number = TypeVar("Number", Measured, Agreed)
 
 
@@ -66,7 +69,7 @@ def write_numbers(kind: type[Number], rows: Sequence[Number], quantities: Sequen
     return _csv(
         [
             [*_about(kind), *columns],
-            *([*map(_line, of), *(cells.get(name, "") for name in columns)] for of, cells in lines.items()),
+            *([*of, *(cells.get(name, "") for name in columns)] for of, cells in lines.items()),
         ]
     )
 
@@ -84,6 +87,8 @@ def read_numbers(kind: type[Number], path: Path) -> list[tuple[int, Number]]:
     problems = []
     with _lines(path) as (header, lines):
         quantities = header[len(about) :]
+        if quantities == _OLD:
+            raise TableError(path, ["it has a line for each number, as older releases wrote, and not one for each map"])
         if header[: len(about)] != about or len(set(quantities)) < len(quantities):
             wanted = f"{', '.join(about)} and different quantities"
             raise TableError(path, [f"the columns must be {wanted}, not {', '.join(header) or 'none'}"])
@@ -106,7 +111,8 @@ def read_numbers(kind: type[Number], path: Path) -> list[tuple[int, Number]]:
 
 def write_rows(rows: Sequence[Failed]) -> str:
     """Return what is missing as text, a line for each; line breaks in reasons become spaces."""
-    return _csv([[field.name for field in fields(Failed)], *([_line(cell) for cell in astuple(row)] for row in rows)])
+    cells = [[*names, " ".join(reason.split())] for *names, reason in map(astuple, rows)]
+    return _csv([[field.name for field in fields(Failed)], *cells])
 
 
 def read_rows(path: Path) -> tuple[Failed, ...]:
@@ -141,9 +147,12 @@ def _about(kind: type[Number]) -> list[str]:
 def _lines(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]]]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            yield header, ((reader.line_num, cells) for cells in reader)
+            text = file.read()
+        if text and not text.endswith("\n"):  # half a number would be another one
+            raise TableError(path, ["the end of its last line is missing: it was cut off"])
+        reader = csv.reader(io.StringIO(text, newline=""))
+        header = next(reader, [])
+        yield header, ((reader.line_num, cells) for cells in reader)
     except OSError as error:
         raise TableError(path, [f"cannot be read: {error.strerror}"]) from error
     except (csv.Error, UnicodeDecodeError) as error:
@@ -158,7 +167,3 @@ def _csv(lines: Sequence[Sequence[str]]) -> str:
 
 def _cell(value: float) -> str:
     return f"{value:.{DIGITS}g}"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

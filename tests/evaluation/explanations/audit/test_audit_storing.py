@@ -74,6 +74,23 @@ def test_tables_are_read_back_as_they_were(tables: AuditTables, tmp_path: Path) 
     assert read_audit_tables(tmp_path) == tables
 
 
+@pytest.mark.parametrize(
+    "name", ["two  spaces.png", "a,b.png", "=1+1.png", 'q"q.png', "no\u00a0break.png", "two\nlines.png"]
+)
+def test_every_name_is_read_back_as_it_was(tables: AuditTables, tmp_path: Path, name: str) -> None:
+    film = tables.head.films[0].model_copy(update={"file": name})
+    row = Measured(name, "net_b", "saliency", "Pneumonia", "cost.seconds", 0.5)
+    named = replace(
+        tables,
+        head=tables.head.model_copy(update={"films": (film,)}),
+        measured=(row,),
+        agreed=(replace(tables.agreed[0], file=name),),
+        failed=(Failed(name, "", "", "", "map", "refused"),),
+    )
+    write_audit_tables(named, tmp_path)
+    assert read_audit_tables(tmp_path) == named
+
+
 def test_the_same_rows_are_the_same_files_in_whatever_order_they_came(tables: AuditTables, tmp_path: Path) -> None:
     write_audit_tables(tables, tmp_path / "a")
     backwards = replace(tables, measured=tables.measured[::-1], failed=tables.failed[::-1])
@@ -145,6 +162,16 @@ def _append(name: str, *lines: str) -> Callable[[Path], None]:
         (
             lambda folder: (folder / "measurements.csv").write_text("file,method\n"),
             ("the columns must be file, network, method, label and different quantities, not file, method",),
+        ),
+        (
+            lambda folder: (folder / "agreement.csv").write_text((folder / "agreement.csv").read_text()[:-2]),
+            ("agreement.csv: the end of its last line is missing",),
+        ),
+        (
+            lambda folder: (folder / "measurements.csv").write_text(
+                "file,network,method,label,quantity,value\nb.png,n,m,l,cost.seconds,1\n"
+            ),
+            ("measurements.csv: it has a line for each number",),
         ),
         (lambda folder: (folder / "failures.csv").unlink(), ("failures.csv: cannot be read",)),
         (lambda folder: (folder / "failures.csv").write_text("a,b\n"), ("the columns must be file, network",)),
