@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..contract import Job, Method, Parameters
-from ..errors import InvalidResult
+from ..errors import InvalidResult, NotApplicable
 from ..heatmap import heatmap
 from ..observed import ObservedModel
 from ..results import checked
@@ -28,7 +28,8 @@ class Reruns:
 
     Measures ask for the same runs for every map, and a method explains several targets at once for little more than
     one. So a run is made for all targets that are still to be measured, and each takes its heatmap from it; equal
-    images have the same run. Of other networks the last one is kept. Use it as a context manager.
+    images have the same run. Where that gives no maps, each target has a run of its own: one that cannot be explained
+    costs the others no numbers. Of other networks the last one is kept. Use it as a context manager.
 
     Parameters
     ----------
@@ -70,6 +71,8 @@ class Reruns:
         self._params = params
         self._kept: dict[int, dict[Hashable, torch.Tensor]] = {target: {} for target in targets}
         """Of every target that is still to be measured, its heatmaps by run."""
+        self._apart: set[Hashable] = set()
+        """Runs that are for one target, since the one for all gave no maps."""
         self._observe = observe
         self._lifted = lifted
         self._job = job
@@ -96,30 +99,48 @@ class Reruns:
         """Keep nothing for a target any more."""
         self._kept.pop(target, None)
 
+    def forget(self) -> None:
+        """Let all networks and heatmaps go: somebody may have altered the network that they came from."""
+        self._drop_network()
+        for planes in self._kept.values():
+            planes.clear()
+
     def _heatmap(self, target: int, image: torch.Tensor, other: OtherNetwork | None = None) -> torch.Tensor:
         self._job.check()
-        key = (other, hashlib.sha256(image.detach().contiguous().numpy().tobytes()).digest())
+        digest = hashlib.sha256(image.detach().contiguous().numpy().tobytes()).digest()
+        key = (other, tuple(image.shape), image.dtype, digest)
         if key in (kept := self._kept.get(target, {})):
             return kept[key].clone()
         targets = list(dict.fromkeys([*self._kept, target]))
         plane_bytes = 4 * image.shape[-2] * image.shape[-1]
         if (sum(map(len, self._kept.values())) + len(targets)) * plane_bytes > self._room_bytes:
             return self._run(image, other, [target])[target]
-        planes = self._run(image, other, targets)
-        for one, planes_of in self._kept.items():
-            planes_of[key] = planes[one]
-        return planes[target].clone()
+        if len(targets) > 1 and key not in self._apart:
+            try:
+                planes = self._run(image, other, targets)
+            except (InvalidResult, NotApplicable):
+                self._apart.add(key)
+            else:
+                for one, planes_of in self._kept.items():
+                    planes_of[key] = planes[one]
+                return planes[target].clone()
+        plane = self._run(image, other, [target])[target]
+        if target in self._kept:
+            self._kept[target][key] = plane
+        return plane.clone()
 
     def _run(self, image: torch.Tensor, other: OtherNetwork | None, targets: Sequence[int]) -> dict[int, torch.Tensor]:
         method = self._method
         self.runs.append(len(targets))
-        with self._network(other) as network:
+        with self._network(other) as network, ExitStack() as stack:
             model = self._observe(image, network)
             try:
                 if network is not None:
                     method.check_network(network)
                 with torch.enable_grad():
                     maps = method.explain(model, image.clone(), targets, self._params, _Silent(self._job))
+                    if isinstance(maps, Generator):
+                        stack.callback(maps.close)  # Until its end it may have hooks on the network.
                     return {
                         one.target: heatmap(one.values.detach(), signed=method.signed, channels=method.channels).clone()
                         for one in checked(method, maps, targets, image.shape[1:])

@@ -71,8 +71,10 @@ class Road(RemovalMeasure[RoadParameters]):
         alike = bool((planes == planes[:1]).all())
         distinct = planes[:1] if alike else planes
 
+        mean = np.full_like(distinct, planes.mean())
+
         def remove(hidden: torch.Tensor) -> torch.Tensor:
-            guessed = np.stack([impute(distinct, one) for one in hidden.numpy()])
+            guessed = np.stack([mean if one.all() else impute(distinct, one) for one in hidden.numpy()])
             images = torch.from_numpy(guessed).float().expand(-1, *image.shape[1:])
             return torch.where(hidden[:, None], images + noise, image)
 

@@ -105,7 +105,7 @@ class SmoothMprt(Measure[SmoothMprtParameters]):
         trained = smooth(None)
         found = []
         for stage in range(1, params.stages + 1):
-            layers = frozenset(names[: round(stage * len(names) / params.stages)])
+            layers = frozenset(names[: max(1, round(stage * len(names) / params.stages))])
             found.append(likeness(trained, smooth(Redrawn(layers, params.seed))))
         return {"likeness": sum(found) / len(found), "last_likeness": found[-1]}
 

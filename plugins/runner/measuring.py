@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -82,8 +82,15 @@ class Measuring:
         values: dict[str, Mapping[str, float]] = {}
         refusals: dict[str, str] = {}
         for measure, params in measures:
+            # What one measure does to its image and map, the next must not see.
+            own = replace(
+                subject,
+                image=subject.image.clone(),
+                attribution=subject.attribution.clone(),
+                heatmap=subject.heatmap.clone(),
+            )
             with _noted(refusals, measure.name):
-                values[measure.name] = measure.measure(subject, params, job)
+                values[measure.name] = measure.measure(own, params, job)
         self.reruns.measured(subject.target)
         return values, refusals
 

@@ -186,6 +186,7 @@ class Measuring:
                 raise
             # Whatever broke off may have left a hook behind, or weights that it was to put back.
             self._forget()
+            self._reruns.forget()
             words = str(error) if isinstance(error, InvalidResult) else f"{run.doing} raised {type(error).__name__}"
             error_id = new_error_id()
             refusal = f"{words} (error {error_id})"

@@ -33,8 +33,8 @@ def _micro_f1(weights: Floats, units: Units, network: str) -> Floats:
     hits, errors = [], []
     labels = {label.name for label in units.tables.head.labels}
     for film in units.tables.head.films:
-        said = film.called.get(network, ())
-        pairs = [(label in said, true) for label, true in film.known.items() if label in labels]
+        said = film.called.get(network)  # None: it did not answer, as with a film that was refused
+        pairs = [] if said is None else [(label in said, true) for label, true in film.known.items() if label in labels]
         hits.append(sum(says and true for says, true in pairs))
         errors.append(sum(says != true for says, true in pairs))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..rank_agreement import SCORE
 from ..tables import AuditedFilm, AuditHead
 
-__all__ = ["FAILURES", "Case", "best_network", "failures_of", "false_alarms_of", "shown"]
+__all__ = ["FAILURES", "Case", "answered", "best_network", "failures_of", "false_alarms_of", "shown"]
 
 FAILURES = 6
 """Failure cases that are shown at most."""
@@ -54,14 +54,20 @@ def best_network(head: AuditHead) -> str | None:
 
 def failures_of(head: AuditHead, network: str) -> tuple[Case, ...]:
     """Return films with a true label that a network misses, the most confident misses first."""
-    missed = [
-        (film, label)
-        for film in head.films
-        for label in film.explained
-        if film.known.get(label) and label not in film.called.get(network, ())
-    ]
+    missed = [(film, label) for film, label in answered(head, network) if label not in film.called[network]]
     return tuple(
         sorted(missed, key=lambda case: (case[0].probabilities.get(network, {}).get(case[1], 0.0), case[0].file))
+    )
+
+
+def answered(head: AuditHead, network: str) -> tuple[Case, ...]:
+    """Return films with a true label that was to be explained, but for those that a network did not answer."""
+    return tuple(
+        (film, label)
+        for film in head.films
+        if network in film.called
+        for label in film.explained
+        if film.known.get(label)
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...report.document import Item, Section, Table
 from ..tables import AuditedFilm, AuditHead
-from .choosing import Case, best_network, failures_of, false_alarms_of
+from .choosing import Case, answered, best_network, failures_of, false_alarms_of
 
 __all__ = ["mistakes"]
 
@@ -18,7 +18,7 @@ def mistakes(head: AuditHead) -> Section | None:
     if best is None:
         return None
     missed, alarms = failures_of(head, best), false_alarms_of(head, best)
-    total = sum(1 for film in head.films for label in film.explained if film.known.get(label))
+    total = len(answered(head, best))
     items: list[Item] = []
     if missed:
         rows = tuple(_row(head, best, case) for case in missed[:_MOST])

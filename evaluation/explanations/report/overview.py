@@ -58,8 +58,9 @@ def _facts(name: str, result: AuditResult, head: AuditHead) -> str:
     total = sum(head.worker_seconds.values())
     largest = sorted(head.worker_seconds.items(), key=lambda item: (-item[1], item[0]))[:_LARGEST]
     shares = [f"{what} {share(seconds / total)}" for what, seconds in largest if total]
-    rest = total - sum(seconds for _, seconds in largest)
-    went = ", ".join([*shares, *([f"the rest {share(rest / total)}"] if rest > 0 else [])])
+    if shares and len(head.worker_seconds) > len(largest):
+        shares.append(f"the rest {share(1 - sum(seconds for _, seconds in largest) / total)}")
+    went = ", ".join(shares)
     missing = sum(one.items for one in result.missing)
     return (
         f"[All tables]({name}/audit.md), and `report.html` with the drawings. {len(result.networks)} networks, "
@@ -98,7 +99,8 @@ def _means(result: AuditResult, words: Words, of: Of) -> Item:
         tuple(rows),
         "Mean (95 % interval); rank, 1 is best (middle 95 % of its ranks over resamples of patients). On the cells (an "
         f"X-ray's label, a {over[:-1]}) in which each of the {of} has a number. Above random: how much better than a "
-        f"random order of the pixels on the same network and X-ray.{beside}",
+        "random order of the pixels on the same network and X-ray. Average mask: the mean of the training films' masks "
+        f"in place of a map; it and chance have the films of the map that has most.{beside}",
     )
 
 

@@ -10,7 +10,7 @@ from ...report.document import Cell, GridFigure, Section
 from ..boxes import Box
 from ..pictures import Pictures
 from ..tables import AuditedFilm, AuditHead
-from .choosing import FAILURES, best_network, failures_of, shown
+from .choosing import FAILURES, answered, best_network, failures_of, shown
 from .overlays import film_uri, overlay_uri, ramp_uri
 from .wording import Words
 
@@ -60,7 +60,7 @@ def failures(head: AuditHead, pictures: Pictures, words: Words) -> Section | Non
         _grid(head, pictures, words, case, (best,), f"missed-{number}", "Missed: ")
         for number, case in enumerate(missed[:FAILURES], start=1)
     ]
-    total = sum(1 for film in head.films for label in film.explained if film.known.get(label))
+    total = len(answered(head, best))
     text = [
         f"By its card's micro-F1 {best} is the best network. It misses {len(missed)} of the {total} true labels that "
         "were "

@@ -15,6 +15,7 @@ from radiolucent.evaluation.explanations.auditing import find
 from radiolucent.evaluation.explanations.pictures import Pictures
 from radiolucent.evaluation.explanations.report import compose, illustrate
 from radiolucent.evaluation.explanations.report.choosing import failures_of, false_alarms_of, shown
+from radiolucent.evaluation.explanations.report.mistake_section import mistakes
 from radiolucent.evaluation.explanations.report.overlays import LONGEST_MAP, overlay_uri
 from radiolucent.evaluation.explanations.report.overview import audit_overview
 from radiolucent.evaluation.explanations.result import AuditResult
@@ -263,6 +264,13 @@ def test_failure_cases_are_true_labels_that_are_missed(tables: AuditTables) -> N
     assert all(film.known[label] and label not in film.called["densenet161"] for film, label in missed)
     probabilities = [film.probabilities["densenet161"][label] for film, label in missed]
     assert probabilities == sorted(probabilities)
+
+
+def test_a_film_that_no_network_answered_is_no_mistake(tables: AuditTables) -> None:
+    refused = tables.head.films[0].model_copy(update={"file": "refused.png", "called": {}, "probabilities": {}})
+    more = tables.head.model_copy(update={"films": (*tables.head.films, refused)})
+    assert failures_of(more, "densenet161") == failures_of(tables.head, "densenet161")
+    assert mistakes(more) == mistakes(tables.head)
 
 
 def test_no_score_stands_without_its_words(report: Report) -> None:

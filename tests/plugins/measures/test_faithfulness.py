@@ -177,3 +177,14 @@ def test_road_removes_a_spot_without_a_trace(linear: type[torch.nn.Module], subj
     found = take("road", subject_of(network, image, spot), noise=0.0)
     assert found["above_random"] > 0.3
     assert found["above_random"] > take("road", subject_of(network, image, -spot), noise=0.0)["above_random"]
+
+
+def test_road_shows_the_images_mean_where_rounding_removes_all_before_the_last_step(
+    linear: type[torch.nn.Module], small_image: torch.Tensor, subject_of: Make, take: Take
+) -> None:
+    # Of four squares, nineteen of twenty steps take all.
+    coarse = {"region": 1024, "steps": 20, "noise": 0.0}
+    network, map_ = linear(), torch.zeros(16, 20)
+    map_[:8, :10] = 1
+    found, shifted = (take("road", subject_of(network, small_image + more, map_), **coarse) for more in (0.0, 5.0))
+    assert found["above_random"] == pytest.approx(shifted["above_random"], abs=1e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -100,6 +101,20 @@ def test_stages_begin_where_they_are_told(
     assert [stage[weight] for stage in stages] == [True, True, False]
     assert [sum(stage.values()) for stage in stages] == sorted((sum(one.values()) for one in stages), reverse=True)
     assert not any(stages[-1].values())
+
+
+def test_every_stage_draws_something(
+    small_image: torch.Tensor, convolutional: torch.nn.Module, subject_of: Make, take: Take
+) -> None:
+    drawn: list[int] = []
+
+    def again(image: torch.Tensor, network: Any) -> torch.Tensor:  # noqa: ANN401
+        if network is not None:
+            drawn.append(len(network.layers))
+        return image[0, 0]
+
+    take("smooth_mprt", subject_of(convolutional, small_image, again=again), stages=50, samples=1)
+    assert min(drawn) == 1, "a network that is the trained one would count as a map that depends on no weights"
 
 
 def test_a_new_network_has_the_statistics_of_a_new_one_and_lives(convolutional: torch.nn.Module) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from radiolucent.handlers import InputSpec
 from radiolucent.handlers.lifting import lift
-from radiolucent.plugins import Cancelled, ObservedModel, load_registry
+from radiolucent.plugins import Attribution, Cancelled, InvalidResult, ObservedModel, load_registry
 from radiolucent.plugins.measures import Reruns
 from radiolucent.plugins.measures.randomised import randomised, weighted_layers
 
@@ -33,8 +33,8 @@ class Random:
 
 @pytest.fixture
 def reruns(convolutional: torch.nn.Module, spec: InputSpec, recorder: Callable[..., Any]) -> Callable[..., Reruns]:
-    def make(*targets: int, job: Any = None, **more: Any) -> Reruns:  # noqa: ANN401
-        method, job = load_registry(()).method("saliency"), job or recorder()
+    def make(*targets: int, job: Any = None, method: Any = None, **more: Any) -> Reruns:  # noqa: ANN401
+        method, job = method or load_registry(()).method("saliency"), job or recorder()
 
         def observe(image: torch.Tensor, network: torch.nn.Module | None) -> ObservedModel:
             return ObservedModel(convolutional if network is None else network, job, spec=spec)
@@ -96,3 +96,38 @@ def test_a_run_stops_where_the_job_does(
     job.cancel_at_check = 2
     with pytest.raises(Cancelled):
         reruns(0, job=job).of(0)(small_image, None)
+
+
+def test_a_target_that_has_no_map_costs_the_others_neither_theirs_nor_more_runs(
+    reruns: Callable[..., Reruns], small_image: torch.Tensor, convolutional: torch.nn.Module
+) -> None:
+    class Partly(type(load_registry(()).method("saliency"))):  # type: ignore[misc]
+        def explain(self, model: Any, image: Any, targets: Any, params: Any, job: Any) -> Iterator[Attribution]:  # noqa: ANN401
+            hook = convolutional.register_forward_hook(lambda *_: None)
+            try:
+                for target in targets:
+                    yield Attribution(
+                        target, torch.full(image.shape[1:], 1.0 if target else float("nan")), 1.0, final=True
+                    )
+            finally:
+                hook.remove()
+
+    runs = reruns(1, 0, 2, method=Partly())
+    assert runs.of(1)(small_image, None).eq(1).all()
+    with pytest.raises(InvalidResult, match="finite"):
+        runs.of(0)(small_image, None)
+    assert not convolutional._forward_hooks
+    assert runs.of(2)(small_image, None).eq(1).all()
+    assert runs.of(2)(small_image, None).eq(1).all()
+    assert runs.runs == [3, 1, 1, 1], "one for all, then one for each"
+
+
+def test_heatmaps_of_a_network_that_may_have_been_altered_are_forgotten(
+    reruns: Callable[..., Reruns], small_image: torch.Tensor
+) -> None:
+    log: list[str] = []
+    runs = reruns(0, 1)
+    runs.of(0)(small_image, Random(0, log))
+    runs.forget()
+    runs.of(1)(small_image, Random(0, log))
+    assert log == ["made 0", "gone 0", "made 0"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from radiolucent.plugins import InvalidParameters, UnknownMeasure
-from radiolucent.plugins.measures import MEASURES
+from radiolucent.plugins import InvalidParameters, Parameters, UnknownMeasure
+from radiolucent.plugins.measures import MEASURES, Family, Measure, MeasuredValue
 from radiolucent.plugins.runner import explain
 
 
@@ -16,6 +18,28 @@ def test_every_measure_of_every_map_comes_with_it(convolutional: torch.nn.Module
         assert one.refused == {}
     assert found[0].measured["deletion"] != found[1].measured["deletion"]
     assert found.forward_passes == 1
+
+
+def test_what_a_measure_does_to_its_map_neither_the_next_nor_the_caller_sees(
+    convolutional: torch.nn.Module, small_image: torch.Tensor
+) -> None:
+    class Spoils(Measure[Parameters]):
+        name, title, description, reference, variant = "spoils", "Spoils", "Spoils what it gets.", "None", "Ours."
+        family, parameters, values = Family.COMPLEXITY, Parameters, (MeasuredValue("found", "A number."),)
+
+        def measure(self, subject: Any, params: Any, job: Any) -> dict[str, float]:  # noqa: ANN401
+            for one in (subject.image, subject.attribution, subject.heatmap):
+                one.zero_()
+            return {"found": 0.0}
+
+        def cost(self, params: Any, shape: Any, passes: int) -> int:  # noqa: ANN401
+            return 0
+
+    (alone,) = explain(small_image, convolutional, "saliency", measures=["sparseness", "deletion"]).maps
+    (after,) = explain(small_image, convolutional, "saliency", measures=[Spoils(), "sparseness", "deletion"]).maps
+    assert torch.equal(after.values, alone.values)
+    assert torch.equal(after.heatmap, alone.heatmap)
+    assert {name: after.measured[name] for name in alone.measured} == alone.measured
 
 
 def test_a_measure_takes_parameters(convolutional: torch.nn.Module, small_image: torch.Tensor) -> None:
