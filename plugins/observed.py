@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..handlers.incremental import IncrementalForward, Window
+from ..handlers.lifting import NotLiftable
 from ..handlers.torchscript import device_of
 from .contract import Job, Output
 from .errors import NotApplicable
@@ -182,7 +183,11 @@ class ObservedModel(torch.nn.Module):
             graph = self._lifted()
             if graph is not None:
                 self._job.check()
-            self._incremental = image.clone(), None if graph is None else IncrementalForward(graph, image)
+            try:
+                incremental = None if graph is None else IncrementalForward(graph, image)
+            except NotLiftable:
+                incremental = None
+            self._incremental = image.clone(), incremental
         return self._incremental[1]
 
     def _lifted(self) -> torch.fx.GraphModule | None:
