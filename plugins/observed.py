@@ -148,7 +148,8 @@ class ObservedModel(torch.nn.Module):
         windows : sequence of tuple of slice
             Rows and columns, inside the image.
         batch_size : int
-            Bounds the memory: no more is held at once than so many whole images take.
+            Bounds the memory: no more is held at once than so many whole images take, beside the activations of the
+            image itself, which stay while this lives.
 
         Yields
         ------

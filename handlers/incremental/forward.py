@@ -29,7 +29,8 @@ _MOST_AT_ONCE = 32
 class IncrementalForward:
     """Computes what a replaced window changes, and nothing else.
 
-    The activations of the unchanged image that layers look at around a box stay in memory while this lives. Every batch
+    The activations of the unchanged image that layers look at around a box stay in memory while this lives, with and
+    without what pads them: what two to five whole images take at once (ResNet18, InceptionV3, DenseNet161). Every batch
     of windows is followed through the network as the boxes that it can have changed: the values in them are those that
     the whole network would give, but for rounding. Where a box covers most of its plane, where an operator looks at the
     whole plane, and where one is not known here, whole activations go on from there.
