@@ -158,7 +158,7 @@ class ExplainableNetwork:
         lifted = self._lifted or lift(self._raw())
         if not pays(lifted):
             return self._script
-        self._before_copying(sum(one.nbytes for one in self._script.parameters()))
+        self._before_copying(sum(one.nbytes for one in lifted.parameters()))  # a frozen copy has none of its own
         folded = fold(lifted)
         check_folding(folded, self._script, self._spec)
         return folded

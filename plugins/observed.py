@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ..handlers.incremental import IncrementalForward, Window
+from ..handlers.lifting import NotLiftable
 from ..handlers.torchscript import device_of
 from .contract import Job, Output
 from .errors import NotApplicable
@@ -147,7 +148,8 @@ class ObservedModel(torch.nn.Module):
         windows : sequence of tuple of slice
             Rows and columns, inside the image.
         batch_size : int
-            Bounds the memory: no more is held at once than so many whole images take.
+            Bounds the memory: no more is held at once than so many whole images take, beside the activations of the
+            image itself, which stay while this lives.
 
         Yields
         ------
@@ -182,7 +184,11 @@ class ObservedModel(torch.nn.Module):
             graph = self._lifted()
             if graph is not None:
                 self._job.check()
-            self._incremental = image.clone(), None if graph is None else IncrementalForward(graph, image)
+            try:
+                incremental = None if graph is None else IncrementalForward(graph, image)
+            except NotLiftable:
+                incremental = None
+            self._incremental = image.clone(), incremental
         return self._incremental[1]
 
     def _lifted(self) -> torch.fx.GraphModule | None:

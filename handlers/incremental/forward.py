@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import fx, nn
 
+from ..lifting.errors import NotLiftable
 from .patches import Patch, Plane, cut, whole
 from .plan import Plan, Step, plan_of
 from .rules import Value, call, rule_of
@@ -28,7 +29,8 @@ _MOST_AT_ONCE = 32
 class IncrementalForward:
     """Computes what a replaced window changes, and nothing else.
 
-    The activations of the unchanged image that layers look at around a box stay in memory while this lives. Every batch
+    The activations of the unchanged image that layers look at around a box stay in memory while this lives, with and
+    without what pads them: what two to five whole images take at once (ResNet18, InceptionV3, DenseNet161). Every batch
     of windows is followed through the network as the boxes that it can have changed: the values in them are those that
     the whole network would give, but for rounding. Where a box covers most of its plane, where an operator looks at the
     whole plane, and where one is not known here, whole activations go on from there.
@@ -44,13 +46,18 @@ class IncrementalForward:
     ----------
     outputs : torch.Tensor
         [1, L]: those of the image itself.
+
+    Raises
+    ------
+    NotLiftable
+        If the network, which `lift` did not make then, writes into an activation that is needed as it was.
     """
 
     def __init__(self, network: fx.GraphModule, image: torch.Tensor) -> None:
         self._network = network
         self._modules = dict(network.named_modules())
         with torch.no_grad():
-            self._values, self._steps = self._run(image)
+            self._values, self._steps, overwritten = self._run(image)
         self._image = next(node for node in network.graph.nodes if node.op == "placeholder")
         self._last = _answer(network.graph)
         self.outputs: torch.Tensor = self._values[self._last]
@@ -58,6 +65,8 @@ class IncrementalForward:
         for step in self._steps:
             if step.rule is None or step.rule.needs_planes:
                 wanted.update(step.inputs)
+        if overwritten & wanted:
+            raise NotLiftable("writes into activations that are needed as they were")
         changing = {self._image, *(step.node for step in self._steps)}
         self._constants = {node: value for node, value in self._values.items() if node not in changing}
         self._planes = {node: Plane(self._values[node]) for node in wanted if _is_plane(self._values[node])}
@@ -147,9 +156,10 @@ class IncrementalForward:
     def _module(self, node: fx.Node) -> nn.Module | None:
         return self._modules[str(node.target)] if node.op == "call_module" else None
 
-    def _run(self, image: torch.Tensor) -> tuple[dict[fx.Node, Value], list[Step]]:
-        """Compute every node for the image, and find out how each works on patches."""
+    def _run(self, image: torch.Tensor) -> tuple[dict[fx.Node, Value], list[Step], set[fx.Node]]:
+        """Compute every node for the image; find out how each works on patches, and which were written into later."""
         values: dict[fx.Node, Value] = {}
+        writes: dict[fx.Node, int] = {}
         steps: list[Step] = []
         changing: set[fx.Node] = set()
         done = _last_uses(self._network.graph)
@@ -171,7 +181,8 @@ class IncrementalForward:
                     elements = value.numel() if isinstance(value, torch.Tensor) else 0
                     unused = tuple(one for one in done.get(node, ()) if one in changing)
                     steps.append(Step(node, inputs, rule, size, elements, unused))
-        return values, steps
+            writes[node] = _writes(values.get(node))
+        return values, steps, {node for node, before in writes.items() if _writes(values.get(node)) != before}
 
 
 def _box(windows: Sequence[Window], size: tuple[int, int]) -> Box:
@@ -195,6 +206,11 @@ def _likeness(window: Window, size: Sequence[int]) -> int:
 
 def _is_plane(value: object) -> bool:
     return isinstance(value, torch.Tensor) and value.dim() == 4
+
+
+def _writes(value: object) -> int:
+    """Return how often a tensor was written into; torch does not count where it is to infer alone."""
+    return value._version if isinstance(value, torch.Tensor) and not value.is_inference() else 0
 
 
 def _answer(graph: fx.Graph) -> fx.Node:

@@ -79,12 +79,13 @@ def slide_of(module: nn.Module, before: torch.Tensor, after: torch.Tensor) -> Sl
 def _convolution(layer: nn.Conv2d, before: torch.Tensor, after: torch.Tensor) -> Slide | None:
     if layer.padding_mode != "zeros":
         return None
+    kernel, dilation = layer.kernel_size, _two(layer.dilation)
     padding: Sequence[int] | str = layer.padding
     if isinstance(padding, str):
-        reaches = [spacing * (kernel - 1) for spacing, kernel in zip(layer.dilation, layer.kernel_size, strict=True)]
         # As torch has it: the odd one of an even kernel comes after.
+        reaches = [spacing * (positions - 1) for spacing, positions in zip(dilation, kernel, strict=True)]
         padding = [0, 0] if padding == "valid" else [reach // 2 for reach in reaches]
-    rows, columns = _axes(layer.kernel_size, layer.stride, layer.dilation, padding, before, after)
+    rows, columns = _axes(kernel, _two(layer.stride), dilation, _two(padding), before, after)
 
     def compute(seen: torch.Tensor, box: Box) -> torch.Tensor:
         return functional.conv2d(seen, layer.weight, layer.bias, layer.stride, 0, layer.dilation, layer.groups)
@@ -140,4 +141,5 @@ def _axes(
 
 
 def _two(value: int | Sequence[int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+    """Return an option for both axes, as it may be given: one number, or a sequence of one or of two."""
+    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[-1]))

@@ -45,7 +45,8 @@ class OcclusionParameters(Parameters):
         default=4,
         ge=1,
         le=256,
-        description="Bounds the memory: no more is held at once than so many whole images take, 1 to 256.",
+        description="Bounds the memory: beside the X-ray's own activations no more is held at once than so many whole "
+        "images take, 1 to 256.",
     )
     seed: int = seed_field("the baseline uniform_noise")
 

@@ -12,7 +12,8 @@ __all__ = ["POINTS_AT_ONCE", "PathIntegral"]
 _FIRST = (1.0, 0.0, 0.5, 0.25, 0.75)
 """The end comes first, so that the output of the explained image is known from the first pass on."""
 _HALVED_AT_ONCE = 2
-"""Parts. It belongs to the rule, so that the size of batches does not change a map."""
+"""Parts. It belongs to the rule, so that the size of batches changes a map by rounding alone, as long as that does not
+decide which part misses most."""
 POINTS_AT_ONCE = 2 * _HALVED_AT_ONCE
 """Points that are asked for at once, after the first."""
 _MOST_PANELS = 32

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from radiolucent.handlers.incremental import IncrementalForward, Window
-from radiolucent.handlers.lifting import lift
+from radiolucent.handlers.lifting import NotLiftable, lift
 from torch import fx, nn
 from torch.nn import functional
 
@@ -170,6 +170,39 @@ def test_outputs_may_be_planes_themselves() -> None:
     ((order, found),) = IncrementalForward(network, image).batches(image * 0, windows)
     expected = dense(network, image, image * 0, [windows[one] for one in order])
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+
+
+class OneNumberForBothAxes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(CHANNELS, 1, 3, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = functional.conv2d(x, self.weight, None, [2], [1], [1])
+        x = functional.max_pool2d(x, [3], [1], [1])
+        return functional.avg_pool2d(x, [2], [2]).mean((2, 3))
+
+
+def test_an_option_may_be_a_list_of_one() -> None:
+    image = torch.rand(1, 1, 32, 32)
+    network = lifted(OneNumberForBothAxes(), image)
+    windows = [(slice(4, 9), slice(7, 9))]
+    found = incremental(IncrementalForward(network, image), image * 0, windows)
+    torch.testing.assert_close(found, dense(network, image, image * 0, windows))
+
+
+class Overwriting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(1, CHANNELS, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.silu(self.conv(x), inplace=True).mean((2, 3))
+
+
+def test_a_network_that_overwrites_what_has_to_stand_is_refused() -> None:
+    with pytest.raises(NotLiftable, match="writes into"):
+        IncrementalForward(fx.symbolic_trace(Overwriting().eval()), torch.rand(1, 1, 16, 16))
 
 
 def test_memory_is_bounded_by_whole_images() -> None:

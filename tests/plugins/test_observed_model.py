@@ -67,6 +67,19 @@ def test_replaced_windows_give_the_same_with_a_lifted_form_and_without(
     torch.testing.assert_close(*found, atol=1e-6, rtol=1e-5)
 
 
+def test_a_graph_that_overwrites_its_activations_goes_forward_as_a_whole(recorder: type) -> None:
+    class Overwriting(nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            return nn.functional.silu(batch * 2, inplace=True).mean((2, 3))
+
+    image = torch.rand(1, 1, 16, 16)
+    model = ObservedModel(torch.fx.symbolic_trace(Overwriting()), recorder(), spec=InputSpec(size=16, channels=1))
+    ((_, found),) = model.windowed(image, image * 0, [(slice(2, 6), slice(3, 9))], 4)
+    image[:, :, 2:6, 3:9] = 0
+    torch.testing.assert_close(found, model(image))
+    assert model.partial_passes == 0
+
+
 @pytest.mark.parametrize("output", [Output.LOGIT, Output.PROBABILITY])
 def test_captum_takes_it_for_a_module(
     network: nn.Module, image: torch.Tensor, spec: InputSpec, recorder: type, output: Output
