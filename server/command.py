@@ -121,7 +121,9 @@ async def _serve(settings: Settings, ready_file: Path | None, owner: Owner | Non
         version = gateway.triton.status()
         number = version.model_set.model_set.version if version.model_set else "none"
         typer.echo(f"Serving model set {number} on {gateway.address}. Research use only. Not for diagnosis.")
-        await stopping
+        while not stopping.done():  # a Ray that is started again puts its handlers in place again
+            _stop_on(signals, loop, stop.set)
+            await asyncio.wait({stopping}, timeout=0.5)
         typer.echo("Stopping.", err=True)
         _stop_on(signals, loop, gateway.hurry)  # whoever asks twice does not want to wait
     finally:

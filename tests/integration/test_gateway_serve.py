@@ -16,6 +16,7 @@ import psutil
 import pytest
 from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb
 from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc, image_pb2
+from radiolucent.server.engine import ray_guard
 
 
 @pytest.fixture
@@ -26,15 +27,18 @@ def nohup() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
-def test_under_nohup_sigterm_alone_ends_it_with_a_summary_for_running_jobs_and_nothing_is_left_behind(
+def test_under_nohup_and_on_a_new_ray_sigterm_ends_it_with_a_summary_for_running_jobs_and_nothing_is_left_behind(
     nohup: None, run_gateway: Callable[..., Any], tmp_path: Path, model_repository: Path, png: bytes
 ) -> None:
     settings = {"RADIOLUCENT_LOG_FORMAT": "json", "RADIOLUCENT_DRAIN_SECONDS": "0.5"}
     gateway = run_gateway(tmp_path, model_repository, "--workers", "1", **settings)
     family = gateway.family()
     try:
-        for one in family:  # as a terminal that is closed tells everything that runs in it
-            one.send_signal(signal.SIGHUP)
+        for one in family:
+            if os.getpgid(one.pid) == os.getpgid(gateway.process.pid):  # a terminal that is closed tells all of these
+                one.send_signal(signal.SIGHUP)
+            if one.name() in ray_guard.VITAL:  # the next Ray, too, would put handlers of its own in place
+                one.kill()
         ready = json.loads((tmp_path / "ready.json").read_text())
         assert ready == {"address": gateway.address, "pid": gateway.process.pid}
         call = pb.MethodCall(name="occlusion")
@@ -42,10 +46,11 @@ def test_under_nohup_sigterm_alone_ends_it_with_a_summary_for_running_jobs_and_n
         asked = pb.ExplainRequest(xray=image_pb2.XRay(file=png), methods=[call], keep_after_disconnect=True)
         asked.xray.instance.sop_instance_uid = "1.2.826.0.1.3680043"
         with gateway.channel() as channel:
-            stream = explanation_pb2_grpc.ExplanationServiceStub(channel).Explain(asked, timeout=50)
+            stream = explanation_pb2_grpc.ExplanationServiceStub(channel).Explain(asked, timeout=150)
             for answer in stream:
                 if answer.event.WhichOneof("event") == "progress":
                     break
+            family += [one for one in gateway.family() if one not in family]
             gateway.process.send_signal(signal.SIGTERM)
             events: list[pb.JobEvent] = []
             with pytest.raises(grpc.RpcError) as caught:
