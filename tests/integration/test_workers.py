@@ -100,12 +100,12 @@ def failure(events: list[WorkerEvent]) -> WorkerFailure:
 async def test_a_task_yields_its_maps_and_ends(pool: WorkerPool, make_task: MakeTask, method: str) -> None:
     events = await everything(pool, make_task(method=method, targets=(2, 0), want_input=True, want_attribution=True))
     assert isinstance(events[0], WorkerInput)
-    assert finals(events) == [2, 0]
+    assert sorted(finals(events)) == [0, 2], "each as soon as it is done"
     assert isinstance(events[-1], WorkerDone)
     maps = [event for event in events if isinstance(event, WorkerMap)]
     # What reaches the gateway is its own: a view would hold Ray's memory for as long as results are kept.
     assert all(event.heatmap.flags.owndata and event.heatmap.flags.writeable for event in maps)
-    assert (maps[0].fraction < 0.2) or method == "saliency"
+    assert maps[0].final == (method == "saliency"), "whatever takes longer shows what it has on the way"
 
 
 async def test_partial_maps_arrive_while_the_work_goes_on(pool: WorkerPool, make_task: MakeTask) -> None:

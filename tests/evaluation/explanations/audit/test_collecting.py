@@ -216,7 +216,8 @@ def test_a_server_that_stays_away_ends_the_audit_and_keeps_what_is_finished(clie
     client.raises = {first(planned, 4): [Unavailable("gone")] * 100}
     with pytest.raises(ServerLost, match="the same command goes on"):
         run(client, planned, out)
-    assert len(Records(out).read(film.file for film in planned.chosen.films)) >= 4
+    # Of the four before it, one may be under way when the audit ends.
+    assert len(Records(out).read(film.file for film in planned.chosen.films)) >= 3
 
 
 def test_another_model_set_is_never_mixed_in(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
