@@ -135,7 +135,7 @@ def audits() -> str:
             result = AuditResult.model_validate_json((tables.parent / "audit_result.json").read_bytes())
             head = AuditHead.model_validate_json((tables / "audit.json").read_bytes())
             told.append(audit_overview(tables.parent.name, result, head))
-    return "\n\n".join(told) or "No audit's tables are here."
+    return "\n\n".join(told) or "No audit of these networks is committed yet."
 
 
 def _measured(row: dict[str, Any] | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -150,20 +151,21 @@ class ExplainableNetwork:
 
     def _lift(self) -> None:
         check_gradient(self._script, self._spec)
-        lifted = lift(self._raw())
-        check_fidelity(lifted, self._script, self._spec)
-        self._lifted = lifted
+        check_fidelity(self._rebuilt, self._script, self._spec)
+        self._lifted = self._rebuilt
 
     def _fold(self) -> torch.nn.Module:
-        lifted = self._lifted or lift(self._raw())
-        if not pays(lifted):
+        if not pays(self._rebuilt):
             return self._script
-        self._before_copying(sum(one.nbytes for one in lifted.parameters()))  # a frozen copy has none of its own
-        folded = fold(lifted)
+        # A frozen copy has no parameters of its own.
+        self._before_copying(sum(one.nbytes for one in self._rebuilt.parameters()))
+        folded = fold(self._rebuilt)
         check_folding(folded, self._script, self._spec)
         return folded
 
-    def _raw(self) -> torch.jit.ScriptModule:
+    @cached_property
+    def _rebuilt(self) -> torch.fx.GraphModule:
+        """What `lift` makes of the copy, compared with nothing yet."""
         if not isinstance(self._script, torch.jit.ScriptModule):
             raise TypeError(f"only a TorchScript module can be lifted, not {type(self._script).__name__}")
-        return self._script
+        return lift(self._script)

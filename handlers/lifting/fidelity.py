@@ -91,9 +91,7 @@ def check_fidelity(
                 )
 
 
-def check_folding(
-    folded: nn.Module, script: nn.Module, spec: InputSpec, *, size: tuple[int, int] | None = None, seed: int = 0
-) -> None:
+def check_folding(folded: nn.Module, script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:
     """Compare outputs on two random images.
 
     Gradients are not compared: where a unit is next to zero, rounding alone decides on which side of a kink it is.
@@ -106,8 +104,6 @@ def check_folding(
         The TorchScript copy that it stands for.
     spec : InputSpec
         What both expect to see.
-    size : tuple of int, optional
-        Height and width of the random images; by default those of the spec.
     seed : int
         Of the random images.
 
@@ -116,7 +112,7 @@ def check_folding(
     NotLiftable
         If they differ by more than 1e-5 of the largest output, or the folded one fails.
     """
-    images = _images(spec, 2, torch.Generator().manual_seed(seed), size).to(device_of(script))
+    images = _images(spec, 2, torch.Generator().manual_seed(seed)).to(device_of(script))
     with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         expected = script(images)
         try:
