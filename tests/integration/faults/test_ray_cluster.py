@@ -106,7 +106,7 @@ def idle(pool: WorkerPool) -> Callable[[], bool]:
 
 
 async def test_the_tasks_of_one_pool_run_on_two_nodes(
-    pool: WorkerPool, cluster: Cluster, make_task: Callable[..., ItemTask], everything: Everything
+    pool: WorkerPool, cluster: Cluster, make_task: Callable[..., ItemTask], everything: Everything, until: Until
 ) -> None:
     assert not pool._ray.runtime.private
     assert len(set(nodes_of(pool))) == 2
@@ -115,6 +115,7 @@ async def test_the_tasks_of_one_pool_run_on_two_nodes(
     results = await asyncio.gather(*(everything(pool, task) for task in tasks))
     assert all(isinstance(events[-1], WorkerDone) for events in results)
     assert all(sum(psutil.Process(pid).cpu_times()[:2]) > spent for pid, spent in before.items()), "both worked"
+    await until(idle(pool), 30)  # a worker says what it keeps loaded once it is free
     assert all(worker.warm for worker in pool.workers)
 
 
