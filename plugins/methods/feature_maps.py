@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import cast
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import fx, nn
 from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
 
 from ..contract import Parameters
 from ..errors import NotApplicable
@@ -42,13 +43,14 @@ class LayerParameters(Parameters):
     )
 
 
+class _TooSmallError(Exception):
+    def __init__(self, shape: torch.Size) -> None:
+        super().__init__(shape)
+        self.shape = shape
+
+
 class Tap(nn.Module):
     """Passes feature maps on and remembers them.
-
-    Parameters
-    ----------
-    check : callable
-        Given the shape of the maps in every forward pass; raises where they are of no use.
 
     Attributes
     ----------
@@ -58,13 +60,10 @@ class Tap(nn.Module):
 
     maps: torch.Tensor
 
-    def __init__(self, check: Callable[[torch.Size], None]) -> None:
-        super().__init__()
-        self._check = check
-
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Return the maps; where grad mode is on, the outputs can be differentiated with respect to them."""
-        self._check(maps.shape)
+        if min(maps.shape[-2:]) < LEAST:
+            raise _TooSmallError(maps.shape)
         if torch.is_grad_enabled() and not maps.requires_grad:
             maps = maps.detach().requires_grad_()
         self.maps = maps
@@ -73,7 +72,7 @@ class Tap(nn.Module):
 
 @contextmanager
 def tapped(model: ObservedModel, image: torch.Tensor, layer: str | None) -> Iterator[Tap]:
-    """Let a model run with a tap behind a layer; at the end it has its own network back.
+    """Let a model run with a tap behind a layer; at the end its network is as it was.
 
     Parameters
     ----------
@@ -94,23 +93,49 @@ def tapped(model: ObservedModel, image: torch.Tensor, layer: str | None) -> Iter
     NotApplicable
         On entering, if there is no such layer; in a forward pass, if its maps are too small to say where.
     """
-    lifted = model.network
-    choose_map(lifted, layer)
-    network = private_copy(cast("fx.GraphModule", lifted))
+    network = cast("fx.GraphModule", model.network)
     node = choose_map(network, layer)
+    tap = Tap()
+    try:
+        if (handle := _hooked(network, node, tap)) is not None:
+            with handle:
+                yield tap
+        else:
+            copied = private_copy(network)
+            _insert(copied, choose_map(copied, layer), tap)
+            with swapped(model, copied):
+                yield tap
+    except _TooSmallError as error:
+        raise NotApplicable(_too_small(network, layer_name(node), error.shape, image)) from None
 
-    def check(shape: torch.Size) -> None:
-        if min(shape[-2:]) < LEAST:
-            raise NotApplicable(_too_small(cast("fx.GraphModule", lifted), layer_name(node), shape, image))
 
-    tap = Tap(check)
+def _hooked(network: fx.GraphModule, node: fx.Node, tap: Tap) -> RemovableHandle | None:
+    """Put a tap behind a node by a hook on a layer: the one that gives the maps, or the only one that takes them.
+
+    None where there is no such layer. A hook costs nothing, where a copy takes as long as several forward passes.
+    """
+    if (giver := _layer_used_once(network, node)) is not None:
+        return giver.register_forward_hook(lambda _layer, _inputs, maps: tap(maps))
+    while len(node.users) == 1:
+        (node,) = node.users
+        if (taker := _layer_used_once(network, node)) is not None:
+            return taker.register_forward_pre_hook(lambda _layer, inputs: (tap(inputs[0]), *inputs[1:]))
+        if node.target is not torch.clone:
+            return None
+    return None
+
+
+def _layer_used_once(network: fx.GraphModule, node: fx.Node) -> nn.Module | None:
+    uses = sum(other.op == "call_module" and other.target == node.target for other in network.graph.nodes)
+    return network.get_submodule(str(node.target)) if node.op == "call_module" and uses == 1 else None
+
+
+def _insert(network: fx.GraphModule, node: fx.Node, tap: Tap) -> None:
     network.add_submodule(_TAP, tap)
     with network.graph.inserting_after(node):
         behind = network.graph.call_module(_TAP, (node,))
     node.replace_all_uses_with(behind, delete_user_cb=lambda user: user is not behind)
     network.recompile()
-    with swapped(model, network):
-        yield tap
 
 
 def map_gradients(

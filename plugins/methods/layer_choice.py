@@ -13,7 +13,7 @@ from torch import fx, nn
 from ..errors import NotApplicable
 from .signal_path import operator_name
 
-__all__ = ["choose_map", "layer_name", "named_maps"]
+__all__ = ["choose_map", "layer_name", "named_maps", "nodes_behind"]
 
 _POOLINGS = (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -78,7 +78,7 @@ def choose_map(network: nn.Module, layer: str | None = None) -> fx.Node:
     if not maps:
         raise NotApplicable("this network has no convolutional feature maps")
     last = maps[-1]
-    if mixed := sorted({operator_name(node) for node in _behind(last) if _mixes(node, values)}):
+    if mixed := sorted({operator_name(node) for node in nodes_behind(last) if _mixes(node, values)}):
         raise NotApplicable(
             f"this network's last convolutional feature maps are those of {layer_name(last)!r}, and behind them come "
             f"tokens rather than a pooling ({', '.join(mixed)}), as in a vision transformer; a class activation map "
@@ -179,7 +179,8 @@ def _is_pooling(network: fx.GraphModule, node: fx.Node) -> bool:
     return node.op == "call_module" and isinstance(network.get_submodule(str(node.target)), _POOLINGS)
 
 
-def _behind(node: fx.Node) -> Iterator[fx.Node]:
+def nodes_behind(node: fx.Node) -> Iterator[fx.Node]:
+    """Yield all nodes of a graph that depend on one, the output among them, each once."""
     seen: dict[fx.Node, None] = {}
     waiting = [node]
     while waiting:

@@ -11,24 +11,9 @@ from torch import fx, nn
 from torch.nn import functional
 
 from ...handlers.lifting import ACTIVATIONS
-from .signal_path import AFFINE_OPERATORS, PRODUCTS, operator_name, signal
+from .signal_path import not_affine
 
 __all__ = ["RescaleDeepLift", "not_covered"]
-
-_AFFINE = (
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-    nn.Linear,
-    nn.BatchNorm2d,
-    nn.AvgPool1d,
-    nn.AvgPool2d,
-    nn.AdaptiveAvgPool1d,
-    nn.AdaptiveAvgPool2d,
-)
 
 
 def not_covered(network: fx.GraphModule) -> Iterator[str]:
@@ -44,17 +29,10 @@ def not_covered(network: fx.GraphModule) -> Iterator[str]:
     str
         A layer's kind and name, or an operator's name.
     """
-    for node, operands in signal(network):
-        name = operator_name(node)
-        if node.op == "call_module":
-            layer = network.get_submodule(str(node.target))
-            if not isinstance(layer, (*ACTIVATIONS, *_AFFINE, nn.MaxPool2d)):
-                yield f"{type(layer).__name__} ({node.target})"
-        elif name in PRODUCTS:
-            if len(operands) > 1 or (name == "div" and operands[0] is not node.args[0]):
-                yield f"a product of two parts that both depend on the image (aten::{name})"
-        elif name not in AFFINE_OPERATORS:
-            yield f"aten::{name}"
+    for node, what in not_affine(network):
+        layer = network.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(layer, (*ACTIVATIONS, nn.MaxPool2d)):
+            yield what
 
 
 class RescaleDeepLift(DeepLift):

@@ -60,6 +60,7 @@ TABLE: dict[str, Case] = {
     "occlusion": Case(lambda w, x: w * x, (0.5, 0.5), parameters={"window": 1, "stride": 1}),
     "lrp": Case(lambda w, x: w * x, (0.9, 0.6), parameters={"composite": "epsilon"}),
     "grad_cam": Case(lambda w, x: (w.mean() * x).clamp(min=0), NO_MAPS),
+    "class_activation_map": Case(lambda w, x: w * x, NO_MAPS),
     "layer_cam": Case(lambda w, x: w.clamp(min=0) * x, NO_MAPS),
     "guided_grad_cam": Case(lambda w, x: w.clamp(min=0) * (w.mean() * x).clamp(min=0), NO_MAPS),
     "grad_cam_plus_plus": Case("its formula is that of an exponential; in test_cam_methods.py", NO_MAPS),

@@ -10,14 +10,16 @@ import pytest
 import torch
 from radiolucent.handlers import InputSpec
 from radiolucent.handlers.lifting import lift
-from radiolucent.plugins import Cancelled, NotApplicable, ObservedModel, Registry
+from radiolucent.plugins import Cancelled, NotApplicable, ObservedModel, Output, Registry
 from torch import nn
 from torch.nn import functional
 
 Explain = Callable[..., Any]
 Traced = Callable[..., nn.Module]
 GRADIENT = ("grad_cam", "grad_cam_plus_plus", "layer_cam", "guided_grad_cam")
-ALL = (*GRADIENT, "score_cam")
+NAMED = (*GRADIENT, "score_cam")
+"""Those whose layer can be named."""
+ALL = (*NAMED, "class_activation_map")
 LAYER = "4"
 """The last ReLU of the small network."""
 
@@ -83,6 +85,62 @@ def test_guided_grad_cam_is_the_product_of_its_two(explain: Explain, network: nn
     guided = captum.attr.GuidedBackprop(lift(network)).attribute(image.clone().requires_grad_(), target=1)  # type: ignore[arg-type]
     expected = guided[0].detach() * explain("grad_cam", image, (1,)).final(1).values
     torch.testing.assert_close(explain("guided_grad_cam", image, (1,)).final(1).values, expected)
+
+
+def test_a_class_activation_map_shows_the_terms_of_the_output(
+    explain: Explain, network: nn.Module, image: torch.Tensor
+) -> None:
+    maps, gradient = maps_and_gradient(network, image, 3)
+    cells = (maps * gradient).sum(0)
+    result = explain("class_activation_map", image, (0, 3))
+    torch.testing.assert_close(result.final(3).values, enlarge(cells, image), rtol=1e-4, atol=1e-6)
+    _, head = parts(network)
+    bias = float(head(torch.zeros(1, *maps.shape))[0, 3].detach())
+    assert result.final(3).facts["bias"] == pytest.approx(bias, abs=1e-5)
+    assert float(cells.sum()) + bias == pytest.approx(float(network(image)[0, 3]), abs=1e-5)
+    assert result.model.forward_passes == 1, "both targets and the output come from one pass"
+
+
+@pytest.mark.parametrize("bend", [nn.ReLU(), nn.Sigmoid(), nn.AdaptiveMaxPool2d(1)])
+def test_no_class_activation_map_where_the_output_is_no_sum(
+    explain: Explain, traced: Traced, image: torch.Tensor, bend: nn.Module
+) -> None:
+    pooling = (bend,) if isinstance(bend, nn.AdaptiveMaxPool2d) else (nn.AdaptiveAvgPool2d(1), bend)
+    network = traced(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), *pooling, nn.Flatten(), nn.Linear(4, 2)))
+    with pytest.raises(NotApplicable, match=r"no weighted sum over places\. Grad-CAM"):
+        explain("class_activation_map", image, (0,), on=network)
+    with pytest.raises(NotApplicable, match="let the logit be explained"):
+        explain("class_activation_map", image, output=Output.PROBABILITY)
+
+
+class Joined(nn.Module):
+    """Its last feature maps are two joined, and taken by as many layers as it is told."""
+
+    def __init__(self, takers: int) -> None:
+        super().__init__()
+        self.one, self.other, self.act = nn.Conv2d(1, 3, 3), nn.Conv2d(1, 3, 3), nn.ReLU()
+        self.pools = nn.ModuleList(nn.AdaptiveAvgPool2d(1) for _ in range(takers))
+        self.fc = nn.Linear(6 * takers, 2)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        maps = torch.cat([self.act(self.one(batch)), self.act(self.other(batch))], 1)
+        return self.fc(torch.cat([pool(maps).flatten(1) for pool in self.pools], 1))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("takers", [1, 2])
+@pytest.mark.parametrize("method", ["class_activation_map", "grad_cam", "layer_cam"])
+def test_maps_are_found_whether_a_layer_gives_them_or_takes_them_or_neither(
+    explain: Explain, traced: Traced, image: torch.Tensor, takers: int, method: str
+) -> None:
+    torch.manual_seed(8)
+    network = Joined(takers)
+    maps = torch.cat([network.one(image).relu(), network.other(image).relu()], 1).detach().requires_grad_()
+    output = network.fc(torch.cat([maps.mean((2, 3))] * takers, 1))[0, 1]
+    (gradient,) = torch.autograd.grad(output, maps)
+    formulas = FORMULAS | {"class_activation_map": lambda maps, gradient: (maps * gradient).sum(0)}
+    plane = formulas[method](maps.detach()[0], gradient[0])
+    values = explain(method, image, (1,), on=traced(network)).final(1).values
+    torch.testing.assert_close(values, enlarge(plane, image), rtol=1e-4, atol=1e-6)
 
 
 def score_cam_by_hand(network: nn.Module, image: torch.Tensor, target: int, black: float) -> torch.Tensor:
@@ -206,7 +264,7 @@ def test_maps_lie_where_the_target_looks(explain: Explain, traced: Traced) -> No
 
 
 def test_a_layer_can_be_named(explain: Explain, network: nn.Module, image: torch.Tensor) -> None:
-    for method in ALL:
+    for method in NAMED:
         default, named, other = (
             explain(method, image, (1,), **layer).final(1).values for layer in ({}, {"layer": LAYER}, {"layer": "1"})
         )
