@@ -12,7 +12,7 @@ from ..contract import Attribution, Channels, Completeness, Job, Method, Need, O
 from ..errors import NotApplicable
 from ..observed import ObservedModel
 from .feature_maps import UPSAMPLING, map_gradients, tapped, upsampled
-from .layer_choice import choose_map, layer_name, nodes_behind
+from .layer_choice import MEANS, choose_map, layer_name, nodes_behind
 from .signal_path import not_affine
 
 __all__ = ["ClassActivationMap", "ClassActivationMapParameters"]
@@ -45,7 +45,7 @@ class ClassActivationMap(Method[ClassActivationMapParameters]):
 
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network with anything but averages and linear layers behind its last feature maps."""
-        last = choose_map(network)
+        last = choose_map(network, poolings=MEANS)
         behind = set(nodes_behind(last))
         bent = [what for node, what in not_affine(cast("fx.GraphModule", network)) if node in behind]
         if bent:
@@ -65,7 +65,8 @@ class ClassActivationMap(Method[ClassActivationMapParameters]):
         """Yield one final map per target; they share the forward pass."""
         if model.output is not Output.LOGIT:
             raise NotApplicable("a probability is no sum over places; let the logit be explained")
-        with tapped(model, image, None) as tap:
+        layer = layer_name(choose_map(model.network, poolings=MEANS))
+        with tapped(model, image, layer) as tap:
             # Behind the maps the network is affine, so the gradient is its weights, and costs next to nothing.
             for target, (maps, weights) in zip(targets, map_gradients(model, tap, image, targets), strict=True):
                 cells = (weights * maps).sum(dim=0)

@@ -13,9 +13,11 @@ from torch import fx, nn
 from ..errors import NotApplicable
 from .signal_path import operator_name
 
-__all__ = ["choose_map", "layer_name", "named_maps", "nodes_behind"]
+__all__ = ["MEANS", "choose_map", "layer_name", "named_maps", "nodes_behind"]
 
-_POOLINGS = (nn.AvgPool2d, nn.MaxPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+MEANS = (nn.AvgPool2d, nn.AdaptiveAvgPool2d)
+"""Poolings that add up what they take."""
+_POOLINGS = (*MEANS, nn.MaxPool2d, nn.AdaptiveMaxPool2d)
 _CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
 _REDUCTIONS = {"mean", "sum", "amax", "max"}
 _RESHAPES = {"flatten", "view", "reshape", "squeeze", "unsqueeze", "select", "unbind", "unfold", "_reshape_alias"}
@@ -48,7 +50,9 @@ _Value = tuple[_Kind, tuple[int, ...]]
 """The kind, and which axis of [N, C, H, W] each of its axes is."""
 
 
-def choose_map(network: nn.Module, layer: str | None = None) -> fx.Node:
+def choose_map(
+    network: nn.Module, layer: str | None = None, *, poolings: tuple[type[nn.Module], ...] = _POOLINGS
+) -> fx.Node:
     """Find the node of a lifted network whose value is a layer's feature maps [N, K, h, w].
 
     Parameters
@@ -58,6 +62,8 @@ def choose_map(network: nn.Module, layer: str | None = None) -> fx.Node:
     layer : str, optional
         Name of a layer or an operator. By default the last feature maps before the network pools them into one number
         each: behind the last activation, before the pooling, whether that is global, to a fixed size or in steps.
+    poolings : tuple of type, optional
+        Layers that are such a pooling, by default any; behind other poolings the maps go on.
 
     Returns
     -------
@@ -84,7 +90,7 @@ def choose_map(network: nn.Module, layer: str | None = None) -> fx.Node:
             f"tokens rather than a pooling ({', '.join(mixed)}), as in a vision transformer; a class activation map "
             "needs convolutional maps at the end"
         )
-    while _is_pooling(network, last) or last.target is torch.clone:
+    while _is_one_of(poolings, network, last) or last.target is torch.clone:
         last = last.all_input_nodes[0]
     return last
 
@@ -175,8 +181,8 @@ def _argument(node: fx.Node, name: str, position: int) -> Any:  # noqa: ANN401 -
     return node.kwargs.get(name, node.args[position] if len(node.args) > position else None)
 
 
-def _is_pooling(network: fx.GraphModule, node: fx.Node) -> bool:
-    return node.op == "call_module" and isinstance(network.get_submodule(str(node.target)), _POOLINGS)
+def _is_one_of(kinds: tuple[type[nn.Module], ...], network: fx.GraphModule, node: fx.Node) -> bool:
+    return node.op == "call_module" and isinstance(network.get_submodule(str(node.target)), kinds)
 
 
 def nodes_behind(node: fx.Node) -> Iterator[fx.Node]:
