@@ -1,0 +1,212 @@
+"""A number of a piece of work, guessed from what it was for work that is like it: Gaussian process regression."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Likeness", "Spreads", "Work"]
+
+_MOST = 384
+"""Observations that are kept: a fit takes some 10 ms then."""
+_MOST_ALIKE = 6
+"""Of the same work: the newest count alone, so that what has changed is learnt anew."""
+_COORDINATES = 12
+"""The number of passes, that of targets, and the parameters that count."""
+_SOME_PASSES = 100
+"""The slope turns around it."""
+_SMALLEST = 1e-3
+_FARTHEST = 4.0
+"""Squared distance of two values of a parameter that have nothing in common; numbers have, within a factor of 7."""
+_APART = 10.0
+_WITHOUT_EFFECT = frozenset({"seed"})
+
+
+@dataclass(frozen=True)
+class Work:
+    """What decides on the number.
+
+    Parameters
+    ----------
+    name : str
+        Who works: a method, a measure of one.
+    version : tuple of (str, int)
+        On what: name and version of a network, or of the ensemble.
+    form : tuple of float
+        How: see `of`.
+    """
+
+    name: str
+    version: tuple[str, int]
+    form: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        version: tuple[str, int],
+        passes: int,
+        parameters: Mapping[str, Any] | None = None,
+        targets: int = 1,
+    ) -> Work:
+        """Describe work by its passes, its parameters as JSON values, and how many targets it is for.
+
+        Numbers are as near to each other as their ratio is to 1; of other values it counts whether they are equal.
+        """
+        values = sorted((parameters or {}).items())
+        form = [log(max(1, passes) / _SOME_PASSES), log(max(1, targets)), *(_coordinate(value) for key, value in values if key not in _WITHOUT_EFFECT)]
+        return cls(name, version, tuple(form[:_COORDINATES]))
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """How much logarithms differ for each reason, as standard deviations; 0 where a reason has no say.
+
+    Parameters
+    ----------
+    everything : float
+        All work together, from what is expected.
+    time : float
+        All work of a time: it fades over the next few observations.
+    version : float
+        From one network to the next.
+    name : float
+        From one method to the next.
+    both : float
+        From one method on one network to the next.
+    form : float
+        From one choice of parameters to another that has nothing in common with it.
+    form_on_version : float
+        The same, of one network.
+    slope : float
+        From one number of passes to e times as many, all else being equal.
+    noise : float
+        From one time to the next of the same work.
+    """
+
+    everything: float = 0.0
+    time: float = 0.0
+    version: float = 0.0
+    name: float = 0.0
+    both: float = 0.0
+    form: float = 0.0
+    form_on_version: float = 0.0
+    slope: float = 0.0
+    noise: float = 0.1
+
+
+class Likeness:
+    """Estimates a logarithm, and learns from those that were seen.
+
+    Whatever is alike in some way (the same network, the same method, parameters near to each other) differs the less,
+    and every observation says something of all that is like it: the best linear guess, for known spreads (Rasmussen,
+    Williams: Gaussian Processes for Machine Learning. MIT Press 2006, algorithm 2.1). Where nothing is known it is 0.
+
+    Parameters
+    ----------
+    spreads : Spreads
+        How much is to be expected of each reason.
+    fading : float
+        Observations after which what is of a time has gone to a third.
+    """
+
+    def __init__(self, spreads: Spreads, *, fading: float = 4.0) -> None:
+        self._spreads = spreads
+        self._fading = fading
+        self._seen: list[tuple[Work, float, int]] = []
+        self._count = 0
+        self._alone: set[str] = set()
+        self._known: dict[Work, float] = {}
+        self._rows: _Rows | None = None
+        self._weights = np.zeros(0)
+
+    def log(self, work: Work) -> float:
+        """Estimate the number of a piece of work."""
+        if work not in self._known:
+            self._known[work] = self._estimate(work)
+        return self._known[work]
+
+    def learn(self, work: Work, seen: float, *, alone: bool = False) -> None:
+        """Take in what it was; `alone` where that says nothing of work by others, now and ever."""
+        if alone:
+            self._alone.add(work.name)
+        same = [one for one in self._seen if one[0] == work]
+        for old in same[: len(same) + 1 - _MOST_ALIKE]:
+            self._seen.remove(old)
+        self._seen = [*self._seen, (work, seen, self._count)][-_MOST:]
+        self._count += 1
+        self._rows, self._known = None, {}
+
+    def _estimate(self, work: Work) -> float:
+        if not self._seen:
+            return 0.0
+        if self._rows is None:
+            self._fit()
+        assert self._rows is not None  # noqa: S101 - it was just fitted
+        return float(self._covariance(self._rows_of([(work, 0.0, self._count)]), self._rows)[0] @ self._weights)
+
+    def _fit(self) -> None:
+        rows = self._rows_of(self._seen)
+        covariance = self._covariance(rows, rows) + self._spreads.noise**2 * np.eye(len(self._seen))
+        self._weights = np.linalg.solve(covariance, np.array([value for _, value, _ in self._seen]))
+        self._rows = rows
+
+    def _rows_of(self, seen: list[tuple[Work, float, int]]) -> _Rows:
+        forms = np.zeros((len(seen), _COORDINATES))
+        for row, (work, _, _) in zip(forms, seen, strict=True):
+            row[: len(work.form)] = work.form
+        names = [work.name for work, _, _ in seen]
+        return _Rows(
+            names=_codes(names),
+            groups=_codes([name if name in self._alone else "" for name in names]),
+            versions=_codes([work.version for work, _, _ in seen]),
+            forms=forms,
+            times=np.array([float(time) for _, _, time in seen]),
+        )
+
+    def _covariance(self, some: _Rows, others: _Rows) -> NDArray[np.float64]:
+        group, version, name = (
+            np.equal.outer(one, other)
+            for one, other in (
+                (some.groups, others.groups),
+                (some.versions, others.versions),
+                (some.names, others.names),
+            )
+        )
+        apart = np.minimum((some.forms[:, None] - others.forms[None]) ** 2, _FARTHEST).sum(axis=2)
+        near = np.exp(-apart / 2)
+        spreads = self._spreads
+        covariance: NDArray[np.float64] = group * (spreads.everything**2 + spreads.version**2 * version)
+        slope = spreads.slope**2 * np.multiply.outer(some.forms[:, 0], others.forms[:, 0])
+        covariance += name * (spreads.name**2 + slope + spreads.form**2 * near)
+        covariance += (name & version) * (spreads.both**2 + spreads.form_on_version**2 * near)
+        since = np.abs(np.subtract.outer(some.times, others.times))
+        covariance += spreads.time**2 * np.exp(-since / self._fading)
+        return covariance
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    names: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    versions: NDArray[np.int64]
+    forms: NDArray[np.float64]
+    times: NDArray[np.float64]
+
+
+def _codes(values: list[Any]) -> NDArray[np.int64]:
+    return np.array([hash(value) for value in values], dtype=np.int64)
+
+
+def _coordinate(value: object) -> float:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return log(max(abs(value), _SMALLEST))
+    # Any two differ by more than numbers can.
+    return _APART * (1 + zlib.crc32(json.dumps(value, sort_keys=True, default=str).encode()))
