@@ -20,7 +20,7 @@ TITLE = "Estimates of an item's time"
 
 NEAR = 1.3
 """Within 30 %, as a ratio to either side."""
-_SHORT_NETWORKS = ("resnet18", "inception_v3")
+_SHORT_NETWORKS = ("resnet18",)
 _REPEATED = 4
 """One item of so many is run a second time at once, to see what the machine itself makes of the very same work."""
 _WEIGHT = 0.3
