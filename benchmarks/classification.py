@@ -125,7 +125,7 @@ async def _served(
     from radiolucent.server.triton.client import TritonClient
     from tritonclient.grpc.aio import InferenceServerClient
 
-    rounds, blocks = (12, 2) if context.short else (60, 6)
+    rounds, blocks = (10, 2) if context.short else (60, 6)
     async with _triton() as triton:
         async with TritonClient(triton.address) as control:
             preprocessing = await _place(context, triton.models, repository, loaded, control)
@@ -146,7 +146,8 @@ async def _served(
                         await answer
                     if number >= 2:
                         latency[name].append(time.perf_counter() - begin)
-                context.say(f"one at a time: round {number + 1} of {rounds + 2}")
+                last = ", ".join(f"{name} {1000 * times[-1]:.0f} ms" for name, times in latency.items() if times)
+                context.say(f"one at a time: round {number + 1} of {rounds + 2}: {last}")
             rates: dict[str, list[float]] = {_ALONE: [], **{one.title: [] for one in ARRANGEMENTS}}
             for block in range(blocks):
                 for one in ARRANGEMENTS:

@@ -28,7 +28,7 @@ _SHORTEST_S = 1e-3
 
 # How far processor time per pass differs from that guess, and for what: over five networks and the built-in methods.
 _OF_METHODS = Spreads(
-    everything=1.5, version=0.5, name=0.7, both=0.4, form=0.6, form_on_version=0.25, slope=0.2, noise=0.1
+    everything=1.5, version=0.5, name=0.7, both=0.4, form=0.5, form_on_version=0.25, slope=0.2, noise=0.2
 )
 # How far it differs for a measure from that of the method that it runs again, or of the network's passes.
 _OF_MEASURES = Spreads(name=0.7, both=0.4, form=0.4, form_on_version=0.1, noise=0.15)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 __all__ = ["Likeness", "Spreads", "Work"]
 
-_MOST = 384
-"""Observations that are kept: a fit takes some 10 ms then."""
+_MOST = 256
+"""Observations that are kept: a fit takes some 20 ms then."""
 _MOST_ALIKE = 6
 """Of the same work: the newest count alone, so that what has changed is learnt anew."""
 _COORDINATES = 12
@@ -138,7 +138,7 @@ class Likeness:
         if alone:
             self._alone.add(work.name)
         same = [one for one in self._seen if one[0] == work]
-        for old in same[: len(same) + 1 - _MOST_ALIKE]:
+        for old in same[: max(0, len(same) + 1 - _MOST_ALIKE)]:
             self._seen.remove(old)
         self._seen = [*self._seen, (work, seen, self._count)][-_MOST:]
         self._count += 1
