@@ -42,23 +42,26 @@ class Arrangement:
         Of one inference of one network; 0: as many as there are cores.
     instances
         Of each network.
-    in_turn
-        Whether Triton's rate limiter lets one network compute at a time.
+    limited
+        Whether Triton's rate limiter lets no more networks compute at a time than there are cores for, in the order in
+        which the ensemble lists them: the dearest first.
     """
 
     key: str
     title: str
     threads: int
     instances: int = 1
-    in_turn: bool = False
+    limited: bool = False
 
 
 ARRANGEMENTS = (
     Arrangement("side", "side by side, one thread each (as served)", 1),
+    Arrangement("list", "as many at a time as cores, one thread each, the dearest first", 1, limited=True),
+    Arrangement("turn", "one at a time, all cores, the dearest first", 0, limited=True),
     Arrangement("wide", "side by side, all cores each", 0),
     Arrangement("pair", "side by side, one thread each, two instances", 1, instances=2),
-    Arrangement("turn", "one after another, all cores each", 0, in_turn=True),
 )
+_IN_SHORT = 3
 
 
 def measure(context: Context) -> dict[str, Any]:
@@ -92,6 +95,7 @@ class _AloneRuns:
         self._wide = {name: _session(file, threads) for name, file in files.items()}
         self._narrow = {name: _session(file, 1) for name, file in files.items()}
         self._pool = ThreadPoolExecutor(threads)
+        self.dearest: Sequence[str] = tuple(files)
 
     def times(self, name: str, rounds: int) -> list[float]:
         """One network, all cores: seconds."""
@@ -104,15 +108,17 @@ class _AloneRuns:
 
     def side_by_side(self) -> None:
         """All networks with one thread each, as many at a time as there are cores, the dearest first."""
-        by_size = sorted(self._narrow, key=lambda name: -self._cost.get(name, 0.0))
-        list(self._pool.map(lambda name: self._run(self._narrow[name], name), by_size))
+        list(self._pool.map(lambda name: self._run(self._narrow[name], name), self.dearest))
 
     def warm_up(self) -> None:
         """Run everything once, and see which network is the dearest."""
-        self._cost = {
-            name: _seconds(lambda session=session, name=name: self._run(session, name))  # type: ignore[misc]
-            for name, session in self._narrow.items()
-        }
+        costs = {}
+        for name, session in self._narrow.items():
+            self._run(session, name)
+            begin = time.perf_counter()
+            self._run(session, name)
+            costs[name] = time.perf_counter() - begin
+        self.dearest = sorted(costs, key=lambda name: -costs[name])
         self.one_after_another()
 
     def _run(self, session: Any, name: str) -> None:  # noqa: ANN401 - untyped
@@ -126,17 +132,20 @@ async def _served(
     from tritonclient.grpc.aio import InferenceServerClient
 
     rounds, blocks = (10, 2) if context.short else (60, 6)
+    arrangements = ARRANGEMENTS[: _IN_SHORT if context.short else None]
+    alone.warm_up()
     async with _triton() as triton:
         async with TritonClient(triton.address) as control:
-            preprocessing = await _place(context, triton.models, repository, loaded, control)
+            preprocessing = await _place(
+                context, triton.models, repository, loaded, control, arrangements, alone.dearest
+            )
         async with InferenceServerClient(triton.address) as client:
-            alone.warm_up()
             sides: dict[str, Callable[[], Any]] = {
                 _ALONE: alone.one_after_another,
                 "ONNX Runtime, side by side": alone.side_by_side,
                 "decoding and preprocessing in Triton": lambda: _ask(client, preprocessing, film),
             }
-            for one in ARRANGEMENTS:
+            for one in arrangements:
                 sides[one.title] = lambda one=one: _ask(client, _ensemble(one), film)  # type: ignore[misc]
             latency: dict[str, list[float]] = {name: [] for name in sides}
             for number in range(rounds + 2):
@@ -148,9 +157,9 @@ async def _served(
                         latency[name].append(time.perf_counter() - begin)
                 last = ", ".join(f"{name} {1000 * times[-1]:.0f} ms" for name, times in latency.items() if times)
                 context.say(f"one at a time: round {number + 1} of {rounds + 2}: {last}")
-            rates: dict[str, list[float]] = {_ALONE: [], **{one.title: [] for one in ARRANGEMENTS}}
+            rates: dict[str, list[float]] = {_ALONE: [], **{one.title: [] for one in arrangements}}
             for block in range(blocks):
-                for one in ARRANGEMENTS:
+                for one in arrangements:
                     begin = time.perf_counter()
                     await asyncio.gather(*(_ask_twice(client, _ensemble(one), film) for _ in range(_AT_ONCE)))
                     rates[one.title].append(2 * _AT_ONCE / (time.perf_counter() - begin))
@@ -176,7 +185,13 @@ def _triton() -> EmbeddedTriton:
 
 
 async def _place(
-    context: Context, folder: Path, repository: Repository, loaded: LoadedSet, client: TritonClient
+    context: Context,
+    folder: Path,
+    repository: Repository,
+    loaded: LoadedSet,
+    client: TritonClient,
+    arrangements: Sequence[Arrangement],
+    dearest: Sequence[str],
 ) -> str:
     """Serve the set in every arrangement, beside each other; return the name of what preprocesses."""
     from radiolucent.handlers.repository.triton_config import to_pbtxt
@@ -189,20 +204,21 @@ async def _place(
     members = [Member.of(card) for card in loaded.cards.values()]
     for name in python:
         await client.load(name)
-    for one in ARRANGEMENTS:
+    for one in arrangements:
         for member in members:
             config = member_config(member, versions=(member.version,), threads=one.threads or context.threads)
             name = f"{served_name(member.name, member.version)}-{one.key}"
             text = to_pbtxt(replace(config, name=name, instances=one.instances))
-            if one.in_turn:
-                limit = 'kind: KIND_CPU\n  rate_limiter { resources [ { name: "cores" count: 1 global: true } ] }'
-                text = text.replace("kind: KIND_CPU", limit)
+            if one.limited:
+                cores = f'resources [ {{ name: "cores" count: {one.threads or context.threads} global: true }} ]'
+                text = text.replace("kind: KIND_CPU", f"kind: KIND_CPU\n  rate_limiter {{ {cores} }}")
             _write(folder / name, text, member.version, repository.version_dir(member.name, member.version))
             await client.load(name)
         ensemble = ensemble_config(members, set_version=version)
+        order = {name: place for place, name in enumerate(dearest)} if one.limited else {}
         steps = tuple(
             replace(step, model=served_name(step.model, step.version) + (f"-{one.key}" if at_network else ""))
-            for step in ensemble.steps
+            for step in sorted(ensemble.steps, key=lambda step: order.get(step.model, -1))
             for at_network in [step.model in loaded.cards]
         )
         text = to_pbtxt(replace(ensemble, name=_ensemble(one), steps=steps))
@@ -274,8 +290,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
         lines.append(f"| {name} | {p50:.0f} | {p95:.0f} | {middle:.2f} ({low:.2f} to {high:.2f}) | {rate} |")
     served = ARRANGEMENTS[0].title
     ratio = float(np.median(np.array(latency[served]) / np.array(latency[_ALONE])))
-    best = max((one.title for one in ARRANGEMENTS), key=lambda name: float(np.median(rates[name])))
-    fastest = min((one.title for one in ARRANGEMENTS), key=lambda name: float(np.median(latency[name])))
+    arranged = [one.title for one in ARRANGEMENTS if one.title in latency]
+    best = max(arranged, key=lambda name: float(np.median(rates[name])))
+    fastest = min(arranged, key=lambda name: float(np.median(latency[name])))
     lines += [
         "",
         f"Aim: as served within {AIM} x of the sum of ONNX Runtime's own times: "

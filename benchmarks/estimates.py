@@ -250,9 +250,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
 
 def _verdict(rows: Sequence[Row], names: Sequence[str]) -> str:
     share = _share([row.expected_s / row.seconds for row in rows])
-    poor = [
-        name for name in names if _share([row.expected_s / row.seconds for row in rows if row.name == name]) < 0.9
-    ]
+    poor = [name for name in names if _share([row.expected_s / row.seconds for row in rows if row.name == name]) < 0.9]
     listed = f" Below it: {', '.join(poor)}." if poor else ""
     return f"Aim: 90 % of items within 30 %: {'reached' if share >= 0.9 else 'not reached'} ({share:.0%}).{listed}"
 

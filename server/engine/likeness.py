@@ -60,8 +60,8 @@ class Work:
 
         Numbers are as near to each other as their ratio is to 1; of other values it counts whether they are equal.
         """
-        values = sorted((parameters or {}).items())
-        form = [log(max(1, passes) / _SOME_PASSES), log(max(1, targets)), *(_coordinate(value) for key, value in values if key not in _WITHOUT_EFFECT)]
+        values = [value for key, value in sorted((parameters or {}).items()) if key not in _WITHOUT_EFFECT]
+        form = [log(max(1, passes) / _SOME_PASSES), log(max(1, targets)), *map(_coordinate, values)]
         return cls(name, version, tuple(form[:_COORDINATES]))
 
 
@@ -130,6 +130,8 @@ class Likeness:
     def log(self, work: Work) -> float:
         """Estimate the number of a piece of work."""
         if work not in self._known:
+            if len(self._known) >= _MOST:
+                self._known.clear()
             self._known[work] = self._estimate(work)
         return self._known[work]
 

@@ -47,7 +47,7 @@ def planned(planner: Planner, make_order: MakeOrder) -> Callable[..., tuple[Plan
 def effort(repository: Repository) -> Callable[..., Effort]:
     """What there is to do on one of the networks, or on both where none is named."""
 
-    def make(method: str, network: str = "", passes: int = 100, targets: int = 1, **parameters: Any) -> Effort:
+    def make(method: str, network: str = "", passes: int = 100, targets: int = 1, **parameters: float) -> Effort:
         cards = tuple(repository.card(name, 1) for name in ([network] if network else ("resnet18", "resnet34")))
         return Effort(method, (network or "chest_xray", 1), cards, passes, parameters, targets)
 
@@ -57,7 +57,7 @@ def effort(repository: Repository) -> Callable[..., Effort]:
 MakeEffort = Callable[..., Effort]
 
 
-def near(seconds: float) -> Any:
+def near(seconds: float) -> object:
     """As near as estimates are to be."""
     return pytest.approx(seconds, rel=0.3)
 
