@@ -275,10 +275,10 @@ def markdown(measured: Mapping[str, Any]) -> str:
     each = ", ".join(f"{name} {size} px {measured['each_ms'][name]:g}" for name, size in measured["networks"].items())
     height, width = measured["film"]
     lines = [
-        f"{measured['threads']} cores. Each network alone in ONNX Runtime with all of them, ms: {each}. The ensemble gets "
-        f"one file of {height} x {width} pixels, decodes it, prepares it for each network, runs them and counts the "
-        f"votes. {measured['rounds']} rounds, in each of which every row has its turn; the ratio is to the first row in "
-        f"the same round. Images per second with {_AT_ONCE} clients, each of which asks again when it has its answer.",
+        f"{measured['threads']} cores. Each network alone in ONNX Runtime with all of them, ms: {each}. The ensemble "
+        f"gets one file of {height} x {width} pixels, decodes it, prepares it for each network, runs them and counts "
+        f"the votes. {measured['rounds']} rounds, in each of which every row has its turn; the ratio is to the first row "
+        f"in the same round. Images per second with {_AT_ONCE} clients, each of which asks again when it is answered.",
         "",
         "| | p50, ms | p95, ms | ratio, median (quartiles) | images per second |",
         "|---|--:|--:|--:|--:|",

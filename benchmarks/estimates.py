@@ -164,7 +164,7 @@ class _Engine:
 
 
 def warm_up(networks: Sequence[str]) -> Iterator[Case]:
-    """What the engine has seen: every method on every network with default parameters, of one and of two labels."""
+    """Yield what the engine has seen: each method on each network, default parameters, one label and two."""
     for network in networks:
         # Nothing is learnt from what loads a network, but the first passes after that are slow.
         for labels in (1, 1, 2):
@@ -175,7 +175,7 @@ def warm_up(networks: Sequence[str]) -> Iterator[Case]:
 
 
 def asked(networks: Sequence[str]) -> list[Case]:
-    """What it is asked for then, in an order by chance."""
+    """Return what it is asked for then, in an order by chance."""
     cases = [
         Case(network, (method,), parameters, labels)
         for network in networks

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Likeness", "Spreads", "Work"]
+__all__ = ["GaussianProcess", "Spreads", "Work"]
 
 _MOST = 256
 """Observations that are kept: a fit takes some 20 ms then."""
@@ -102,7 +102,7 @@ class Spreads:
     noise: float = 0.1
 
 
-class Likeness:
+class GaussianProcess:
     """Estimates a logarithm, and learns from those that were seen.
 
     Whatever is alike in some way (the same network, the same method, parameters near to each other) differs the less,
