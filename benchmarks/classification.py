@@ -277,8 +277,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
     lines = [
         f"{measured['threads']} cores. Each network alone in ONNX Runtime with all of them, ms: {each}. The ensemble "
         f"gets one file of {height} x {width} pixels, decodes it, prepares it for each network, runs them and counts "
-        f"the votes. {measured['rounds']} rounds, in each of which every row has its turn; the ratio is to the first row "
-        f"in the same round. Images per second with {_AT_ONCE} clients, each of which asks again when it is answered.",
+        f"the votes. {measured['rounds']} rounds, in each of which every row has its turn; the ratio is to the first "
+        f"row in the same round. Images per second with {_AT_ONCE} clients, each asking again when it is answered.",
         "",
         "| | p50, ms | p95, ms | ratio, median (quartiles) | images per second |",
         "|---|--:|--:|--:|--:|",
