@@ -34,7 +34,7 @@ _OF_METHODS = Spreads(
 _OF_MEASURES = Spreads(name=0.7, both=0.4, form=0.4, form_on_version=0.1, noise=0.15)
 # How far a second of the processor differs from one of the clock: what else the machine does, and how well threads
 # share an item's work.
-_OF_TIMES = Spreads(everything=0.5, time=0.8, both=0.15, noise=0.1)
+_OF_TIMES = Spreads(everything=0.5, time=0.7, both=0.15, noise=0.2)
 
 Version = tuple[str, int]
 
