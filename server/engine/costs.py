@@ -8,7 +8,7 @@ from math import exp, log
 from typing import Any
 
 from ...handlers.card import ModelCard
-from .gaussian_process import GaussianProcess, Spreads, Work
+from .work_regressor import Spreads, Work, WorkRegressor
 
 __all__ = ["CostModel", "Effort", "MeasureEffort"]
 
@@ -115,9 +115,9 @@ class CostModel:
 
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads
-        self._paces = GaussianProcess(_OF_METHODS)
-        self._measures = GaussianProcess(_OF_MEASURES)
-        self._times = GaussianProcess(_OF_TIMES)
+        self._paces = WorkRegressor(_OF_METHODS)
+        self._measures = WorkRegressor(_OF_MEASURES)
+        self._times = WorkRegressor(_OF_TIMES)
 
     def seconds(self, effort: Effort) -> float:
         """Estimate a worker's time for an item; 0 where it makes no pass."""

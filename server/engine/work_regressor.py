@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import Kernel
 
-__all__ = ["GaussianProcess", "Spreads", "Work"]
+__all__ = ["Spreads", "Work", "WorkRegressor"]
 
 _MOST = 256
 """Observations that are kept: a fit takes some 20 ms then."""
@@ -102,12 +104,12 @@ class Spreads:
     noise: float = 0.1
 
 
-class GaussianProcess:
+class WorkRegressor:
     """Estimates a logarithm, and learns from those that were seen.
 
     Whatever is alike in some way (the same network, the same method, parameters near to each other) differs the less,
-    and every observation says something of all that is like it: the best linear guess, for known spreads (Rasmussen,
-    Williams: Gaussian Processes for Machine Learning. MIT Press 2006, algorithm 2.1). Where nothing is known it is 0.
+    and every observation says something of all that is like it: the best linear guess for known spreads (scikit-learn's
+    `GaussianProcessRegressor`). Where nothing is known it is 0.
 
     Parameters
     ----------
@@ -118,14 +120,12 @@ class GaussianProcess:
     """
 
     def __init__(self, spreads: Spreads, *, fading: float = 4.0) -> None:
-        self._spreads = spreads
-        self._fading = fading
+        self._process = GaussianProcessRegressor(_Likeness(spreads, fading), alpha=spreads.noise**2, optimizer=None)
         self._seen: list[tuple[Work, float, int]] = []
         self._count = 0
         self._alone: set[str] = set()
         self._known: dict[Work, float] = {}
-        self._rows: _Rows | None = None
-        self._weights = np.zeros(0)
+        self._fitted = False
 
     def log(self, work: Work) -> float:
         """Estimate the number of a piece of work."""
@@ -144,67 +144,62 @@ class GaussianProcess:
             self._seen.remove(old)
         self._seen = [*self._seen, (work, seen, self._count)][-_MOST:]
         self._count += 1
-        self._rows, self._known = None, {}
+        self._fitted, self._known = False, {}
 
     def _estimate(self, work: Work) -> float:
         if not self._seen:
             return 0.0
-        if self._rows is None:
-            self._fit()
-        assert self._rows is not None  # noqa: S101 - it was just fitted
-        return float(self._covariance(self._rows_of([(work, 0.0, self._count)]), self._rows)[0] @ self._weights)
+        if not self._fitted:
+            rows = np.stack([self._row(work, time) for work, _, time in self._seen])
+            self._process.fit(rows, [value for _, value, _ in self._seen])
+            self._fitted = True
+        return float(self._process.predict(self._row(work, self._count)[None])[0])
 
-    def _fit(self) -> None:
-        rows = self._rows_of(self._seen)
-        covariance = self._covariance(rows, rows) + self._spreads.noise**2 * np.eye(len(self._seen))
-        self._weights = np.linalg.solve(covariance, np.array([value for _, value, _ in self._seen]))
-        self._rows = rows
+    def _row(self, work: Work, time: int) -> NDArray[np.float64]:
+        """Put work into numbers: see the constants `_TIME` and so on."""
+        group = work.name if work.name in self._alone else ""
+        form = [*work.form, *[0.0] * (_COORDINATES - len(work.form))]
+        return np.array([time, _code(group), _code(work.version), _code(work.name), *form])
 
-    def _rows_of(self, seen: list[tuple[Work, float, int]]) -> _Rows:
-        forms = np.zeros((len(seen), _COORDINATES))
-        for row, (work, _, _) in zip(forms, seen, strict=True):
-            row[: len(work.form)] = work.form
-        names = [work.name for work, _, _ in seen]
-        return _Rows(
-            names=_codes(names),
-            groups=_codes([name if name in self._alone else "" for name in names]),
-            versions=_codes([work.version for work, _, _ in seen]),
-            forms=forms,
-            times=np.array([float(time) for _, _, time in seen]),
-        )
 
-    def _covariance(self, some: _Rows, others: _Rows) -> NDArray[np.float64]:
-        group, version, name = (
-            np.equal.outer(one, other)
-            for one, other in (
-                (some.groups, others.groups),
-                (some.versions, others.versions),
-                (some.names, others.names),
-            )
-        )
-        apart = np.minimum((some.forms[:, None] - others.forms[None]) ** 2, _FARTHEST).sum(axis=2)
-        near = np.exp(-apart / 2)
-        spreads = self._spreads
-        covariance: NDArray[np.float64] = group * (spreads.everything**2 + spreads.version**2 * version)
-        slope = spreads.slope**2 * np.multiply.outer(some.forms[:, 0], others.forms[:, 0])
-        covariance += name * (spreads.name**2 + slope + spreads.form**2 * near)
-        covariance += (name & version) * (spreads.both**2 + spreads.form_on_version**2 * near)
-        since = np.abs(np.subtract.outer(some.times, others.times))
-        covariance += spreads.time**2 * np.exp(-since / self._fading)
+_TIME, _GROUP, _VERSION, _NAME, _PASSES = range(5)
+
+
+class _Likeness(Kernel):  # type: ignore[misc]
+    """The covariance of two pieces of work, row by row of two tables."""
+
+    def __init__(self, spreads: Spreads, fading: float) -> None:
+        self.spreads = spreads
+        self.fading = fading
+
+    def __call__(
+        self,
+        X: NDArray[np.float64],
+        Y: NDArray[np.float64] | None = None,
+        eval_gradient: bool = False,
+    ) -> NDArray[np.float64]:
+        others = X if Y is None else Y
+        group, version, name = (np.equal.outer(X[:, one], others[:, one]) for one in (_GROUP, _VERSION, _NAME))
+        forms, other_forms = X[:, _PASSES:], others[:, _PASSES:]
+        near = np.exp(-np.minimum((forms[:, None] - other_forms[None]) ** 2, _FARTHEST).sum(axis=2) / 2)
+        since = np.abs(np.subtract.outer(X[:, _TIME], others[:, _TIME]))
+        of = self.spreads
+        covariance: NDArray[np.float64] = group * (of.everything**2 + of.version**2 * version)
+        slope = of.slope**2 * np.multiply.outer(X[:, _PASSES], others[:, _PASSES])
+        covariance += name * (of.name**2 + slope + of.form**2 * near)
+        covariance += (name & version) * (of.both**2 + of.form_on_version**2 * near)
+        covariance += of.time**2 * np.exp(-since / self.fading)
         return covariance
 
+    def diag(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.array([self(row[None])[0, 0] for row in X])
 
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    names: NDArray[np.int64]
-    groups: NDArray[np.int64]
-    versions: NDArray[np.int64]
-    forms: NDArray[np.float64]
-    times: NDArray[np.float64]
+    def is_stationary(self) -> bool:
+        return False
 
 
-def _codes(values: list[Any]) -> NDArray[np.int64]:
-    return np.array([hash(value) for value in values], dtype=np.int64)
+def _code(value: object) -> int:
+    return zlib.crc32(repr(value).encode())
 
 
 def _coordinate(value: object) -> float:
