@@ -2,7 +2,7 @@
 
 from .contract import Better, Family, Measure, MeasuredValue, OtherNetwork, Shared, Subject
 from .registry import MEASURES, measure_by_name, measure_parameters
-from .reruns import Reruns
+from .reruns import Reruns, runs_together
 
 __all__ = [
     "MEASURES",
@@ -16,4 +16,5 @@ __all__ = [
     "Subject",
     "measure_by_name",
     "measure_parameters",
+    "runs_together",
 ]

@@ -17,10 +17,23 @@ from ..observed import ObservedModel
 from ..results import checked
 from .contract import OtherNetwork
 
-__all__ = ["Reruns"]
+__all__ = ["Reruns", "runs_together"]
 
 _ROOM_BYTES = 64 * 2**20
 """Heatmaps that are kept for maps still to be measured, bytes."""
+
+
+def runs_together(targets: int, shape: Sequence[int]) -> int:
+    """Return how many runs of a method may be for so many targets at once: those whose heatmaps there is room for.
+
+    Parameters
+    ----------
+    targets : int
+        Maps of the image.
+    shape : sequence of int
+        [C, H, W] of it.
+    """
+    return _ROOM_BYTES // (targets * _plane_bytes(shape))
 
 
 class Reruns:
@@ -112,7 +125,7 @@ class Reruns:
         if key in (kept := self._kept.get(target, {})):
             return kept[key].clone()
         targets = list(dict.fromkeys([*self._kept, target]))
-        plane_bytes = 4 * image.shape[-2] * image.shape[-1]
+        plane_bytes = _plane_bytes(image.shape)
         if (sum(map(len, self._kept.values())) + len(targets)) * plane_bytes > self._room_bytes:
             return self._run(image, other, [target])[target]
         if len(targets) > 1 and key not in self._apart:
@@ -169,6 +182,10 @@ class Reruns:
     def _drop_network(self) -> None:
         self._made = self._other = None
         self._stack.close()
+
+
+def _plane_bytes(shape: Sequence[int]) -> int:
+    return 4 * shape[-2] * shape[-1]
 
 
 class _Silent:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import exp, log
+from typing import Any
 
 from ...handlers.card import ModelCard
+from .work_regressor import Spreads, Work, WorkRegressor
 
-__all__ = ["CostModel"]
+__all__ = ["CostModel", "Effort", "MeasureEffort"]
 
 # Time of a forward pass per input pixel relative to ResNet18, and that of ResNet18 on one core, in seconds, as measured
 # on a CPU. Where nothing was learnt yet, the plan hangs on them.
@@ -20,29 +23,89 @@ _RELATIVE_TIME = {
 }
 _UNKNOWN_ARCHITECTURE = 3.0
 _SECONDS_PER_PIXEL = 8e-7
-_OVERHEAD_S = 0.01
-"""What an item costs a worker beside its passes: the smallest estimate."""
-_WEIGHT = 0.3
-"""Of the newest measurement."""
+_SHORTEST_S = 1e-3
+"""A time below it says nothing."""
+
+# How far processor time per pass differs from that guess, and for what: over five networks and the built-in methods.
+_OF_METHODS = Spreads(
+    everything=1.5, version=0.5, name=0.7, both=0.4, form=0.5, form_on_version=0.25, slope=0.2, noise=0.2
+)
+# How far it differs for a measure from that of the method that it runs again, or of the network's passes.
+_OF_MEASURES = Spreads(name=0.7, both=0.4, form=0.4, form_on_version=0.1, noise=0.15)
+# How far a second of the processor differs from one of the clock: what else the machine does, and how well threads
+# share an item's work.
+_OF_TIMES = Spreads(everything=0.5, time=0.7, both=0.15, noise=0.2)
 
 Version = tuple[str, int]
 
 
-@dataclass
-class _Pace:
-    """Seconds per pass, averaged with weights that fade."""
+@dataclass(frozen=True)
+class Effort:
+    """What there is to do for an item, measures left out.
 
-    seconds: float
+    Parameters
+    ----------
+    method : str
+        Its name.
+    version : tuple of (str, int)
+        Name and version: of the network, or of the ensemble and its model set.
+    cards : tuple of ModelCard
+        Of the network, or of those that vote.
+    passes : int
+        Forward passes or their equivalent that the method announces.
+    parameters : mapping
+        The method's, as JSON values.
+    targets : int
+        Labels to explain.
+    """
 
-    def learn(self, seconds: float) -> None:
-        self.seconds += _WEIGHT * (seconds - self.seconds)
+    method: str
+    version: Version
+    cards: tuple[ModelCard, ...]
+    passes: int
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    targets: int = 1
+
+    @property
+    def work(self) -> Work:
+        """What it is like."""
+        return Work.of(self.method, self.version, max(1, self.passes), self.parameters, self.targets)
+
+
+@dataclass(frozen=True)
+class MeasureEffort:
+    """What there is to do for a measure of one map.
+
+    Parameters
+    ----------
+    measure : str
+        Its name.
+    of : Effort
+        What made the map.
+    again : bool
+        Whether it runs the method again, rather than the network alone.
+    parameters : mapping
+        The measure's, as JSON values.
+    """
+
+    measure: str
+    of: Effort
+    again: bool
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def work(self) -> Work:
+        """What it is like; no method is named so."""
+        name = f"{self.measure} of {self.of.method}" if self.again else f"{self.measure} of any"
+        return Work.of(name, self.of.version, 1, self.parameters)
 
 
 class CostModel:
     """Estimates the seconds that a worker needs for an item, and learns from those that ended.
 
-    The pace of a method on a network (seconds per pass that it announced) is taken from its own items; before there is
-    one, from those of other methods on the same network; before that, from the network's size.
+    What is learnt of an item is its processor time per announced pass, which stays the same whoever else is at work.
+    Seconds of the clock follow from how long a processor second took of late. Of work that was never done, it says what
+    it has in common with what was: the network, the method on other networks, parameters that are near.
 
     Parameters
     ----------
@@ -52,64 +115,72 @@ class CostModel:
 
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads
-        self._methods: dict[tuple[str, Version], _Pace] = {}
-        self._networks: dict[Version, _Pace] = {}
+        self._paces = WorkRegressor(_OF_METHODS)
+        self._measures = WorkRegressor(_OF_MEASURES)
+        self._times = WorkRegressor(_OF_TIMES)
 
-    def seconds(self, method: str, version: Version, cards: Iterable[ModelCard], passes: int) -> float:
-        """Estimate a worker's time for an item; 0 where it makes no pass.
+    def seconds(self, effort: Effort) -> float:
+        """Estimate a worker's time for an item; 0 where it makes no pass."""
+        return self.processor_seconds(effort) * self._stretch(effort)
+
+    def processor_seconds(self, effort: Effort) -> float:
+        """Estimate the processor's time for an item, all threads together; 0 where it makes no pass."""
+        return effort.passes * _guess(effort) * exp(self._paces.log(effort.work)) if effort.passes > 0 else 0.0
+
+    def learn(self, effort: Effort, seconds: float, processor_s: float = 0.0, *, whole: bool = True) -> None:
+        """Take in what an item cost that ran to its end, the loading of its network and its measures left out.
 
         Parameters
         ----------
-        method
-            Its name.
-        version
-            Name and version: of the network, or of the ensemble and its model set.
-        cards
-            Of the network, or of those that vote.
-        passes
-            Forward passes or their equivalent that the method announces.
+        effort
+            The item.
+        seconds
+            By the clock.
+        processor_s
+            Of the processor, all threads together; 0 where it is not known.
+        whole
+            Whether its passes were whole ones. Else it teaches nothing of other methods.
         """
-        if passes <= 0:
-            return 0.0
-        own = self._methods.get((method, version))
-        per_pass = own.seconds if own is not None else sum(map(self._pace, cards))
-        return _OVERHEAD_S + passes * per_pass
-
-    def measure_seconds(
-        self, measure: str, method: str, version: Version, cards: Iterable[ModelCard], passes: int
-    ) -> float:
-        """Estimate a worker's time for a measure of one map by a method; see `seconds`."""
-        return self.seconds(_of(measure, method), version, cards, passes)
-
-    def learn_measure(self, measure: str, method: str, version: Version, passes: int, seconds: float) -> None:
-        """Take in what a measure of one map by a method cost. It teaches nothing of methods: some share nearly all."""
-        self._learn(_of(measure, method), version, passes, seconds)
-
-    def learn(self, method: str, version: Version, passes: int, seconds: float, *, whole: bool = True) -> None:
-        """Take in what an item cost that ran to its end, the loading of its network and its measures left out.
-
-        Where its passes were no whole ones, it teaches nothing of other methods.
-        """
-        per_pass = self._learn(method, version, passes, seconds)
-        if per_pass is None or not whole:
+        if effort.passes <= 0 or seconds < 0:
             return
-        self._networks.setdefault(version, _Pace(per_pass)).learn(per_pass)
+        self._learn_stretch(effort, seconds, processor_s)
+        pace = max(processor_s or seconds, _SHORTEST_S) / (effort.passes * _guess(effort))
+        self._paces.learn(effort.work, log(pace), alone=not whole)
 
-    def _learn(self, work: str, version: Version, passes: int, seconds: float) -> float | None:
-        if passes <= 0:
-            return None
-        per_pass = max(0.0, seconds - _OVERHEAD_S) / passes
-        self._methods.setdefault((work, version), _Pace(per_pass)).learn(per_pass)
-        return per_pass
+    def measure_seconds(self, effort: MeasureEffort, passes: int) -> float:
+        """Estimate a worker's time for so many passes of a measure; 0 for none."""
+        return passes * self._measure_pace(effort) * exp(self._measures.log(effort.work)) * self._stretch(effort.of)
 
-    def _pace(self, card: ModelCard) -> float:
-        known = self._networks.get((card.name, card.version))
-        if known is not None:
-            return known.seconds
-        relative = _RELATIVE_TIME.get(card.architecture, _UNKNOWN_ARCHITECTURE)
-        return float(_SECONDS_PER_PIXEL * relative * card.input.size**2) / self._threads
+    def learn_measure(self, effort: MeasureEffort, passes: int, seconds: float, processor_s: float = 0.0) -> None:
+        """Take in what a measure of one map cost. It teaches nothing of methods: measures share much of their work."""
+        if passes <= 0 or seconds < 0:
+            return
+        pace = max(processor_s or seconds, _SHORTEST_S) / (passes * self._measure_pace(effort))
+        self._measures.learn(effort.work, log(pace))
+
+    def _measure_pace(self, effort: MeasureEffort) -> float:
+        """Estimate processor seconds per pass of what a measure asks for, before anything is known of the measure."""
+        of = effort.of
+        if effort.again and of.passes > 0:
+            return self.processor_seconds(of) / of.passes
+        return _guess(of) * exp(self._paces.log(Work.of("", of.version, 100)))
+
+    def _stretch(self, effort: Effort) -> float:
+        """Estimate seconds per second of the processor."""
+        return exp(self._times.log(_time_of(effort))) / self._threads
+
+    def _learn_stretch(self, effort: Effort, seconds: float, processor_s: float) -> None:
+        if processor_s >= _SHORTEST_S and seconds >= _SHORTEST_S:
+            self._times.learn(_time_of(effort), log(seconds * self._threads / processor_s))
 
 
-def _of(measure: str, method: str) -> str:
-    """Name the work of a measure, as no method is named."""
-    return f"{measure} of {method}"
+def _time_of(effort: Effort) -> Work:
+    return Work.of(effort.method, effort.version, 1)
+
+
+def _guess(effort: Effort) -> float:
+    """Guess processor seconds per pass, from what the networks are."""
+    return sum(
+        _SECONDS_PER_PIXEL * _RELATIVE_TIME.get(card.architecture, _UNKNOWN_ARCHITECTURE) * card.input.size**2
+        for card in effort.cards
+    )

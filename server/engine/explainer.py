@@ -136,7 +136,8 @@ class Explainer:
                 run.fail(FailureReason.METHOD, f"{named} raised {type(error).__name__}", error)
         else:
             partial = run.model.partial_passes if run.model is not None else 0
-            emit(WorkerDone(run.forward_passes, run.elapsed, run.setup_s, run.measured_passes, run.measured_s, partial))
+            counts = run.forward_passes, run.elapsed, run.setup_s, run.measured_passes, run.measured_s, partial
+            emit(WorkerDone(*counts, run.processor_s))
         finally:
             # A method can change the weights or leave a hook behind, and the next one's maps would be wrong without a
             # word. Ours are tested not to; a stranger's, and one that broke off, get no chance.
@@ -241,7 +242,7 @@ class Explainer:
             )
             measuring = Measuring(run, explained, self._measured(task), self._warm.clear, self._measures)
         run.check()
-        run.setup_s = run.elapsed
+        run.begin()
 
         # Methods get an image of their own: what one does to it, the next must not see.
         attributions = method.explain(model, image.clone(), task.targets, params, run)

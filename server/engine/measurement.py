@@ -37,6 +37,8 @@ class Measurement:
         Work that it was, in forward passes or their equivalent: without what an earlier map had paid for.
     error_id : str, optional
         Under which the server's log has the details of a refusal; where there are any.
+    processor_s : float
+        Seconds of the processor that it took, all threads together.
     details : str, optional
         For that log: the error's type and where it was raised, but not its words, which may quote the image.
     """
@@ -49,3 +51,4 @@ class Measurement:
     error_id: str | None = None
     details: str | None = field(default=None, repr=False)
     passes: int = 0
+    processor_s: float = 0.0

@@ -130,7 +130,7 @@ class Measuring:
             raise UnknownMeasure(task.name, measures)
         found = measures[task.name]
         params = validate_parameters(found, task.parameters)
-        return _Call(task, found, params, measure_passes(found, params, shape, self._run_passes))
+        return _Call(task, found, params, measure_passes(found, params, shape, len(self._run.task.targets), self._cost))
 
     def hold(self, made: WorkerMap, values: torch.Tensor) -> None:
         """Take a final map, with its attribution [C, H, W], until it is measured."""
@@ -170,7 +170,7 @@ class Measuring:
         self._run.deliver(replace(made, measurements=measurements))
 
     def _take(self, call: _Call, made: WorkerMap, values: torch.Tensor, announced: int) -> Measurement:
-        run, begin = self._run, time.monotonic()
+        run, begin, processor = self._run, time.monotonic(), time.process_time()
         said = Measurement(call.task.name, call.task.parameters)
         run.doing = f"the measure {call.task.name!r}"
         job = _Part(run, self._done, announced)
@@ -193,10 +193,12 @@ class Measuring:
             said = replace(said, refusal=refusal, error_id=error_id, details=place_of(error))
         finally:
             run.measured_s += time.monotonic() - begin
+            run.measured_processor_s += time.process_time() - processor
         run.doing = ""
         self._done += announced
         run.measured(self._done)
-        return replace(said, elapsed_s=time.monotonic() - begin)
+        processor_s = time.process_time() - processor
+        return replace(said, elapsed_s=time.monotonic() - begin, processor_s=processor_s)
 
     def _measure(self, call: _Call, target: int, values: torch.Tensor, job: _Part) -> tuple[dict[str, float], int]:
         """Return a measure's numbers, and what of its announced passes it needed."""
@@ -223,7 +225,7 @@ class Measuring:
         shared = announced.shared.passes if announced.shared is not None else 0
         known = model.forward_passes < shared
         rerun = sum(map(self._cost, reruns.runs[runs_before:]))
-        return numbers, announced.each + rerun + (0 if known else shared)
+        return numbers, announced.each - announced.own + rerun + (0 if known else shared)
 
     def _plane(self, values: torch.Tensor) -> torch.Tensor:
         method = self._explained.method

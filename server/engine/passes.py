@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ...plugins import Method, NotApplicable, Parameters
-from ...plugins.measures import Measure, Shared
+from ...plugins.measures import Measure, Shared, runs_together
 
 __all__ = ["MeasurePasses", "measure_passes", "method_passes"]
 
@@ -28,11 +28,19 @@ class MeasurePasses:
         For runs of the method, which are for all maps of an item at once; the first map has them.
     shared : Shared, optional
         What only the first map of an image and network has; where there is such.
+    own : int
+        What of `each` are runs of the method that every map has of its own.
     """
 
     each: int
     runs: int
     shared: Shared | None = None
+    own: int = 0
+
+    @property
+    def again(self) -> bool:
+        """Whether the method runs again."""
+        return bool(self.runs or self.own)
 
     @property
     def first(self) -> int:
@@ -62,8 +70,13 @@ def method_passes(method: Method[Any], params: Parameters, shape: Sequence[int],
         return 1
 
 
-def measure_passes(measure: Measure[Any], params: Parameters, shape: Sequence[int], passes: int) -> MeasurePasses:
+def measure_passes(
+    measure: Measure[Any], params: Parameters, shape: Sequence[int], targets: int, run: Callable[[int], int]
+) -> MeasurePasses:
     """Return what a measure announces; 1 for every map where it makes no pass, or does not apply.
+
+    Runs of the method are for all maps at once, as far as there is room to keep what the others take from them; beyond
+    that every map has its own.
 
     Parameters
     ----------
@@ -71,11 +84,14 @@ def measure_passes(measure: Measure[Any], params: Parameters, shape: Sequence[in
         The measure, and its parameters.
     shape
         [C, H, W] of the input.
-    passes
-        What one run of the method costs, for all targets at once.
+    targets
+        Maps of the item.
+    run
+        Returns what one run of the method costs, for so many targets at once.
     """
+    once = run(targets)
     try:
-        first, alone = (min(int(measure.cost(params, shape, run)), _MOST_PASSES) for run in (passes, 0))
+        first, alone = (min(int(measure.cost(params, shape, passes)), _MOST_PASSES) for passes in (once, 0))
         shared = measure.shared(params, shape)
     except NotApplicable:  # the worker says so in its refusal
         return MeasurePasses(1, 0)
@@ -83,4 +99,8 @@ def measure_passes(measure: Measure[Any], params: Parameters, shape: Sequence[in
         return MeasurePasses(1, 0)
     if shared is not None:
         shared = Shared(shared.name, min(shared.passes, alone))
-    return MeasurePasses(alone - (shared.passes if shared is not None else 0), first - alone, shared)
+        alone -= shared.passes
+    runs = first - alone - (shared.passes if shared is not None else 0)
+    without_room = max(0, runs // once - runs_together(targets, shape)) if targets > 1 else 0
+    own = min(without_room * run(1), _MOST_PASSES)
+    return MeasurePasses(alone + own, runs - without_room * once, shared, own)

@@ -14,11 +14,11 @@ from ...handlers.card import ModelCard
 from ...handlers.repository import ENSEMBLE, Repository
 from ...plugins import Need, Registry
 from .check_measures import CheckedMeasure
-from .costs import CostModel
+from .costs import CostModel, Effort, MeasureEffort
 from .events import Item, ItemEstimate, Target, Verdict
 from .order import ExplainOrder
-from .passes import measure_passes, method_passes
-from .task import ItemTask, MeasureTask, ModelRef, Output, VoterRef
+from .passes import MeasurePasses, measure_passes, method_passes
+from .task import ItemTask, MeasureTask, ModelRef, Output, VoterRef, WorkerDone, WorkerEvent, WorkerMap
 from .validate import CheckedCall
 
 __all__ = ["Explained", "PlannedItem", "Planner", "grid_of"]
@@ -79,8 +79,10 @@ class PlannedItem:
         Names the passes that it shares with others of its job; None where it shares none.
     verdicts
         What the networks say of the labels.
-    passes
-        What of the estimate's passes are the method's.
+    effort
+        What the method is to do; no passes where another one's are shared.
+    measures
+        What each of its measures is to do, by name.
     measured
         What of the estimate the measures of all maps are.
     shared
@@ -95,7 +97,8 @@ class PlannedItem:
     estimate: ItemEstimate
     shares: Hashable | None
     verdicts: Mapping[str, Verdict]
-    passes: int
+    effort: Effort
+    measures: Mapping[str, MeasureEffort] = field(default_factory=dict)
     measured: ItemEstimate = field(default_factory=ItemEstimate)
     shared: Mapping[Hashable, ItemEstimate] = field(default_factory=dict)
 
@@ -183,32 +186,49 @@ class Planner:
         for number, (call, cards) in enumerate((call, cards) for call in calls for cards in networks):
             card = grid_of(cards)
             name = card.name if len(cards) == 1 else ENSEMBLE
-            targets = min(labels, len(card.labels))
-            passes = method_passes(call.method, call.parameters, _shape(card), targets)
+            effort = _effort(call, (name, card.version), card, cards, min(labels, len(card.labels)))
             if name != ENSEMBLE:
-                of_item, of_network = self._measured(call, card, measures, targets)
+                of_item, of_network = self._measured(call, card, effort, measures)
                 measured += of_item.seconds
                 shared = of_network | shared
-            cost = self.costs.seconds(call.method.name, (name, card.version), cards, passes)
+            cost = self.costs.seconds(effort)
             shares = self._shares(call, name)
             key = number if shares is None else shares
             dearest[key] = max(dearest.get(key, 0.0), cost)
         return sum(dearest.values()) + measured + sum(one.seconds for one in shared.values())
 
+    def learn(self, planned: PlannedItem, event: WorkerEvent) -> None:
+        """Take in what an item, or the measures of one of its maps, cost.
+
+        Parameters
+        ----------
+        planned
+            The item.
+        event
+            What the worker says of it.
+        """
+        if isinstance(event, WorkerDone) and event.forward_passes > event.measured_passes:
+            seconds = event.elapsed_s - event.setup_s - event.measured_s
+            self.costs.learn(planned.effort, seconds, event.processor_s, whole=not event.partial_passes)
+        elif isinstance(event, WorkerMap):
+            for one in event.measurements:
+                if not one.refusal and one.measure in planned.measures:
+                    effort = planned.measures[one.measure]
+                    self.costs.learn_measure(effort, one.passes, one.elapsed_s, one.processor_s)
+
     def _measured(
-        self, call: CheckedCall, card: ModelCard, measures: Sequence[CheckedMeasure], targets: int
+        self, call: CheckedCall, card: ModelCard, effort: Effort, measures: Sequence[CheckedMeasure]
     ) -> tuple[ItemEstimate, dict[Hashable, ItemEstimate]]:
         """Estimate the measures of an item's maps; apart, and by name, what only the network's first map has."""
-        shape, version = _shape(card), (card.name, card.version)
-        once = method_passes(call.method, call.parameters, shape, targets)
+        targets = effort.targets
         whole = ItemEstimate()
         apart: dict[Hashable, ItemEstimate] = {}
         for one in measures:
-            passes = measure_passes(one.measure, one.parameters, shape, once)
-            cost = partial(self.costs.measure_seconds, one.measure.name, call.method.name, version, (card,))
+            passes = _measure_passes(one, call, card, targets)
+            cost = partial(self.costs.measure_seconds, _measure_effort(one, effort, passes))
             if (shared := passes.shared) is not None:
-                apart[version, shared.name] = ItemEstimate(shared.passes, cost(shared.passes))
-            seconds = cost(passes.each + passes.runs) + (targets - 1) * cost(passes.each)
+                apart[effort.version, shared.name] = ItemEstimate(shared.passes, cost(shared.passes))
+            seconds = cost(targets * passes.each + passes.runs)
             whole = _more(whole, targets * passes.each + passes.runs, seconds)
         return whole, apart
 
@@ -257,22 +277,43 @@ class Planner:
             measures=tuple(MeasureTask(it.measure.name, it.parameters.model_dump(mode="json")) for it in measures),
         )
         item = Item(one.model, one.version, name, tuple(labels.values()))
-        passes = method_passes(call.method, call.parameters, _shape(card), len(labels))
-        seconds = self.costs.seconds(name, (one.model, one.version), one.voters or (card,), passes)
-        measured, shared = self._measured(call, card, measures, len(labels))
+        effort = _effort(call, (one.model, one.version), card, one.voters or (card,), len(labels))
+        measured, shared = self._measured(call, card, effort, measures)
+        efforts = {
+            it.measure.name: _measure_effort(it, effort, _measure_passes(it, call, card, len(labels)))
+            for it in measures
+        }
         return PlannedItem(
             item=item,
             task=task,
             call=call,
             parameters=parameters,
             labels=labels,
-            estimate=ItemEstimate(passes + measured.passes, seconds + measured.seconds),
+            estimate=ItemEstimate(effort.passes + measured.passes, self.costs.seconds(effort) + measured.seconds),
             shares=self._shares(call, one.model),
             verdicts=one.verdicts,
-            passes=passes,
+            effort=effort,
+            measures=efforts,
             measured=measured,
             shared=shared,
         )
+
+
+def _effort(
+    call: CheckedCall, version: tuple[str, int], card: ModelCard, cards: Sequence[ModelCard], targets: int
+) -> Effort:
+    passes = method_passes(call.method, call.parameters, _shape(card), targets)
+    parameters = call.parameters.model_dump(mode="json")
+    return Effort(call.method.name, version, tuple(cards), passes, parameters, targets)
+
+
+def _measure_passes(one: CheckedMeasure, call: CheckedCall, card: ModelCard, targets: int) -> MeasurePasses:
+    run = partial(method_passes, call.method, call.parameters, _shape(card))
+    return measure_passes(one.measure, one.parameters, _shape(card), targets, run)
+
+
+def _measure_effort(one: CheckedMeasure, of: Effort, passes: MeasurePasses) -> MeasureEffort:
+    return MeasureEffort(one.measure.name, of, passes.again, one.parameters.model_dump(mode="json"))
 
 
 def _sharing(group: Sequence[PlannedItem], numbers: Iterator[int]) -> Iterator[PlannedItem]:
@@ -281,7 +322,8 @@ def _sharing(group: Sequence[PlannedItem], numbers: Iterator[int]) -> Iterator[P
     first, *others = sorted(group, key=lambda item: item.measured.seconds - item.estimate.seconds)
     yield replace(first, estimate=replace(first.estimate, shared_pass=number))
     for item in others:
-        yield replace(item, estimate=replace(item.measured, shared_pass=number), passes=0)
+        shared = replace(item.effort, passes=0)
+        yield replace(item, estimate=replace(item.measured, shared_pass=number), effort=shared)
 
 
 def _paying(items: Iterable[PlannedItem]) -> Iterator[PlannedItem]:

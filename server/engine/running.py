@@ -42,7 +42,7 @@ from .plan import Explained, PlannedItem, Planner, grid_of
 from .segmented import Segmented
 from .tally import Tally
 from .targets import ensemble_targets, ensemble_verdicts, network_targets, network_verdicts
-from .task import FloatArray, ItemTask, WorkerDone, WorkerEvent, WorkerMap
+from .task import FloatArray, ItemTask, WorkerEvent, WorkerMap
 from .ticket import Turn
 from .validate import CheckedCall
 
@@ -282,7 +282,7 @@ class _Course:
             if hasattr(events, "aclose"):
                 stack.push_async_callback(events.aclose)
             async for event in events:
-                self._learn(planned, event)
+                self._run.planner.learn(planned, event)
                 outside = None
                 if isinstance(event, WorkerMap) and event.final:
                     outside = await self._outside(event.heatmap, item)
@@ -290,18 +290,6 @@ class _Course:
                     told = replace(seen, outside_lungs=outside) if isinstance(seen, Heatmap) else seen
                     job.log.append(told)
                     await self._aggregate(self.aggregates.ready(told))
-
-    def _learn(self, planned: PlannedItem, event: WorkerEvent) -> None:
-        """Take in what an item, or the measures of one of its maps, cost."""
-        item, costs = planned.item, self._run.planner.costs
-        version = (item.model, item.version)
-        if isinstance(event, WorkerDone) and event.forward_passes > event.measured_passes and planned.passes:
-            seconds = event.elapsed_s - event.setup_s - event.measured_s
-            costs.learn(item.method, version, planned.passes, seconds, whole=not event.partial_passes)
-        elif isinstance(event, WorkerMap):
-            for one in event.measurements:
-                if not one.refusal:
-                    costs.learn_measure(one.measure, item.method, version, one.passes, one.elapsed_s)
 
     async def _aggregate(self, gatherings: Sequence[Gathering]) -> None:
         job = self._run.job

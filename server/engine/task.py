@@ -238,6 +238,8 @@ class WorkerDone:
         Of the seconds, those that measures took.
     partial_passes : int
         Of the samples, those of which the method had only what changed computed.
+    processor_s : float
+        Seconds of the processor that the method itself took, all threads together; 0 where it is not known.
     """
 
     forward_passes: int
@@ -246,6 +248,7 @@ class WorkerDone:
     measured_passes: int = 0
     measured_s: float = 0.0
     partial_passes: int = 0
+    processor_s: float = 0.0
 
 
 class FailureReason(Enum):

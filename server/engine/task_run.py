@@ -41,6 +41,8 @@ class TaskRun:
         Samples that measures sent forward.
     measured_s : float
         Time that measures took.
+    measured_processor_s : float
+        The processor's time for them, all threads together.
     doing : str
         What is at work, in words, where it is not the method.
     """
@@ -53,6 +55,8 @@ class TaskRun:
         self.setup_s = 0.0
         self.measured_passes = 0
         self.measured_s = 0.0
+        self.measured_processor_s = 0.0
+        self._begun = time.process_time()
         self.doing = ""
         self._cancelled = cancelled
         self._started = time.monotonic()
@@ -66,6 +70,16 @@ class TaskRun:
     def elapsed(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._started
+
+    def begin(self) -> None:
+        """Have the method begin, now that its network is there."""
+        self.setup_s = self.elapsed
+        self._begun = time.process_time()
+
+    @property
+    def processor_s(self) -> float:
+        """Seconds of the processor since its method began, those for measures left out."""
+        return time.process_time() - self._begun - self.measured_processor_s
 
     @property
     def forward_passes(self) -> int:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from radiolucent.handlers.repository import Repository
 from radiolucent.plugins import Need, Parameters, Registry
+from radiolucent.plugins.measures.max_sensitivity import MaxSensitivity
 from radiolucent.plugins.methods import Saliency
 from radiolucent.plugins.registry import Origin
-from radiolucent.server.engine.costs import CostModel
+from radiolucent.server.engine.costs import CostModel, Effort, MeasureEffort
 from radiolucent.server.engine.events import Target, TargetReason
 from radiolucent.server.engine.order import ExplainOrder
+from radiolucent.server.engine.passes import measure_passes
 from radiolucent.server.engine.plan import Explained, PlannedItem, Planner
 from radiolucent.server.engine.tally import Tally
 from radiolucent.server.engine.task import FailureReason, WorkerFailure, WorkerProgress
 from radiolucent.server.engine.validate import check_methods
 
-SMALL = ("resnet18", 1)
 MakeOrder = Callable[..., ExplainOrder]
 
 
@@ -41,41 +43,117 @@ def planned(planner: Planner, make_order: MakeOrder) -> Callable[..., tuple[Plan
     return plan
 
 
-def test_before_anything_was_measured_larger_networks_cost_more(repository: Repository) -> None:
+@pytest.fixture
+def effort(repository: Repository) -> Callable[..., Effort]:
+    """What there is to do on one of the networks, or on both where none is named."""
+
+    def make(method: str, network: str = "", passes: int = 100, targets: int = 1, **parameters: float) -> Effort:
+        cards = tuple(repository.card(name, 1) for name in ([network] if network else ("resnet18", "resnet34")))
+        return Effort(method, (network or "chest_xray", 1), cards, passes, parameters, targets)
+
+    return make
+
+
+MakeEffort = Callable[..., Effort]
+
+
+def near(seconds: float) -> object:
+    """As near as estimates are to be."""
+    return pytest.approx(seconds, rel=0.3)
+
+
+def test_before_anything_was_measured_larger_networks_cost_more(effort: MakeEffort) -> None:
     costs = CostModel()
-    small, large = ([repository.card(name, 1)] for name in ("resnet18", "resnet34"))
-    assert 0 < costs.seconds("occlusion", SMALL, small, 100) < costs.seconds("occlusion", ("resnet34", 1), large, 100)
-    assert CostModel(threads=2).seconds("occlusion", SMALL, small, 100) < costs.seconds("occlusion", SMALL, small, 100)
-    both = costs.seconds("occlusion", ("chest_xray", 1), small + large, 100)
-    assert both > costs.seconds("occlusion", ("resnet34", 1), large, 100)
-    assert costs.seconds("saliency", SMALL, small, 0) == 0
+    small, large = (costs.seconds(effort("occlusion", name)) for name in ("resnet18", "resnet34"))
+    assert 0 < small < large < costs.seconds(effort("occlusion"))
+    assert CostModel(threads=2).seconds(effort("occlusion", "resnet18")) < small
+    assert costs.seconds(effort("saliency", "resnet18", passes=0)) == 0
 
 
-def test_it_learns_the_pace_of_a_method_on_a_network(repository: Repository) -> None:
-    costs, cards = CostModel(), [repository.card("resnet18", 1)]
-    for _ in range(10):
-        costs.learn("occlusion", SMALL, 200, 30.0)
-    assert costs.seconds("occlusion", SMALL, cards, 100) == pytest.approx(15.0, rel=0.01)
-    # The first estimate of another method is that of the network.
-    assert costs.seconds("lime", SMALL, cards, 100) == pytest.approx(15.0, rel=0.01)
-    costs.learn("lime", SMALL, 100, 1.0)
-    assert costs.seconds("lime", SMALL, cards, 100) == pytest.approx(1.0, rel=0.01)
-    assert costs.seconds("occlusion", SMALL, cards, 100) == pytest.approx(15.0, rel=0.01)
+def test_it_learns_the_pace_of_a_method_on_a_network(effort: MakeEffort) -> None:
+    costs = CostModel()
+    for _ in range(3):
+        costs.learn(effort("occlusion", "resnet18"), 15.0)
+        costs.learn(effort("lime", "resnet18"), 1.0)
+    assert costs.seconds(effort("occlusion", "resnet18")) == near(15.0)
+    assert costs.seconds(effort("lime", "resnet18")) == near(1.0)
 
 
-def test_passes_that_are_no_whole_ones_say_nothing_of_other_methods(repository: Repository) -> None:
-    costs, cards = CostModel(), [repository.card("resnet18", 1)]
-    before = costs.seconds("lime", SMALL, cards, 100)
-    costs.learn("occlusion", SMALL, 200, 0.5, whole=False)
-    assert costs.seconds("lime", SMALL, cards, 100) == before
-    assert costs.seconds("occlusion", SMALL, cards, 200) == pytest.approx(0.5, rel=0.05)
+def test_the_first_item_of_a_method_on_a_network_is_estimated_from_what_either_took(effort: MakeEffort) -> None:
+    costs = CostModel()
+    for _ in range(3):
+        costs.learn(effort("lime", "resnet18"), 10.0)
+        costs.learn(effort("saliency", "resnet18", passes=3), 0.6)
+        costs.learn(effort("saliency", "resnet34", passes=3), 1.2)
+    assert costs.seconds(effort("lime", "resnet34")) == near(20.0)
 
 
-def test_one_slow_run_does_not_upset_it(repository: Repository) -> None:
-    costs, cards = CostModel(), [repository.card("resnet18", 1)]
+def test_parameters_that_change_the_pace_are_told_apart(effort: MakeEffort) -> None:
+    costs = CostModel()
+    for _ in range(2):
+        costs.learn(effort("occlusion", "resnet18", passes=50, window=0.25), 10.0)
+        costs.learn(effort("occlusion", "resnet18", passes=200, window=0.05), 4.0)
+    assert costs.seconds(effort("occlusion", "resnet18", passes=50, window=0.25)) == near(10.0)
+    assert costs.seconds(effort("occlusion", "resnet18", passes=200, window=0.05)) == near(4.0)
+    # Those that were never seen are taken for what lies nearest.
+    assert costs.seconds(effort("occlusion", "resnet18", passes=50, window=0.22)) == near(10.0)
+
+
+def test_a_seed_changes_no_estimate(effort: MakeEffort) -> None:
+    costs = CostModel()
+    costs.learn(effort("lime", "resnet18", seed=1), 5.0)
+    first, other = (costs.seconds(effort("lime", "resnet18", seed=seed)) for seed in (1, 99))
+    assert first == other
+
+
+def test_passes_that_are_no_whole_ones_say_nothing_of_other_methods(effort: MakeEffort) -> None:
+    costs = CostModel()
+    before = costs.seconds(effort("lime", "resnet18"))
+    costs.learn(effort("occlusion", "resnet18"), 0.5, whole=False)
+    assert costs.seconds(effort("lime", "resnet18")) == before
+    assert costs.seconds(effort("occlusion", "resnet18")) == near(0.5)
+
+
+def test_one_slow_run_does_not_upset_it(effort: MakeEffort) -> None:
+    costs = CostModel()
     for seconds in (10.0, 10.0, 10.0, 40.0, 10.0, 10.0, 10.0):
-        costs.learn("occlusion", SMALL, 100, seconds)
-    assert costs.seconds("occlusion", SMALL, cards, 100) < 15.0
+        costs.learn(effort("occlusion", "resnet18"), seconds)
+    assert costs.seconds(effort("occlusion", "resnet18")) < 15.0
+
+
+def test_a_busy_machine_slows_every_item_and_no_pace(effort: MakeEffort) -> None:
+    costs = CostModel()
+    for _ in range(4):
+        costs.learn(effort("lime", "resnet18"), 10.0, processor_s=10.0)
+        costs.learn(effort("saliency", "resnet18", passes=3), 0.5, processor_s=0.5)
+    for _ in range(4):  # two workers now share the cores
+        costs.learn(effort("lime", "resnet18"), 20.0, processor_s=10.0)
+    assert costs.seconds(effort("saliency", "resnet18", passes=3)) == near(1.0)
+    assert costs.processor_seconds(effort("lime", "resnet18")) == near(10.0)
+
+
+def test_a_measure_that_runs_a_method_again_costs_what_that_costs(effort: MakeEffort) -> None:
+    costs = CostModel()
+    for _ in range(3):
+        costs.learn(effort("lime", "resnet18"), 10.0)
+    again = MeasureEffort("max_sensitivity", effort("lime", "resnet18"), again=True)
+    assert costs.measure_seconds(again, 400) == near(40.0)
+    for _ in range(3):
+        costs.learn_measure(again, 400, 80.0)
+    assert costs.measure_seconds(again, 400) == near(80.0)
+    assert costs.seconds(effort("lime", "resnet18")) == near(10.0)
+
+
+def test_where_heatmaps_have_no_room_every_map_has_runs_of_its_own() -> None:
+    measure, saliency = MaxSensitivity(), Saliency()
+    params = measure.parameters(perturbations=100)
+    run = partial(saliency.cost, saliency.parameters(), (1, 8, 8))
+    small = measure_passes(measure, params, (1, 224, 224), 3, run)
+    assert (small.each, small.runs) == (0, 100 * run(3))
+    large = measure_passes(measure, params, (1, 1024, 1024), 3, run)
+    together = large.runs // run(3)
+    assert 0 < together < 100
+    assert large.each == large.own == (100 - together) * run(1)
 
 
 def test_cheap_items_come_first(planned: Callable[..., tuple[PlannedItem, ...]]) -> None:
