@@ -95,6 +95,5 @@ def _cell(row: Mapping[str, Any] | None) -> str:
         return "not measured"
     if "refused" in row:
         return "refused"
-    wall = f"{row['seconds']:.1f} s, " if "seconds" in row else ""
-    text = f"{wall}{row['processor_seconds']:.1f} processor s, {row['peak_mib']} MiB"
+    text = f"{row['seconds']:.1f} s, {row['processor_seconds']:.1f} processor s, {row['peak_mib']} MiB"
     return f"{text}<br>{row['error']:.0e}" if "error" in row else text
