@@ -38,7 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "your own, as make bench REPOSITORY=FOLDER\n"
         )
         return 2
-    # Also then the part is stopped, and waited for.
+    # Also then the part is stopped, and waited for; and a shell that runs this in the background has it ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     failed, done = [], []
     with tempfile.TemporaryDirectory(prefix="radiolucent-bench-") as scratch:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from radiolucent.evaluation.explanations.settling import PAPER_METHODS
-from radiolucent.plugins import Need, load_registry
+from radiolucent.plugins import Need, NotApplicable, load_registry
 from radiolucent.plugins.methods.occlusion import OcclusionParameters
 
 from .captum_runs import attribute, best_batch, integrate, seconds_per_window
@@ -33,28 +33,29 @@ def measure(context: Context) -> dict[str, Any]:
         image = subject.image(context.films[0])
         with as_the_server():
             rows.append(_row(context, subject, image))
-            first.append({"network": name, **_first(context, subject, image)})
+            if _explains(subject, "grad_cam") and _explains(subject, "saliency"):
+                first.append({"network": name, **_first(context, subject, image)})
     return {"side": SIDE, "methods": PAPER_METHODS, "rows": rows, "first": first}
 
 
 def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, Any]:
-    ours: dict[str, list[float]] = {name: [] for name in PAPER_METHODS}
-    theirs: dict[str, list[float]] = {name: [] for name in PAPER_METHODS}
-    for name in PAPER_METHODS[1:]:  # loads, lifts and warms; occlusion is the longest, and warm then
+    methods = [name for name in PAPER_METHODS if _explains(subject, name)]
+    for name in methods[1:]:  # loads, lifts and warms; occlusion is the longest, and warm then
         explain(subject, image, name, subject.labels[:1])
-    black = subject.spec().black
-    batch, _ = best_batch(subject.script, image, black, short=True)
+    batch, _ = best_batch(subject.script, image, subject.spec().black, short=True)
+    ours: dict[str, list[float]] = {name: [] for name in methods}
+    theirs: dict[str, list[float]] = {name: [] for name in methods}
     rounds = 2 if context.short else 5
     delta = 0.0
     for number in range(rounds):
-        for name, seconds in _ours(subject, image).items():
+        for name, seconds in _ours(subject, image, methods).items():
             ours[name].append(seconds)
-        for name in PAPER_METHODS:
+        for name in methods:
             target = subject.labels[number % len(subject.labels)]
             seconds, missed = _theirs(subject, image, name, target, batch)
             theirs[name].append(seconds)
             delta = max(delta, missed)
-        own, rival = (sum(side[name][-1] for name in PAPER_METHODS) for side in (ours, theirs))
+        own, rival = (sum(side[name][-1] for name in methods) for side in (ours, theirs))
         context.say(f"{subject.name}, round {number + 1} of {rounds}: {own:.1f} s, Captum {rival:.1f} s")
     totals = [[sum(many) for many in zip(*side.values(), strict=True)] for side in (theirs, ours)]
     return {
@@ -71,18 +72,26 @@ def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, A
                 "captum": spread(theirs[name]),
                 "ratio": ratio(theirs[name], ours[name]),
             }
-            for name in PAPER_METHODS
+            for name in methods
         },
         "deep_lift_missed": float(f"{delta:.2g}"),
     }
 
 
-def _ours(subject: Subject, image: torch.Tensor) -> dict[str, float]:
+def _explains(subject: Subject, name: str) -> bool:
+    try:
+        subject.network.form_for(load_registry(()).method(name))
+    except NotApplicable:
+        return False
+    return True
+
+
+def _ours(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict[str, float]:
     """Time each method for all labels; one that shares passes with an earlier one finds them, as in a worker."""
     registry = load_registry(())
     known: dict[Any, dict[Any, Any]] = {}
     seconds = {}
-    for name in PAPER_METHODS:
+    for name in methods:
         needs = registry.method(name).needs_of(registry.parameters(name, {}))
         form = tuple(need in needs for need in (Need.GRADIENT, Need.MODULES))
         seconds[name] = explain(subject, image, name, subject.labels, known=known.setdefault(form, {})).seconds
@@ -160,7 +169,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
             f"{row['ours']['median']:.1f}",
             f"{row['captum']['median']:.1f}",
             verdict(row["ratio"]),
-            *(_cell(row["methods"][name]) for name in methods),
+            *(_cell(row["methods"].get(name)) for name in methods),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     total = sum(row["captum"]["median"] for row in rows) / sum(row["ours"]["median"] for row in rows)
@@ -190,7 +199,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _cell(one: Mapping[str, Any]) -> str:
+def _cell(one: Mapping[str, Any] | None) -> str:
+    if one is None:
+        return "refused"
     loses = ", **we lose**" if one["ratio"]["median"] < 1 else ""
     return f"{one['ours']['median']:.2f} / {one['captum']['median']:.2f}{loses}"
 

@@ -107,12 +107,14 @@ def _sweep(
 
 def _share(subject: Subject, image: torch.Tensor, boxes: Sequence[Window], asked: dict[str, float]) -> float:
     """Count the multiply-adds of windows as they are computed, as a share of what whole passes take."""
+    lifted = subject.network.graph_of(subject.script)
+    if lifted is None:
+        return 1.0  # whole passes are all that can be done
     model = observe(subject, image, "occlusion", asked)
     model.unchanged(image)
     replacement = torch.full_like(image, model.spec.black)
     with FlopCounterMode(display=False) as ours:
         list(model.windowed(image, replacement, boxes, OcclusionParameters().batch_size))
-    lifted = subject.network.lifted()
     with torch.no_grad(), FlopCounterMode(display=False) as whole:
         lifted(image)
     return round(ours.get_total_flops() / (len(boxes) * whole.get_total_flops()), 3)
@@ -147,10 +149,10 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"paper's way*, called once for each of {labels} labels with one window at a time; and *Captum's best* run "
         f"for a single label, with as many windows at once as suit it best. Ours is the same map, to the error below. "
         f"Each ratio is the median of rounds in which both sides were measured in turn, with its quartiles. Captum's "
-        f"passes are whole ones and cost the same for every window, so its time is that of 4 windows (16 in batches), "
-        f"by their number. Ours is a whole run where all windows were measured, else the time of windows spread "
-        f"evenly over border and centre, by their number. The limit is what the multiply-adds that are left would "
-        f"allow if they were as fast as in whole passes.",
+        f"passes are whole ones and cost the same for every window and label, so its time is that of 4 windows (16 in "
+        f"batches), by their number. Ours is a whole run where all windows were measured, else the time of windows "
+        f"spread evenly over border and centre, by their number. The limit is what the multiply-adds that are left "
+        f"would allow if they were as fast as in whole passes.",
     ]
     for setting in dict.fromkeys((row["side"], row["window"], row["stride"]) for row in rows):
         side, window, stride = setting

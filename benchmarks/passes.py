@@ -31,6 +31,9 @@ def measure(context: Context) -> dict[str, Any]:
     rows = []
     for name in subject_names(context, short=("resnet18", "inception_v3")):
         subject = open_subject(context, name)
+        if subject.network.graph_of(subject.script) is None:
+            context.say(f"{name} cannot be lifted, and is left out")
+            continue
         forms = _forms(subject, context.threads)
         gigaflop = _gigaflop(subject)
         for batch in BATCHES[: 2 if context.short else None]:
@@ -65,19 +68,19 @@ def _forms(subject: Subject, threads: int) -> dict[str, Callable[[torch.Tensor],
     lifted = subject.network.lifted()
     folded = fold(lifted)
     last = _channels_last(lifted)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        str(subject.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-    )
-    (given,) = session.get_inputs()
-    return {
+    forms: dict[str, Callable[[torch.Tensor], Any]] = {
         "TorchScript": subject.script,
         "lifted, channels-last": lambda images: last(images.contiguous(memory_format=torch.channels_last)),
         "folded": folded,
-        "ONNX Runtime": lambda images: session.run(None, {given.name: images.numpy()}),
     }
+    if (file := subject.folder / "model.onnx").is_file():
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+        (given,) = session.get_inputs()
+        forms["ONNX Runtime"] = lambda images: session.run(None, {given.name: images.numpy()})
+    return forms
 
 
 def _channels_last(lifted: torch.fx.GraphModule) -> torch.nn.Module:
