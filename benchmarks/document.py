@@ -21,5 +21,5 @@ def keep(path: Path, name: str, measured: Mapping[str, Any]) -> None:
     document = read(path) | {name: measured}
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    beside.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     os.replace(beside, path)

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from radiolucent.evaluation.explanations.settling import PAPER_METHODS
-from radiolucent.plugins import Need, NotApplicable, load_registry
+from radiolucent.plugins import Need, NotApplicable
 from radiolucent.plugins.methods.occlusion import OcclusionParameters
 
 from .captum_runs import attribute, best_batch, integrate, seconds_per_window
 from .context import Context
 from .ratios import aim, geometric_mean, in_turn, ratio, seconds_of, spread, verdict
-from .subjects import SIDE, Subject, as_the_server, explain, open_subject, subject_names
+from .subjects import SIDE, Subject, as_the_server, built_in, explain, open_subject, subject_names
 
 TITLE = "The whole grid, and the first heatmap"
 
@@ -80,7 +80,7 @@ def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, A
 
 def _explains(subject: Subject, name: str) -> bool:
     try:
-        subject.network.form_for(load_registry(()).method(name))
+        subject.network.form_for(built_in().method(name))
     except NotApplicable:
         return False
     return True
@@ -88,7 +88,7 @@ def _explains(subject: Subject, name: str) -> bool:
 
 def _ours(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict[str, float]:
     """Time each method for all labels; one that shares passes with an earlier one finds them, as in a worker."""
-    registry = load_registry(())
+    registry = built_in()
     known: dict[Any, dict[Any, Any]] = {}
     seconds = {}
     for name in methods:

@@ -58,6 +58,7 @@ def measure(context: Context) -> dict[str, Any]:
     films = context.films[: 2 if context.short else None]
     for name in names:
         subject = open_subject(context, name)
+        explain(subject, subject.image(films[0]), "saliency", subject.labels[:1])  # looks at the network, once for all
         batch = _best_batch(subject, films[0])
         maps = [_map(context, subject, film, batch) for film in films]
         rows.append({"network": name, "batch": batch, **_summary(maps), "maps": [asdict(one) for one in maps]})

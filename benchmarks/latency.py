@@ -10,18 +10,18 @@ from typing import Any
 import torch
 from radiolucent.evaluation.explanations.settling import PAPER_METHODS
 from radiolucent.handlers.repository import FIVE_NETWORKS
-from radiolucent.plugins import Completeness, NotApplicable, load_registry
+from radiolucent.plugins import Completeness, NotApplicable
 
 from .context import Context
 from .memory import in_a_fresh_process, peak_mib
-from .subjects import SIDE, Explained, explain, open_subject, subject_names
+from .subjects import SIDE, Explained, built_in, explain, open_subject, subject_names
 
 TITLE = "Every method on every network"
 
 
 def measure(context: Context) -> dict[str, Any]:
     """Explain the first film with each method on each network, each in a fresh process."""
-    methods = PAPER_METHODS if context.short else tuple(sorted(load_registry(()).methods))
+    methods = PAPER_METHODS if context.short else tuple(sorted(built_in().methods))
     networks = subject_names(context, short=("resnet18", "densenet161"))
     rows: dict[str, dict[str, Any]] = {}
     for network in networks:
@@ -36,7 +36,7 @@ def _measured(repository: Path, film: Path, threads: int, network: str, name: st
     torch.set_num_threads(threads)
     subject = open_subject(Context(repository, (film,), False, threads, lambda line: None), network)
     image = subject.image(film)
-    target, method = subject.strongest(image), load_registry(()).method(name)
+    target, method = subject.strongest(image), built_in().method(name)
     found: list[tuple[Explained, float]] = []
 
     def work() -> None:
@@ -69,7 +69,7 @@ def _measured(repository: Path, film: Path, threads: int, network: str, name: st
 
 def markdown(measured: Mapping[str, Any]) -> str:
     """Write the table."""
-    known = load_registry(()).methods
+    known = built_in().methods
     networks = [name for name in FIVE_NETWORKS if name in measured["networks"]]
     networks += [name for name in measured["networks"] if name not in networks]
     sizes = ", ".join(f"{name} {measured['input'][name]}" for name in networks)

@@ -5,19 +5,30 @@ from __future__ import annotations
 import time
 from collections.abc import Hashable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from radiolucent.handlers.card import InputSpec, ModelCard
 from radiolucent.handlers.repository import Repository
-from radiolucent.plugins import Attribution, ExplainableNetwork, ObservedModel, checked, load_registry
+from radiolucent.plugins import Attribution, ExplainableNetwork, ObservedModel, Registry, checked, load_registry
 from radiolucent.plugins.runner.images import read_image
 from radiolucent.plugins.runner.networks import open_network
 
 from .context import Context
 
-__all__ = ["SIDE", "Explained", "Subject", "as_the_server", "explain", "observe", "open_subject", "subject_names"]
+__all__ = [
+    "SIDE",
+    "Explained",
+    "Subject",
+    "as_the_server",
+    "built_in",
+    "explain",
+    "observe",
+    "open_subject",
+    "subject_names",
+]
 
 SIDE = 224
 """Of the networks' inputs, pixels; whatever their cards say, so that all are asked for the same."""
@@ -75,7 +86,7 @@ class Explained:
     maps : dict of int to Attribution
         The final ones, by target.
     seconds : float
-        That the method took.
+        From the question to the last map.
     passes : int
         Samples that went through the network.
     """
@@ -91,6 +102,12 @@ class _Uninterrupted:
 
     def progress(self, done: int, total: int) -> None:
         """Nobody asks."""
+
+
+@cache
+def built_in() -> Registry:
+    """Return the built-in methods."""
+    return load_registry(())
 
 
 def as_the_server() -> Any:  # noqa: ANN401 - torch says no type
@@ -123,7 +140,7 @@ def observe(
     known: MutableMapping[Hashable, Any] | None = None,
 ) -> ObservedModel:
     """Return the network in the form that a method explains."""
-    registry = load_registry(())
+    registry = built_in()
     form = subject.network.form_for(registry.method(method), registry.parameters(method, parameters))
     return ObservedModel(
         form,
@@ -162,12 +179,12 @@ def explain(
     **parameters
         Of the method.
     """
-    registry = load_registry(())
+    registry = built_in()
     chosen, params = registry.method(method), registry.parameters(method, parameters)
     with as_the_server():
+        start = time.perf_counter()
         model = observe(subject, image, method, parameters, known)
         shape = tuple(image.shape[1:])
-        start = time.perf_counter()
         yielded: Iterator[Attribution] = checked(
             chosen, chosen.explain(model, image.clone(), targets, params, _Uninterrupted()), targets, shape
         )
