@@ -39,7 +39,7 @@ class Seen:
     plane : ndarray
         The final heatmap, float32 [H, W].
     image : ndarray
-        What the network saw, float32 [H, W].
+        What the network saw, float32 [C, H, W].
     convergence : list of (float, float)
         Of every partial map: the share of the work in it, and its rank correlation with the final one.
     """
@@ -67,7 +67,7 @@ def look(folder: str, film: str, method: str, target: str) -> Seen | None:
     for some in partial:
         plane = heatmap(some.values, signed=shown.signed, channels=shown.channels).numpy().ravel()
         convergence.append((round(some.fraction, 3), rank_correlation(plane, final.ravel())))
-    return Seen(final, found.image.numpy()[0, 0], convergence)
+    return Seen(final, found.image.numpy()[0], convergence)
 
 
 def randomised(folder: str, film: str, method: str, target: str, depth: float) -> Plane:
