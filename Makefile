@@ -49,15 +49,21 @@ node_modules: package.json
 	npm install --no-package-lock --no-audit --no-fund --silent
 	touch $@
 
-bench: $(READY)  ## Measure gateway against Triton; prints a table (about 5 minutes).
-	$(BIN)/python -m benchmarks.gateway
-
 REPOSITORY ?= $(OUT)/model_repository
+# bench: which parts (all), SHORT=1, FILMS instead of phantoms, THREADS instead of all cores.
+PARTS ?=
+SHORT ?=
+FILMS ?=
+THREADS ?=
+bench: $(READY)  ## Measure speed against Captum, ONNX Runtime and Triton (hours; PARTS="grid gateway", SHORT=1), after make demo.
+	$(BIN)/python -m benchmarks --repository $(REPOSITORY) $(if $(PARTS),--part $(PARTS)) $(if $(SHORT),--short) \
+	  $(if $(FILMS),--film $(FILMS)) $(if $(THREADS),--threads $(THREADS))
+
 SECONDS_OF_LOAD ?= 300
 load: $(READY)  ## Load a gateway while its workers are killed; writes docs/reliability.json (about 6 minutes, after make demo).
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load $(REPOSITORY) --seconds $(SECONDS_OF_LOAD)
 
-methods: $(READY)  ## Measure every method on the demo's networks; writes docs/methods.json (about half an hour).
+methods: $(READY)  ## Look at every method's maps on the demo's ResNet34; writes docs/methods.json and its pictures (minutes).
 	$(BIN)/python -m benchmarks.methods $(REPOSITORY)
 
 # An audit's tables have measurements of maps, an evaluation's predictions.

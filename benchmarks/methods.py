@@ -1,20 +1,19 @@
-"""Run every built-in method on every network of a model set; writes docs/methods.json and its pictures.
+"""Show what the maps of every built-in method are like on one network; writes docs/methods.json and its pictures.
 
     python -m benchmarks.methods MODEL_REPOSITORY [FILM]
 
 FILM is a PNG, JPEG or DICOM; by default a phantom is drawn, with a lesion, and the pictures of docs/methods.md too.
+What methods cost is another matter: ``python -m benchmarks --part latency``.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import tempfile
-import time
-from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,55 +30,44 @@ DEPTHS = (0.1, 0.3, 1.0)
 _VERSIONS = ("torch", "captum", "zennit", "saliency", "scikit-learn", "scikit-image", "numpy")
 
 
-def measure(folder: str, film: str, method: str, target: str) -> dict[str, Any]:
-    """Explain one film with one method, in a fresh process."""
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A method's map of one film.
+
+    Parameters
+    ----------
+    plane : ndarray
+        The final heatmap, float32 [H, W].
+    image : ndarray
+        What the network saw, float32 [C, H, W].
+    convergence : list of (float, float)
+        Of every partial map: the share of the work in it, and its rank correlation with the final one.
+    """
+
+    plane: Plane
+    image: Plane
+    convergence: list[tuple[float, float]]
+
+
+def look(folder: str, film: str, method: str, target: str) -> Seen | None:
+    """Explain one film with one method; None where the method refuses the network."""
     import torch
-    from radiolucent.plugins import Attribution, Completeness, NotApplicable, heatmap, load_registry
+    from radiolucent.plugins import Attribution, NotApplicable, heatmap, load_registry
     from radiolucent.plugins.runner import explain
 
     torch.set_num_threads(THREADS)
-    # The first pass pays for what every later one has; every method is measured behind it.
-    explain(film, folder, "input_x_gradient", targets=target)
-    before = memory("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # forgets the peak so far
     partial: list[Attribution] = []
-    start = time.process_time()
     try:
         found = explain(film, folder, method, targets=target, on_partial=partial.append)
-    except NotApplicable as error:
-        return {"refused": str(error)}
-    seconds = time.process_time() - start
-    after = memory("VmHWM")
-    (one,) = found.maps
-    row: dict[str, Any] = {
-        "seconds": round(seconds, 2),
-        "peak_mib": round((after - before) / 1024),
-        "forward_passes": found.forward_passes,
-        "cost": found.cost,
-        "first_partial": round(partial[0].fraction, 3) if partial else None,
-    }
+    except NotApplicable:
+        return None
     shown = load_registry().method(method)
-    final = one.heatmap.numpy().ravel()
+    final: Plane = found.maps[0].heatmap.numpy()
+    convergence = []
     for some in partial:
         plane = heatmap(some.values, signed=shown.signed, channels=shown.channels).numpy().ravel()
-        row.setdefault("convergence", []).append([round(some.fraction, 3), rank_correlation(plane, final)])
-    if shown.completeness is not Completeness.NONE and one.convergence_delta is not None:
-        total, change = float(one.values.sum()), float(one.values.sum()) - one.convergence_delta
-        scale = max(abs(change), 0.01 * float(one.values.abs().sum()))
-        row |= {
-            "sum": round(total, 4),
-            "change": round(change, 4),
-            "error": float(f"{abs(total - change) / scale:.1e}"),
-        }
-    row["heatmap"] = one.heatmap.numpy()
-    row["image"] = found.image.numpy()[0]
-    return row
-
-
-def memory(field: str) -> int:
-    """Return what the kernel says of this process's memory, KiB: what it has now (VmRSS) or had at most (VmHWM)."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(next(line.split()[1] for line in status.splitlines() if line.startswith(f"{field}:")))
+        convergence.append((round(some.fraction, 3), rank_correlation(plane, final.ravel())))
+    return Seen(final, found.image.numpy()[0], convergence)
 
 
 def randomised(folder: str, film: str, method: str, target: str, depth: float) -> Plane:
@@ -114,62 +102,46 @@ def rank_correlation(one: Plane, other: Plane) -> float:
 
 
 def main() -> None:
-    """Measure, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Look at every method, and write what was seen."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("repository", type=Path)
     parser.add_argument("film", type=Path, nargs="?")
     parser.add_argument("--out", type=Path, default=DOCS / "methods.json")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(THREADS)
-    from radiolucent.handlers.repository import FIVE_NETWORKS, Repository
+    from radiolucent.handlers.repository import Repository
     from radiolucent.plugins import load_registry
 
     repository = Repository(arguments.repository)
     scratch = tempfile.TemporaryDirectory()
     film, target = (str(arguments.film), None) if arguments.film else drawn_phantom(Path(scratch.name, "phantom.png"))
-    methods = sorted(load_registry(()).methods)
-    rows: dict[str, dict[str, Any]] = {name: {} for name in methods}
-    inputs: dict[str, int] = {}
-    maps: dict[str, Any] = {}
+    newest = repository.versions(PICTURED)[-1]
+    card = repository.card(PICTURED, newest)
+    chosen = target or card.labels[0].name
+    folder = str(repository.member_version_dir(PICTURED, newest))
+    seen: dict[str, Seen] = {}
     curves: dict[str, list[float]] = {}
-
-    def save() -> None:
-        document = {
-            "versions": {name: version(name) for name in _VERSIONS},
-            "threads": THREADS,
-            "input": inputs,
-            "networks": list(FIVE_NETWORKS),
-            "pairs": most_similar({name: plane for name, plane in maps.items() if name}),
-            "randomisation": {"depths": DEPTHS, "correlations": curves},
-            "methods": rows,
-        }
-        arguments.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        if not arguments.film:
-            paint_all(maps)
-            draw_curves(document)
-
-    # Another process for each network, so that none finds the memory of the one before.
-    for network in sorted(FIVE_NETWORKS, key=lambda name: name != PICTURED):
-        newest = repository.versions(network)[-1]
-        inputs[network] = repository.card(network, newest).input.size
-        chosen = target or repository.card(network, newest).labels[0].name
-        folder = str(repository.member_version_dir(network, newest))
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            for name in methods:
-                row = pool.submit(measure, folder, film, name, chosen).result()
-                plane, image = row.pop("heatmap", None), row.pop("image", None)
-                rows[name][network] = row
-                if network == PICTURED and plane is not None:
-                    maps[name] = plane
-                    maps.setdefault("", image)
-                sys.stderr.write(f"{network} {name} {row}\n")
-            for name in methods if network == PICTURED else ():
-                if name in maps:
-                    planes = [pool.submit(randomised, folder, film, name, chosen, depth).result() for depth in DEPTHS]
-                    magnitude = np.abs(maps[name]).ravel()
-                    curves[name] = [rank_correlation(np.abs(one).ravel(), magnitude) for one in planes]
-                    sys.stderr.write(f"randomised {name} {curves[name]}\n")
-        save()
+    for name in sorted(load_registry(()).methods):
+        if (found := look(folder, film, name, chosen)) is None:
+            continue
+        seen[name] = found
+        planes = [randomised(folder, film, name, chosen, depth) for depth in DEPTHS]
+        magnitude = np.abs(found.plane).ravel()
+        curves[name] = [rank_correlation(np.abs(one).ravel(), magnitude) for one in planes]
+        sys.stderr.write(f"{name}: weights shuffled {curves[name]}\n")
+    document = {
+        "versions": {name: version(name) for name in _VERSIONS},
+        "threads": THREADS,
+        "network": PICTURED,
+        "input": card.input.size,
+        "pairs": most_similar({name: one.plane for name, one in seen.items()}),
+        "randomisation": {"depths": DEPTHS, "correlations": curves},
+        "convergence": {name: one.convergence for name, one in seen.items() if one.convergence},
+    }
+    arguments.out.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    if not arguments.film:
+        paint_all(seen)
+        draw_curves(document)
 
 
 def drawn_phantom(file: Path) -> tuple[str, str]:
@@ -198,7 +170,7 @@ def most_similar(maps: dict[str, Any]) -> list[list[Any]]:
     return sorted(pairs, key=lambda pair: -pair[2])
 
 
-def paint_all(maps: dict[str, Any]) -> None:
+def paint_all(seen: dict[str, Seen]) -> None:
     """Paint one picture per method, as the client paints them."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -208,25 +180,19 @@ def paint_all(maps: dict[str, Any]) -> None:
 
     folder = DOCS / "images" / "methods"
     folder.mkdir(parents=True, exist_ok=True)
-    image = maps[""]
-    for name in filter(None, maps):
-        plane = maps[name]
+    for name, one in seen.items():
         sign = Sign.SIGNED if load_registry(()).method(name).signed else Sign.UNSIGNED
         figure = Figure(figsize=(2, 2), dpi=96)
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        paint(axes, image, plane, scale_of(plane, sign))
+        paint(axes, one.image, one.plane, scale_of(one.plane, sign))
         figure.savefig(folder / f"{name}.png", metadata={"Software": "radiolucent"})
 
 
 def draw_curves(document: dict[str, Any]) -> None:
     """Draw how partial maps approach the final ones, and what is left of the maps when weights are shuffled."""
-    streamed = {
-        name: networks[PICTURED]["convergence"]
-        for name, networks in document["methods"].items()
-        if "convergence" in networks.get(PICTURED, {})
-    }
+    streamed = document["convergence"]
     depths = [0.0, *document["randomisation"]["depths"]]
     shuffled = {
         name: list(zip(depths, [1.0, *values], strict=True))

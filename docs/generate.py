@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from radiolucent.benchmarks.document import read
 from radiolucent.benchmarks.loading.table import table
+from radiolucent.benchmarks.page import told
 from radiolucent.evaluation.explanations.report.overview import audit_overview
 from radiolucent.evaluation.explanations.result import AuditResult
 from radiolucent.evaluation.explanations.storing import is_audit
@@ -86,31 +88,23 @@ def _parameters(parameters: type[Parameters]) -> list[str]:
     return [*lines, ""]
 
 
-def measured_table() -> str:
-    """Every method on every network: cost and completeness, as `make methods` measured them."""
+def alike_table() -> str:
+    """Tell which methods' maps are most alike, as `make methods` found it."""
     found = json.loads((DOCS / "methods.json").read_text(encoding="utf-8"))
-    networks = found["networks"]
-    sizes = ", ".join(f"{name} {size}" for name, size in found["input"].items())
-    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
-    lines = [
-        f"Processor seconds on {found['threads']} thread, and most memory (MiB, network and lifted form included), for "
-        f"one label of one phantom, default parameters; input sides in pixels: {sizes}. Below, the convergence delta "
-        "as a share of the change of the output (of a hundredth of the sum of magnitudes where that is more). "
-        + versions
-        + ".",
-        "",
-        "| method | needs | completeness | " + " | ".join(networks) + " |",
-        "|---|---|---|" + "---|" * len(networks),
-    ]
-    for name, method in sorted(load_registry().methods.items()):
-        needs = ", ".join(sorted(need.value for need in method.needs))
-        cells = [_measured(found["methods"].get(name, {}).get(network)) for network in networks]
-        completeness = method.completeness.value.replace("_", " ")
-        lines.append(f"| [`{name}`](#{_anchor(method.title)}) | {needs} | {completeness} | {' | '.join(cells)} |")
-    pairs = found["pairs"]
-    lines += ["", "Maps of the phantom that are most alike (Spearman's rank correlation, ResNet34):", ""]
-    lines += [f"- `{one}` and `{other}`: {value}" for one, other, value in pairs] or ["- none above 0.9"]
-    return "\n".join(lines)
+    on = f"{found['network']}, {found['input']} pixels"
+    pairs = [f"- `{one}` and `{other}`: {value}" for one, other, value in found["pairs"]]
+    return "\n".join(
+        [
+            f"Maps of the phantom that are most alike (Spearman's rank correlation, {on}):",
+            "",
+            *(pairs or ["- none above 0.9"]),
+        ]
+    )
+
+
+def benchmarks_told() -> str:
+    """Tell every part of the benchmarks, as `make bench` measured it."""
+    return told(read(DOCS / "benchmarks.json"))
 
 
 def reliability_table() -> str:
@@ -138,28 +132,15 @@ def audits() -> str:
     return "\n\n".join(told) or "No audit of these networks is committed yet."
 
 
-def _measured(row: dict[str, Any] | None) -> str:
-    if row is None:
-        return "not measured"
-    if "refused" in row:
-        return "refused"
-    text = f"{row['seconds']:.1f} s, {row['peak_mib']} MiB"
-    return f"{text}<br>{row['error']:.0e}" if "error" in row else text
-
-
-def _anchor(title: str) -> str:
-    """Return GitHub's anchor of a heading."""
-    return "".join(one for one in title.lower().replace(" ", "-") if one.isalnum() or one in "-_")
-
-
 EVALUATIONS = ("five-networks", "ieee8023-alone", "sources-left-out")
 """Folders below docs/evaluation, in the order in which they are told."""
 
 GENERATED = {
+    "benchmarks.md": {"benchmarks": benchmarks_told},
     "evaluation/README.md": {"evaluations": evaluations, "audits": audits},
     "serving.md": {"settings": settings_table},
     "measures.md": {"measures": measures_table},
-    "methods.md": {"measured": measured_table, "methods": methods_table},
+    "methods.md": {"alike": alike_table, "methods": methods_table},
     "reliability.md": {"load": reliability_table},
 }
 

@@ -1,0 +1,211 @@
+"""The whole grid of networks, methods and labels: ours, sharing what can be shared, and Captum's, call by call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from radiolucent.evaluation.explanations.settling import PAPER_METHODS
+from radiolucent.plugins import Need, NotApplicable
+from radiolucent.plugins.methods.occlusion import OcclusionParameters
+
+from .captum_runs import attribute, best_batch, integrate, seconds_per_window
+from .context import Context
+from .ratios import aim, geometric_mean, in_turn, ratio, seconds_of, spread, verdict
+from .subjects import SIDE, Subject, as_the_server, built_in, explain, open_subject, subject_names
+
+TITLE = "The whole grid, and the first heatmap"
+
+STEPS = 50
+"""Captum's default of integrated gradients."""
+AT_ONCE = 4
+"""Points at once of both sides' integrated gradients: our default, and far less memory than Captum's."""
+WRONG = 0.01
+"""Share of the change of the output from which on a DeepLIFT map that should be complete is called wrong."""
+
+
+def measure(context: Context) -> dict[str, Any]:
+    """Explain one film with all methods for all labels, both sides in turn, network by network."""
+    rows, first = [], []
+    for name in subject_names(context, short=("resnet18", "resnet34")):
+        subject = open_subject(context, name)
+        image = subject.image(context.films[0])
+        with as_the_server():
+            rows.append(_row(context, subject, image))
+            if _explains(subject, "class_activation_map") and _explains(subject, "saliency"):
+                first.append({"network": name, **_first(context, subject, image)})
+    return {"side": SIDE, "methods": PAPER_METHODS, "rows": rows, "first": first}
+
+
+def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, Any]:
+    methods = [name for name in PAPER_METHODS if _explains(subject, name)]
+    for name in methods[1:]:  # loads, lifts and warms; occlusion is the longest, and warm then
+        explain(subject, image, name, subject.labels[:1])
+    batch, _ = best_batch(subject.script, image, subject.spec().black, short=True)
+    ours: dict[str, list[float]] = {name: [] for name in methods}
+    theirs: dict[str, list[float]] = {name: [] for name in methods}
+    rounds = 2 if context.short else 5
+    delta = 0.0
+    for number in range(rounds):
+        for name, seconds in _ours(subject, image, methods).items():
+            ours[name].append(seconds)
+        for name in methods:
+            target = subject.labels[number % len(subject.labels)]
+            seconds, missed = _theirs(subject, image, name, target, batch)
+            theirs[name].append(seconds)
+            delta = max(delta, missed)
+        own, rival = (sum(side[name][-1] for name in methods) for side in (ours, theirs))
+        context.say(f"{subject.name}, round {number + 1} of {rounds}: {own:.1f} s, Captum {rival:.1f} s")
+    totals = [[sum(many) for many in zip(*side.values(), strict=True)] for side in (theirs, ours)]
+    return {
+        "network": subject.name,
+        "labels": len(subject.labels),
+        "rounds": rounds,
+        "batch": batch,
+        "ours": spread(totals[1]),
+        "captum": spread(totals[0]),
+        "ratio": ratio(*totals),
+        "methods": {
+            name: {
+                "ours": spread(ours[name]),
+                "captum": spread(theirs[name]),
+                "ratio": ratio(theirs[name], ours[name]),
+            }
+            for name in methods
+        },
+        "deep_lift_missed": float(f"{delta:.2g}"),
+    }
+
+
+def _explains(subject: Subject, name: str) -> bool:
+    try:
+        subject.network.form_for(built_in().method(name))
+    except NotApplicable:
+        return False
+    return True
+
+
+def _ours(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict[str, float]:
+    """Time each method for all labels; one that shares passes with an earlier one finds them, as in a worker."""
+    registry = built_in()
+    known: dict[Any, dict[Any, Any]] = {}
+    seconds = {}
+    for name in methods:
+        needs = registry.method(name).needs_of(registry.parameters(name, {}))
+        form = tuple(need in needs for need in (Need.GRADIENT, Need.MODULES))
+        seconds[name] = explain(subject, image, name, subject.labels, known=known.setdefault(form, {})).seconds
+    return seconds
+
+
+def _theirs(subject: Subject, image: torch.Tensor, name: str, target: int, batch: int) -> tuple[float, float]:
+    """Time Captum's method for one label, by the number of labels; of DeepLIFT, also what it misses."""
+    labels, script, black = len(subject.labels), subject.script, subject.spec().black
+    if name == "occlusion":
+        grid = OcclusionParameters().windows(image.shape[1:]).grid
+        with torch.no_grad():
+            once = seconds_of(lambda: script(image))
+        return labels * (once + grid[0] * grid[1] * seconds_per_window(script, image, black, batch)), 0.0
+    if name == "integrated_gradients":
+        return labels * seconds_of(
+            lambda: integrate(script, image, target, black, STEPS, "gausslegendre", AT_ONCE)
+        ), 0.0
+    found: list[Any] = []
+    lifted = subject.network.lifted()
+    seconds = labels * seconds_of(lambda: found.append(attribute(name, script, lifted, image, target)))
+    if name != "deep_lift":
+        return seconds, 0.0
+    with torch.no_grad():
+        outputs = script(torch.cat([image, torch.zeros_like(image)]))[:, target]  # zeros are its baseline
+    return seconds, abs(float(found[0][1])) / max(abs(float(outputs[0] - outputs[1])), 1e-12)
+
+
+def _first(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, Any]:
+    """Time the quickest maps beside the passes that they cannot do without."""
+    target = subject.strongest(image)
+
+    def forward() -> object:
+        with torch.no_grad():
+            return subject.script(image)
+
+    def backward() -> object:
+        points = image.clone().requires_grad_()
+        return torch.autograd.grad(subject.script(points)[0, target], points)
+
+    sides = {
+        "forward": forward,
+        "class_activation_map": lambda: explain(subject, image, "class_activation_map", [target]),
+        "backward": backward,
+        "saliency": lambda: explain(subject, image, "saliency", [target]),
+    }
+    in_turn(sides, 1)  # warm-up
+    times = in_turn(sides, 7 if context.short else 21)
+    return {
+        "forward_ms": spread([1000 * one for one in times["forward"]]),
+        "backward_ms": spread([1000 * one for one in times["backward"]]),
+        "class_activation_map": ratio(times["class_activation_map"], times["forward"]),
+        "saliency": ratio(times["saliency"], times["backward"]),
+    }
+
+
+def markdown(measured: Mapping[str, Any]) -> str:
+    """Write the tables."""
+    rows, methods = measured["rows"], measured["methods"]
+    lines = [
+        f"{len(methods)} methods for all labels of one film of {measured['side']} pixels with their default "
+        f"parameters: ours in one request, whose methods and labels share passes; Captum's called method by method "
+        f"and label by label, on the TorchScript copy, and on our lifted network where layers are hooked, since it "
+        f"cannot hook a copy. Seconds; Captum's are those of one label, another one in each round, by the number of "
+        f"labels, and of its occlusion those of some windows, in the batches that suit it best, by their number. "
+        f"Integrated gradients have their own table above: here Captum takes its {STEPS} steps, whatever they miss, "
+        f"{AT_ONCE} at once.",
+        "",
+        "| network, labels | ours, s | Captum, s | ratio | " + " | ".join(methods) + " |",
+        "|---|---|---|---|" + "---|" * len(methods),
+    ]
+    for row in rows:
+        cells = [
+            f"{row['network']}, {row['labels']}",
+            f"{row['ours']['median']:.1f}",
+            f"{row['captum']['median']:.1f}",
+            verdict(row["ratio"]),
+            *(_cell(row["methods"].get(name)) for name in methods),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    total = sum(row["captum"]["median"] for row in rows) / sum(row["ours"]["median"] for row in rows)
+    mean = geometric_mean(row["ratio"]["median"] for row in rows)
+    lines += ["", aim(total, 5, f"all {len(rows)} networks together"), f"- geometric mean over networks: {mean:.1f} x."]
+    wrong = [row for row in rows if row["deep_lift_missed"] > WRONG]
+    if wrong:
+        told = ", ".join(f"{row['network']} {row['deep_lift_missed']:.0%}" for row in wrong)
+        lines.append(f"- Captum's DeepLIFT is timed where its maps are wrong too; it misses of the change: {told}.")
+    lines += [
+        "",
+        "Time to a first heatmap of one label, with quartiles, by the passes that it cannot do without:",
+        "",
+        "| network | one pass forward, ms | class activation map | aim | forward and backward, ms | "
+        "gradient (`saliency`) | aim |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for one in measured["first"]:
+        cells = [
+            one["network"],
+            f"{one['forward_ms']['median']:.0f}",
+            *_within(one["class_activation_map"], 1.05),
+            f"{one['backward_ms']['median']:.0f}",
+            *_within(one["saliency"], 1.2),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(one: Mapping[str, Any] | None) -> str:
+    if one is None:
+        return "refused"
+    loses = ", **we lose**" if one["ratio"]["median"] < 1 else ""
+    return f"{one['ours']['median']:.2f} / {one['captum']['median']:.2f}{loses}"
+
+
+def _within(found: Mapping[str, float], most: float) -> tuple[str, str]:
+    text = f"{found['median']:.2f} x ({found['low']:.2f} to {found['high']:.2f})"
+    return text, f"at most {most:g}: {'reached' if found['median'] <= most else '**missed**'}"

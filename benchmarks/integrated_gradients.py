@@ -1,0 +1,252 @@
+"""Integrated gradients against Captum's at the same completeness error."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .captum_runs import integrate
+from .context import Context
+from .memory import in_a_fresh_process, peak_mib
+from .ratios import aim, geometric_mean, spread, verdict
+from .subjects import Subject, as_the_server, explain, open_subject, subject_names
+
+TITLE = "Integrated gradients at equal error"
+
+ERROR = 0.01
+"""Share of the change of the output that a map may miss: our default."""
+RULES = ("gausslegendre", "riemann_middle")
+"""Captum's default, and the simplest."""
+FIRST_STEPS = 8
+MOST_STEPS = 512
+BATCHES = (1, 4, 16)
+"""Points at once among which Captum's best is looked for."""
+_MEMORY_STEPS = (64, 256)
+"""Given steps at which the peak is measured."""
+_DEFAULT_STEPS = 50
+"""Captum's."""
+
+
+@dataclass(frozen=True)
+class _Map:
+    """Both sides on one film, one label and one network."""
+
+    change: float
+    ours_seconds: float
+    ours_points: int
+    ours_passes: int
+    ours_error: float
+    steps: dict[str, int | None]
+    """Captum's, by rule; None where even the most do not suffice."""
+    last_seconds: dict[str, float]
+    """Of the last run alone, by rule."""
+    all_seconds: dict[str, float]
+    """Of all runs that it took to find it, by rule."""
+    default_error: float
+
+
+def measure(context: Context) -> dict[str, Any]:
+    """Explain every film on every network, both sides in turn."""
+    rows, memories = [], []
+    names = subject_names(context, short=("resnet18", "densenet161"))
+    films = context.films[: 2 if context.short else None]
+    for name in names:
+        subject = open_subject(context, name)
+        explain(subject, subject.image(films[0]), "saliency", subject.labels[:1])  # looks at the network, once for all
+        batch = _best_batch(subject, films[0])
+        maps = [_map(context, subject, film, batch) for film in films]
+        rows.append({"network": name, "batch": batch, **_summary(maps), "maps": [asdict(one) for one in maps]})
+        for side, given in _memory_cases(batch, context.short):
+            peak, points = in_a_fresh_process(_peak, context.repository, name, films[0], context.threads, side, given)
+            memories.append({"network": name, "side": side, **given, "points": points, "peak_mib": peak})
+            context.say(f"{name}: {side} {given}: {points} points, {peak} MiB")
+    return {"error": ERROR, "most_steps": MOST_STEPS, "films": len(films), "rows": rows, "memory": memories}
+
+
+def _best_batch(subject: Subject, film: Path) -> int:
+    image = subject.image(film)
+    target = subject.strongest(image)
+    tried = {}
+    with as_the_server():
+        for batch in BATCHES:
+            times = []
+            for _ in range(2):
+                start = time.perf_counter()
+                integrate(subject.script, image, target, subject.spec().black, 16, RULES[0], batch)
+                times.append(time.perf_counter() - start)
+            tried[batch] = min(times)
+    return min(tried, key=tried.__getitem__)
+
+
+def _map(context: Context, subject: Subject, film: Path, batch: int) -> _Map:
+    image = subject.image(film)
+    target, black = subject.strongest(image), subject.spec().black
+    with as_the_server():
+        with torch.no_grad():
+            outputs = subject.script(torch.cat([image, torch.full_like(image, black)]))[:, target].double()
+        change = float(outputs[0] - outputs[1])
+        found = explain(subject, image, "integrated_gradients", [target], max_error=ERROR)
+        own = found.maps[target]
+        steps: dict[str, int | None] = {}
+        last, every = {}, {}
+        for rule in RULES:
+            steps[rule], last[rule], every[rule] = _until(subject, image, target, rule, batch, abs(change))
+        again = explain(subject, image, "integrated_gradients", [target], max_error=ERROR)  # around the rival's runs
+        _, default = integrate(subject.script, image, target, black, _DEFAULT_STEPS, RULES[0], batch)
+    one = _Map(
+        change=round(change, 4),
+        ours_seconds=round((found.seconds + again.seconds) / 2, 4),
+        ours_points=int(own.facts["steps"]),
+        ours_passes=found.passes,
+        ours_error=_share(own.convergence_delta or 0.0, change),
+        steps=steps,
+        last_seconds=last,
+        all_seconds=every,
+        default_error=_share(default, change),
+    )
+    told = ", ".join(f"{rule} {steps[rule]} steps" for rule in RULES)
+    context.say(f"{subject.name}: {one.ours_points} points in {one.ours_seconds:.1f} s; Captum: {told}")
+    return one
+
+
+def _until(
+    subject: Subject, image: torch.Tensor, target: int, rule: str, batch: int, change: float
+) -> tuple[int | None, float, float]:
+    """Double Captum's steps until it misses no more than we may; return them, and what the last and all runs took."""
+    steps, total = FIRST_STEPS, 0.0
+    while True:
+        start = time.perf_counter()
+        _, delta = integrate(subject.script, image, target, subject.spec().black, steps, rule, batch)
+        seconds = time.perf_counter() - start
+        total += seconds
+        converged = abs(delta) <= ERROR * change
+        if converged or 2 * steps > MOST_STEPS:
+            return (steps if converged else None), round(seconds, 4), round(total, 4)
+        steps *= 2
+
+
+def _share(delta: float, change: float) -> float:
+    return float(f"{abs(delta) / max(abs(change), 1e-12):.2g}")
+
+
+def _summary(maps: Sequence[_Map]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "ours_seconds": spread([one.ours_seconds for one in maps]),
+        "ours_points": spread([one.ours_points for one in maps]),
+        "ours_missed": sum(one.ours_error > ERROR for one in maps),
+        "default_missed": sum(one.default_error > ERROR for one in maps),
+        "default_error": spread([one.default_error for one in maps]),
+        "rules": {},
+    }
+    for rule in RULES:
+        found["rules"][rule] = {
+            "steps": spread([one.steps[rule] or MOST_STEPS for one in maps]),
+            "missed": sum(one.steps[rule] is None for one in maps),
+            "seconds": spread([one.last_seconds[rule] for one in maps]),
+            "last_ratio": spread([one.last_seconds[rule] / one.ours_seconds for one in maps]),
+            "all_ratio": spread([one.all_seconds[rule] / one.ours_seconds for one in maps]),
+            "last_mean": geometric_mean(one.last_seconds[rule] / one.ours_seconds for one in maps),
+            "all_mean": geometric_mean(one.all_seconds[rule] / one.ours_seconds for one in maps),
+        }
+    return found
+
+
+def _memory_cases(batch: int, short: bool) -> list[tuple[str, dict[str, Any]]]:
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("ours", {"max_error": ERROR}),
+        *(("ours", {"steps": steps}) for steps in _MEMORY_STEPS[: 1 if short else None]),
+        (f"Captum, {batch} at once", {"steps": _DEFAULT_STEPS}),
+        # Its default: all points at once.
+        ("Captum, all at once", {"steps": _DEFAULT_STEPS}),
+    ]
+    return cases
+
+
+def _peak(
+    repository: Path, name: str, film: Path, threads: int, side: str, given: Mapping[str, Any]
+) -> tuple[int, int]:
+    """Explain once, in a fresh process; return the peak in MiB and the points it took."""
+    torch.set_num_threads(threads)
+    subject = open_subject(Context(repository, (film,), False, threads, lambda line: None), name)
+    image = subject.image(film)
+    target, points = subject.strongest(image), [0]
+    if side == "ours":
+
+        def work() -> None:
+            found = explain(subject, image, "integrated_gradients", [target], **given).maps[target]
+            points[0] = int(found.facts.get("steps", given.get("steps", 0)))
+    else:
+        at_once = None if "all" in side else int(side.split()[1])
+
+        def work() -> None:
+            points[0] = given["steps"]
+            integrate(subject.script, image, target, subject.spec().black, given["steps"], RULES[0], at_once)
+
+    with as_the_server():
+        return peak_mib(work), points[0]
+
+
+def markdown(measured: Mapping[str, Any]) -> str:
+    """Write the tables."""
+    rows, error = measured["rows"], measured["error"]
+    count = measured["films"]
+    lines = [
+        f"The label of the largest output of each of {count} film{'s' * (count > 1)}, black baseline. Ours takes "
+        f"points until it misses at most {error:.0%} of the change of the output. Captum's steps are doubled from "
+        f"{FIRST_STEPS} until it misses no more, to {measured['most_steps']} at most, with as many points at once as "
+        f"suit it best; *last run* counts the run that suffices as if its steps had been known, *all runs* what it "
+        f"took to find them. Where the most steps do not suffice (*missed*), they are counted as if they did. Medians "
+        f"over films, with quartiles.",
+        "",
+        "| network | ours, s | points | missed | Captum's rule (at once) | s | steps | missed | last run / ours | "
+        "all runs / ours |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        own = [row["network"], f"{row['ours_seconds']['median']:.2f}", f"{row['ours_points']['median']:.0f}"]
+        own.append(str(row["ours_missed"]))
+        for rule, one in row["rules"].items():
+            cells = [
+                *own,
+                f"{rule} ({row['batch']})",
+                f"{one['seconds']['median']:.2f}",
+                f"{one['steps']['median']:.0f}",
+                str(one["missed"]),
+                verdict(one["last_ratio"]),
+                verdict(one["all_ratio"]),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", *_aims(rows), ""]
+    lines += [
+        f"With its default of {_DEFAULT_STEPS} steps Captum misses more than {error:.0%} in "
+        + ", ".join(
+            f"{row['default_missed']} of {count} maps of {row['network']} (median error "
+            f"{row['default_error']['median']:.1%})"
+            for row in rows
+        )
+        + ".",
+        "",
+        "Most memory beside the loaded network, each in a fresh process:",
+        "",
+        "| network | side | parameters | points | peak, MiB |",
+        "|---|---|---|---|---|",
+    ]
+    for one in measured["memory"]:
+        given = ", ".join(f"{key} {one[key]}" for key in ("max_error", "steps") if key in one)
+        lines.append(f"| {one['network']} | {one['side']} | {given} | {one['points']} | {one['peak_mib']} |")
+    return "\n".join(lines)
+
+
+def _aims(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for rule in RULES:
+        for accounting in ("last", "all"):
+            mean = float(np.exp(np.mean([np.log(row["rules"][rule][f"{accounting}_mean"]) for row in rows])))
+            lines.append(aim(mean, 3.6, f"{rule}, {accounting} run{'s' * (accounting == 'all')}, geometric mean"))
+    return lines

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from radiolucent.benchmarks import __main__ as bench
+from radiolucent.benchmarks.document import keep, read
+from radiolucent.benchmarks.page import told
+from radiolucent.benchmarks.ratios import geometric_mean, in_turn, ratio
+
+
+def test_a_part_that_was_not_measured_says_so_with_the_command(document: dict[str, Any]) -> None:
+    page = told(document, ["grid", "occlusion"])
+    assert page.endswith("## Exact occlusion\n\nNot measured: `make bench PARTS=occlusion`.")
+
+
+def test_a_row_that_loses_says_so_and_one_that_wins_does_not(document: dict[str, Any]) -> None:
+    rows = {line.split(",")[0]: line for line in told(document, ["grid"]).splitlines() if line.startswith("|")}
+    wins, loses = rows["| a"], rows["| b"]
+    assert "6.00 x (5.40 to 6.60) |" in wins
+    assert "0.75 x (0.68 to 0.83), **we lose** |" in loses
+    assert "1.00 / 0.50, **we lose**" in wins, "also where it is one method of a row that wins"
+
+
+def test_an_aim_that_is_missed_says_so(document: dict[str, Any]) -> None:
+    page = told(document, ["grid"])
+    assert "all 2 networks together: 2.5 x (aim: at least 5 x): **missed**." in page
+    assert "1.50 x (1.35 to 1.65) | at most 1.05: **missed** |" in page
+    assert "1.10 x (0.99 to 1.21) | at most 1.2: reached |" in page
+
+
+def test_every_part_says_on_what_it_was_measured(document: dict[str, Any]) -> None:
+    said = "Measured on 2026-01-02 in 67 min (a short run: few networks, few repetitions, wide spreads). threads 2, "
+    assert said + "films 2 drawn phantoms. processor some, cores 2. torch 2.0." in told(document, ["grid"])
+
+
+def test_a_ratio_is_that_of_pairs() -> None:
+    assert ratio([2, 4, 9], [1, 2, 3]) == {"median": 2, "low": 2, "high": 2.5}
+    assert geometric_mean([1, 4]) == pytest.approx(2)
+
+
+def test_both_sides_are_timed_in_turn() -> None:
+    order: list[str] = []
+    in_turn({"theirs": lambda: order.append("theirs"), "ours": lambda: order.append("ours")}, 2)
+    assert order == ["theirs", "ours", "theirs", "ours"]
+
+
+def test_keeping_a_part_leaves_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "benchmarks.json"
+    keep(file, "grid", {"measured": 1})
+    keep(file, "passes", {"measured": 2})
+    keep(file, "grid", {"measured": 3})
+    assert read(file) == {"grid": {"measured": 3}, "passes": {"measured": 2}}
+    assert [one.name for one in file.parent.iterdir()] == ["benchmarks.json"]
+
+
+def test_only_the_parts_asked_for_run(tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def run(name: str, out: Path, context: str, threads: int) -> int:
+        ran.append(name)
+        told = json.loads(context)
+        assert (told["threads"], told["short"], len(told["films"])) == (1, True, 2)
+        return 1
+
+    monkeypatch.setattr(bench, "_run", run)
+    asked = ["--part", "grid", "occlusion", "--short", "--threads", "1"]
+    code = bench.main([*asked, "--repository", str(tiny_set), "--out", str(tmp_path / "b.json")])
+    assert ran == ["grid", "occlusion"]
+    assert code == 1, "a part that fails is told"
+
+
+def test_an_interruption_keeps_what_is_finished(
+    tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]
+) -> None:
+    out = tmp_path / "b.json"
+    keep(out, "latency", {"measured": "long ago"})
+
+    def run(name: str, out: Path, context: str, threads: int) -> int:
+        if name == "occlusion":
+            raise KeyboardInterrupt
+        keep(out, name, document[name])
+        return 0
+
+    monkeypatch.setattr(bench, "_run", run)
+    asked = ["--part", "grid", "occlusion", "latency", "--repository", str(tiny_set), "--out", str(out)]
+    assert bench.main(asked) == 130
+    assert read(out) == document | {"latency": {"measured": "long ago"}}
+
+
+def test_without_a_model_set_it_says_which_command_makes_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bench.main(["--repository", str(tmp_path)]) == 2
+    assert "`make demo`" in capsys.readouterr().err
+
+
+def test_a_part_runs_from_end_to_end_on_a_tiny_network(
+    tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "b.json"
+    asked = ["--part", "occlusion", "--short", "--threads", "1", "--repository", str(tiny_set), "--out", str(out)]
+    assert bench.main(asked) == 0
+    measured = read(out)["occlusion"]["measured"]
+    assert [(row["network"], row["windows"]) for row in measured["rows"]] == [("tiny", 13689), ("tiny", 225)]
+    assert all(0 < row["share"] < 0.3 for row in measured["rows"]), "a window changes a part of each plane"
+    assert all(one["difference"] <= one["allowed"] for one in measured["errors"])
+    assert "512 pixels, window 50, stride 4: 13,689 windows." in capsys.readouterr().out
