@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..contract import API_VERSION
 from ..hookspec import Register, hookimpl
+from .approximate_occlusion import ApproximateOcclusion
 from .deep_lift import DeepLift
 from .deep_lift_shap import DeepLiftShap
 from .expected_gradients import ExpectedGradients
@@ -30,6 +31,7 @@ from .var_grad import VarGrad
 from .xrai import Xrai
 
 __all__ = [
+    "ApproximateOcclusion",
     "Deconvolution",
     "DeepLift",
     "DeepLiftShap",
@@ -64,6 +66,7 @@ RADIOLUCENT_API_VERSION = API_VERSION
 @hookimpl
 def radiolucent_register_methods(register: Register) -> None:
     """Bring the built-in methods."""
+    register(ApproximateOcclusion())
     register(Deconvolution())
     register(DeepLift())
     register(DeepLiftShap())
