@@ -46,8 +46,9 @@ class ApproximateOcclusionParameters(OcclusionParameters):
         default=0.05,
         ge=0,
         le=1,
-        description="Estimated error at which it stops, 0 to 1: that of the pixel where it is largest, as a share of the "
-        "range of the map, for every label. 0: it goes on until all windows are computed, and the map is occlusion's.",
+        description="Estimated error at which it stops, 0 to 1: that of the pixel where it is largest, as a share of "
+        "the map's range, in the worst of the labels. 0: it goes on until all windows are computed; the last map is "
+        "occlusion's.",
     )
 
     def default_stride(self, side: int) -> int:
@@ -60,9 +61,9 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
 
     Neighbouring windows hide nearly the same, so that the effects of most follow from others: they are interpolated.
     Windows are computed in an order that does not depend on what was found. After some more of them the map is made
-    anew. Where it changed least is known then: by how much, since it had half as many windows, is the estimate of its
-    error. It is no less than the error where errors fall at least with the square root of the number of windows, as
-    those of samples without any order do; where effects are smooth, errors fall faster and are smaller than it.
+    anew. By how much it has changed since it had half as many windows is the estimate of its error. It is no less than
+    the error, on average, where errors fall at least with the square root of the number of windows, as those of samples
+    without any order do; where effects are smooth, errors fall faster and are smaller than it.
     (Nakandala, Kumar, Papakonstantinou: Incremental and Approximate Inference for Faster Occlusion-based Deep CNN
     Explanations, SIGMOD 2019, refines where a coarse map is large. That was tried here, and was no better than as many
     windows that are spread evenly.)

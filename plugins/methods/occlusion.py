@@ -145,4 +145,3 @@ class Occlusion(Method[OcclusionParameters]):
         """Return the number of windows, and one for the image itself; targets cost nothing."""
         rows, columns = params.windows(shape).grid
         return 1 + rows * columns
-
