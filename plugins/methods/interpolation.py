@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from scipy.interpolate import CloughTocher2DInterpolator
+from threadpoolctl import threadpool_limits
 
 __all__ = ["interpolated"]
 
@@ -27,9 +28,12 @@ def interpolated(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     if min(known.shape) == 1:
         return _along_a_line(values.flatten(1), known.flatten()).reshape(values.shape)
     cells, missing = known.nonzero().numpy(), (~known).nonzero().numpy()
-    surface = CloughTocher2DInterpolator(cells.astype(np.float64), values[:, known].T.numpy())
+    # A matrix of two by two for each triangle: on a busy machine the matrix library's threads wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        surface = CloughTocher2DInterpolator(cells.astype(np.float64), values[:, known].T.numpy())
+        between = surface(missing.astype(np.float64))
     completed = values.clone()
-    completed[:, ~known] = torch.from_numpy(surface(missing.astype(np.float64))).T
+    completed[:, ~known] = torch.from_numpy(between).T
     return completed
 
 
