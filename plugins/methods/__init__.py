@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..contract import API_VERSION
 from ..hookspec import Register, hookimpl
+from .approximate_occlusion import ApproximateOcclusion
 from .class_activation_map import ClassActivationMap
 from .deep_lift import DeepLift
 from .deep_lift_shap import DeepLiftShap
@@ -31,6 +32,7 @@ from .var_grad import VarGrad
 from .xrai import Xrai
 
 __all__ = [
+    "ApproximateOcclusion",
     "ClassActivationMap",
     "Deconvolution",
     "DeepLift",
@@ -66,6 +68,7 @@ RADIOLUCENT_API_VERSION = API_VERSION
 @hookimpl
 def radiolucent_register_methods(register: Register) -> None:
     """Bring the built-in methods."""
+    register(ApproximateOcclusion())
     register(ClassActivationMap())
     register(Deconvolution())
     register(DeepLift())

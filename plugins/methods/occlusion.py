@@ -14,6 +14,7 @@ from ..errors import NotApplicable
 from ..observed import ObservedModel
 from ..order import low_discrepancy_order, stages
 from .baselines import BASELINES, Baseline
+from .effects import Effects
 from .seeds import seed_field
 from .windows import Windows
 
@@ -64,6 +65,10 @@ class OcclusionParameters(Parameters):
             raise ValueError("stride must not be above window, or pixels between the windows are never hidden")
         return self
 
+    def default_stride(self, side: int) -> int:
+        """Return how far windows of a side lie apart where nothing is said: half of it, pixels."""
+        return max(1, side // 2)
+
     def windows(self, shape: Sequence[int]) -> Windows:
         """Place the windows on an input.
 
@@ -80,7 +85,7 @@ class OcclusionParameters(Parameters):
         height, width = int(shape[-2]), int(shape[-1])
         shorter = min(height, width)
         side = _pixels(self.window, shorter)
-        stride = max(1, side // 2) if self.stride is None else _pixels(self.stride, shorter)
+        stride = self.default_stride(side) if self.stride is None else _pixels(self.stride, shorter)
         if side > shorter:
             raise NotApplicable(
                 f"window of {side:.6g} pixels does not fit into the network's {height} x {width} pixels"
@@ -124,35 +129,19 @@ class Occlusion(Method[OcclusionParameters]):
         total = self.cost(params, image.shape[1:], len(targets))
         baseline = params.baseline.like(image, model.spec, statistics=model.statistics, seed=params.seed)
         order = low_discrepancy_order(*windows.grid)
-        chosen = list(targets)
-        whole = model.unchanged(image)[:, chosen].double()
-        job.progress(1, total)
-
-        effects = torch.zeros(len(targets), *windows.grid, dtype=torch.float64)
-        known = torch.zeros(windows.grid, dtype=torch.bool)
+        effects = Effects(model, image, baseline, windows, targets, params.batch_size)
         done = 1
+        job.progress(done, total)
         for part, due in stages(len(order), len(order)):
-            cells = order[part]
-            boxes = [windows.box(row, column) for row, column in cells.tolist()]
-            for some, outputs in model.windowed(image, baseline, boxes, params.batch_size):
-                rows, columns = cells[some, 0], cells[some, 1]
-                effects[:, rows, columns] = (whole - outputs[:, chosen].double()).T
-                known[rows, columns] = True
-                done += len(some)
+            for computed in effects.compute(order[part]):
+                done += computed
                 job.progress(done, total)
             if due:
-                estimate = windows.average(windows.complete(effects, known))
-                yield from _attributions(targets, estimate, image, done / total, final=False)
-        yield from _attributions(targets, windows.average(effects), image, 1.0, final=True)
+                estimate = windows.average(windows.complete(effects.values, effects.known))
+                yield from effects.attributions(estimate, done / total, final=False)
+        yield from effects.attributions(windows.average(effects.values), 1.0, final=True)
 
     def cost(self, params: OcclusionParameters, shape: Sequence[int], targets: int) -> int:
         """Return the number of windows, and one for the image itself; targets cost nothing."""
         rows, columns = params.windows(shape).grid
         return 1 + rows * columns
-
-
-def _attributions(
-    targets: Sequence[int], maps: torch.Tensor, image: torch.Tensor, fraction: float, *, final: bool
-) -> Iterator[Attribution]:
-    for target, plane in zip(targets, maps.float(), strict=True):
-        yield Attribution(target, plane.expand(image.shape[1:]).clone(), fraction, final)

@@ -6,6 +6,8 @@ from radiolucent.plugins import load_registry
 from radiolucent.plugins.conformance import MethodConformance
 
 PARAMETERS = {
+    # It computes as many windows as it needs; for this error, all of them.
+    "approximate_occlusion": {"max_error": 0, "window": 0.25},
     # It takes as many points as it needs; for this error the kit's network needs the most that it may take.
     "integrated_gradients": {"max_error": 1e-4, "max_steps": 45},
     # What it costs is bounded by a parameter; this is the number of feature maps in the kit's network.

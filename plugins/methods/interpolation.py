@@ -1,0 +1,43 @@
+"""Values between scattered cells of a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.interpolate import CloughTocher2DInterpolator
+from threadpoolctl import threadpool_limits
+
+__all__ = ["interpolated"]
+
+
+def interpolated(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Complete planes of which some cells are known, by smooth cubic patches over the triangles between those.
+
+    Parameters
+    ----------
+    values : torch.Tensor
+        Float64, [T, R, C].
+    known : torch.Tensor
+        Bool, [R, C]; the four corners are.
+
+    Returns
+    -------
+    torch.Tensor
+        Float64, [T, R, C]: the known values as they are, and the others between them.
+    """
+    if min(known.shape) == 1:
+        return _along_a_line(values.flatten(1), known.flatten()).reshape(values.shape)
+    cells, missing = known.nonzero().numpy(), (~known).nonzero().numpy()
+    # A matrix of two by two for each triangle: on a busy machine the matrix library's threads wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        surface = CloughTocher2DInterpolator(cells.astype(np.float64), values[:, known].T.numpy())
+        between = surface(missing.astype(np.float64))
+    completed = values.clone()
+    completed[:, ~known] = torch.from_numpy(between).T
+    return completed
+
+
+def _along_a_line(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Complete [T, N] linearly: there are no triangles."""
+    places, cells = np.arange(len(known)), known.nonzero()[:, 0].numpy()
+    return torch.from_numpy(np.stack([np.interp(places, cells, row) for row in values[:, known].numpy()]))
