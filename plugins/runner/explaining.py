@@ -203,10 +203,7 @@ def explain(
     # As in the server: the profiling executor makes the first passes of every new shape slow, and buys nothing here.
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         own = None if precision is Precision.FLOAT32 else reduced(opened.module, tensor, spec)
-        if own is None:
-            form = explainable(opened.module, method, params, tensor, spec)
-        else:
-            form = own.form_for(method, params)
+        form = own.form_for(method, params) if own else explainable(opened.module, method, params, tensor, spec)
         model = observe(tensor, None)
         method.check_network(model.network)
         chosen = _targets(targets, opened.card, model, tensor)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...plugins import Method, NotApplicable, Parameters
+from ...plugins import Method, NotApplicable, Parameters, Precision
 from ...plugins.measures import Measure, Shared
 
-__all__ = ["MeasurePasses", "measure_passes", "method_passes"]
+__all__ = ["MeasurePasses", "measure_passes", "method_passes", "paced"]
 
 _LOG = logging.getLogger(__name__)
 _MOST_PASSES = 10**9
@@ -38,6 +38,11 @@ class MeasurePasses:
     def first(self) -> int:
         """What the first map of a method, image and network costs."""
         return self.each + self.runs + (self.shared.passes if self.shared is not None else 0)
+
+
+def paced(method: str, precision: Precision) -> str:
+    """Name a method's work by its pace, which every precision has of its own."""
+    return method if precision is Precision.FLOAT32 else f"{method} in {precision.value}"
 
 
 def method_passes(method: Method[Any], params: Parameters, shape: Sequence[int], targets: int) -> int:

@@ -17,8 +17,8 @@ from .check_measures import CheckedMeasure
 from .costs import CostModel
 from .events import Item, ItemEstimate, Target, Verdict
 from .order import ExplainOrder
-from .passes import measure_passes, method_passes
-from .task import ItemTask, MeasureTask, ModelRef, Output, VoterRef
+from .passes import measure_passes, method_passes, paced
+from .task import ItemTask, MeasureTask, ModelRef, Output, Precision, VoterRef
 from .validate import CheckedCall
 
 __all__ = ["Explained", "PlannedItem", "Planner", "grid_of"]
@@ -163,6 +163,7 @@ class Planner:
         networks: Sequence[Sequence[ModelCard]],
         labels: int,
         measures: Sequence[CheckedMeasure] = (),
+        precision: Precision = Precision.FLOAT32,
     ) -> float:
         """Estimate what a request will cost a worker before it is known which labels are explained.
 
@@ -176,6 +177,8 @@ class Planner:
             How many labels are likely to be explained.
         measures
             What to measure of the networks' maps.
+        precision
+            In which networks compute.
         """
         measured = 0.0
         shared: dict[Hashable, ItemEstimate] = {}
@@ -186,26 +189,31 @@ class Planner:
             targets = min(labels, len(card.labels))
             passes = method_passes(call.method, call.parameters, _shape(card), targets)
             if name != ENSEMBLE:
-                of_item, of_network = self._measured(call, card, measures, targets)
+                of_item, of_network = self._measured(call, card, measures, targets, precision)
                 measured += of_item.seconds
                 shared = of_network | shared
-            cost = self.costs.seconds(call.method.name, (name, card.version), cards, passes)
+            cost = self.costs.seconds(paced(call.method.name, precision), (name, card.version), cards, passes)
             shares = self._shares(call, name)
             key = number if shares is None else shares
             dearest[key] = max(dearest.get(key, 0.0), cost)
         return sum(dearest.values()) + measured + sum(one.seconds for one in shared.values())
 
     def _measured(
-        self, call: CheckedCall, card: ModelCard, measures: Sequence[CheckedMeasure], targets: int
+        self,
+        call: CheckedCall,
+        card: ModelCard,
+        measures: Sequence[CheckedMeasure],
+        targets: int,
+        precision: Precision,
     ) -> tuple[ItemEstimate, dict[Hashable, ItemEstimate]]:
         """Estimate the measures of an item's maps; apart, and by name, what only the network's first map has."""
-        shape, version = _shape(card), (card.name, card.version)
+        shape, version, work = _shape(card), (card.name, card.version), paced(call.method.name, precision)
         once = method_passes(call.method, call.parameters, shape, targets)
         whole = ItemEstimate()
         apart: dict[Hashable, ItemEstimate] = {}
         for one in measures:
             passes = measure_passes(one.measure, one.parameters, shape, once)
-            cost = partial(self.costs.measure_seconds, one.measure.name, call.method.name, version, (card,))
+            cost = partial(self.costs.measure_seconds, one.measure.name, work, version, (card,))
             if (shared := passes.shared) is not None:
                 apart[version, shared.name] = ItemEstimate(shared.passes, cost(shared.passes))
             seconds = cost(passes.each + passes.runs) + (targets - 1) * cost(passes.each)
@@ -255,11 +263,13 @@ class Planner:
             want_attribution=order.attributions,
             voters=tuple(VoterRef.of(voter, self.repository) for voter in one.voters),
             measures=tuple(MeasureTask(it.measure.name, it.parameters.model_dump(mode="json")) for it in measures),
+            precision=order.precision,
         )
         item = Item(one.model, one.version, name, tuple(labels.values()))
         passes = method_passes(call.method, call.parameters, _shape(card), len(labels))
-        seconds = self.costs.seconds(name, (one.model, one.version), one.voters or (card,), passes)
-        measured, shared = self._measured(call, card, measures, len(labels))
+        work = paced(name, order.precision)
+        seconds = self.costs.seconds(work, (one.model, one.version), one.voters or (card,), passes)
+        measured, shared = self._measured(call, card, measures, len(labels), order.precision)
         return PlannedItem(
             item=item,
             task=task,

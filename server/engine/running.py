@@ -38,11 +38,12 @@ from .gathering import Aggregates, Gathering, plan_aggregates
 from .job import Job, StopCause
 from .lungs import Drawing, outside_lungs
 from .order import ExplainOrder, Priority
+from .passes import paced
 from .plan import Explained, PlannedItem, Planner, grid_of
 from .segmented import Segmented
 from .tally import Tally
 from .targets import ensemble_targets, ensemble_verdicts, network_targets, network_verdicts
-from .task import FloatArray, ItemTask, WorkerDone, WorkerEvent, WorkerMap
+from .task import FloatArray, ItemTask, Precision, WorkerDone, WorkerEvent, WorkerMap
 from .ticket import Turn
 from .validate import CheckedCall
 
@@ -294,14 +295,17 @@ class _Course:
     def _learn(self, planned: PlannedItem, event: WorkerEvent) -> None:
         """Take in what an item, or the measures of one of its maps, cost."""
         item, costs = planned.item, self._run.planner.costs
-        version = (item.model, item.version)
+        version, precision = (item.model, item.version), planned.task.precision
+        work = paced(item.method, precision)
         if isinstance(event, WorkerDone) and event.forward_passes > event.measured_passes and planned.passes:
             seconds = event.elapsed_s - event.setup_s - event.measured_s
-            costs.learn(item.method, version, planned.passes, seconds, whole=not event.partial_passes)
+            # What is fast in bfloat16 says little of float32.
+            whole = not event.partial_passes and precision is Precision.FLOAT32
+            costs.learn(work, version, planned.passes, seconds, whole=whole)
         elif isinstance(event, WorkerMap):
             for one in event.measurements:
                 if not one.refusal:
-                    costs.learn_measure(one.measure, item.method, version, one.passes, one.elapsed_s)
+                    costs.learn_measure(one.measure, work, version, one.passes, one.elapsed_s)
 
     async def _aggregate(self, gatherings: Sequence[Gathering]) -> None:
         job = self._run.job
