@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import fx, nn
@@ -115,7 +116,7 @@ def _convert(layer: nn.Module) -> None:
         setattr(layer, name, nn.Parameter(converted, requires_grad=False))
 
 
-def _cast(graph: fx.Graph, node: fx.Node, to: dict[str, object], only: fx.Node | None = None) -> None:
+def _cast(graph: fx.Graph, node: fx.Node, to: dict[str, Any], only: fx.Node | None = None) -> None:
     """Let those that read a node, or only one of them, read it as another type."""
     with graph.inserting_after(node):
         cast = graph.call_function(torch.ops.aten._to_copy, (node,), to)
