@@ -151,7 +151,8 @@ async def ask_film(
                 )
             events.append(event)
     explanation = Explanation.of(events)
-    if asked.precision != Precision.FLOAT32 and any(one.precision != asked.precision for one in explanation.heatmaps):
+    precision = Precision(asked.precision)
+    if precision is Precision.BFLOAT16 and any(one.precision is not precision for one in explanation.heatmaps):
         raise EvaluationError(f"the server is older than {asked.precision}: it answered in float32")
     if explanation.summary is None or explanation.summary.state is not JobState.DONE:
         raise Unavailable("the job was stopped before its end")
