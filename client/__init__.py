@@ -53,6 +53,7 @@ from .events import (
 )
 from .job import Job, JobState, Priority
 from .likeness import Likeness
+from .precision import Precision
 from .profiles import (
     BrokenProfile,
     Profile,
@@ -146,6 +147,7 @@ __all__ = [
     "NotAllowed",
     "NotFound",
     "OutsideLungs",
+    "Precision",
     "Priority",
     "Profile",
     "ProfileCatalogue",

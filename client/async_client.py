@@ -33,6 +33,7 @@ from .job import Job, Priority
 from .older_server import check_plannable
 from .patience import patience
 from .plan import planned
+from .precision import Precision
 from .profiles import Profile, ProfileCatalogue
 from .quality import Measures
 from .requests import XRayFile
@@ -141,6 +142,7 @@ class AsyncClient:
         measures: Measures = (),
         lung_mask: XRayFile | None = None,
         lung_segmenter: str | None = None,
+        precision: Precision | str = Precision.FLOAT32,
     ) -> AsyncExplanationStream:
         """Classify one X-ray and explain it; see :meth:`radiolucent.client.Client.explain`.
 
@@ -166,6 +168,7 @@ class AsyncClient:
                 measures=measures,
                 lung_mask=await asyncio.to_thread(requests.read_mask, lung_mask),
                 lung_segmenter=lung_segmenter,
+                precision=precision,
             )
             return Course(explain=request, timeout=timeout, reconnect=reconnect, wait_when_busy=self._wait_when_busy)
 
@@ -184,6 +187,7 @@ class AsyncClient:
         measures: Measures = (),
         lung_mask: XRayFile | None = None,
         lung_segmenter: str | None = None,
+        precision: Precision | str = Precision.FLOAT32,
         timeout: float | None = None,
     ) -> Classified:
         """Say what an explanation would cost, without doing it; see :meth:`radiolucent.client.Client.plan`."""
@@ -201,6 +205,7 @@ class AsyncClient:
             measures=measures,
             lung_mask=lung_mask,
             lung_segmenter=lung_segmenter,
+            precision=precision,
             timeout=self._timeout if timeout is None else timeout,
         ) as stream:
             plan = planned(await anext(stream, None))

@@ -31,6 +31,7 @@ from .job import Job, Priority
 from .older_server import check_plannable
 from .patience import patience
 from .plan import planned
+from .precision import Precision
 from .profiles import Profile, ProfileCatalogue
 from .quality import Measures
 from .requests import XRayFile
@@ -162,6 +163,7 @@ class Client:
         measures: Measures = (),
         lung_mask: XRayFile | None = None,
         lung_segmenter: str | None = None,
+        precision: Precision | str = Precision.FLOAT32,
     ) -> ExplanationStream:
         """Classify one X-ray and explain it.
 
@@ -210,6 +212,10 @@ class Client:
             final map then says how much of its evidence lies outside.
         lung_segmenter : str, optional
             Who tells where the lungs are instead of a mask; :meth:`list_methods` has what is installed.
+        precision : "float32", "bfloat16", or Precision
+            In which networks compute what explains and measures. bfloat16 is faster on processors with units for it,
+            and approximate: each map says what it did to the explained output. :meth:`list_methods` says which methods
+            refuse it.
 
         Returns
         -------
@@ -235,6 +241,7 @@ class Client:
             measures=measures,
             lung_mask=requests.read_mask(lung_mask),
             lung_segmenter=lung_segmenter,
+            precision=precision,
         )
         return self._stream(
             Course(explain=request, timeout=timeout, reconnect=reconnect, wait_when_busy=self._wait_when_busy)
@@ -253,13 +260,14 @@ class Client:
         measures: Measures = (),
         lung_mask: XRayFile | None = None,
         lung_segmenter: str | None = None,
+        precision: Precision | str = Precision.FLOAT32,
         timeout: float | None = None,
     ) -> Classified:
         """Classify one X-ray and say what explaining it would cost, without doing it.
 
         Parameters
         ----------
-        xray, methods, models, targets, output, aggregates, priority, measures, lung_mask, lung_segmenter
+        xray, methods, models, targets, output, aggregates, priority, measures, lung_mask, lung_segmenter, precision
             As for :meth:`explain`.
         timeout : float, optional
             In seconds.
@@ -289,6 +297,7 @@ class Client:
             measures=measures,
             lung_mask=lung_mask,
             lung_segmenter=lung_segmenter,
+            precision=precision,
             timeout=self._timeout if timeout is None else timeout,
         ) as stream:
             plan = planned(next(stream, None))

@@ -233,6 +233,7 @@ def _method(message: explanation_pb2.Method) -> results.Method:
         completeness=enum_member(message, "completeness", results.Completeness),
         distribution=message.distribution,
         distribution_version=message.distribution_version,
+        needs_float32=message.needs_float32,
     )
 
 

@@ -13,6 +13,7 @@ from .aggregates import AggregatedNetwork, AggregateOrigin, Aggregation, Agreeme
 from .convert import affine, classification, enum_member, model_version, optional_seconds, seconds, utc
 from .errors import InternalError
 from .job import JobState
+from .precision import Precision
 from .quality import Measurement, OutsideLungs
 from .results import Completeness, Sign
 
@@ -172,6 +173,7 @@ def _heatmap(message: explanation_pb2.Heatmap, place: _Place) -> events.Event:
         resampling_error=message.resampling_error if message.HasField("resampling_error") else None,
         measurements=tuple(_measurement(one) for one in message.measurements),
         outside_lungs=_outside_lungs(message.outside_lungs) if message.HasField("outside_lungs") else None,
+        precision=enum_member(message, "precision", Precision),
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .aggregates import AggregateOrigin, Aggregation, Verdict
 from .job import JobState
+from .precision import Precision
 from .quality import Measurement, OutsideLungs
 from .results import Affine, Classification, Completeness, ModelVersion, Sign
 
@@ -264,6 +265,8 @@ class Heatmap(Event):
         What was measured of a final map of a network, one for each measure asked for.
     outside_lungs : OutsideLungs, optional
         How much of a final map's evidence lies outside the lungs, where that was asked for.
+    precision : Precision
+        In which the networks computed it; unspecified where the server knows float32 alone.
     """
 
     model: ModelVersion
@@ -288,6 +291,7 @@ class Heatmap(Event):
     resampling_error: float | None = None
     measurements: tuple[Measurement, ...] = ()
     outside_lungs: OutsideLungs | None = None
+    precision: Precision = Precision.UNSPECIFIED
 
     @property
     def missed_share(self) -> float | None:

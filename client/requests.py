@@ -16,6 +16,7 @@ from .aggregates import AGGREGATES, Aggregation, Aggregations, Agreement, Eviden
 from .errors import InvalidRequest, Violation
 from .events import ExplainedOutput
 from .job import Priority
+from .precision import Precision
 from .quality import Measures
 from .results import InstanceReference
 
@@ -38,6 +39,11 @@ _PRIORITIES = {
     Priority.UNSPECIFIED: explanation_pb2.PRIORITY_UNSPECIFIED,
     Priority.INTERACTIVE: explanation_pb2.PRIORITY_INTERACTIVE,
     Priority.BATCH: explanation_pb2.PRIORITY_BATCH,
+}
+_PRECISIONS = {
+    Precision.UNSPECIFIED: explanation_pb2.PRECISION_UNSPECIFIED,
+    Precision.FLOAT32: explanation_pb2.PRECISION_FLOAT32,
+    Precision.BFLOAT16: explanation_pb2.PRECISION_BFLOAT16,
 }
 
 
@@ -159,6 +165,14 @@ def _priority(priority: Priority | str) -> explanation_pb2.Priority.ValueType:
         raise InvalidRequest(message, (Violation("priority", message),)) from None
 
 
+def _precision(precision: Precision | str) -> explanation_pb2.Precision.ValueType:
+    try:
+        return _PRECISIONS[Precision(precision)]
+    except ValueError:
+        message = f"precision is {precision!r}; there are 'float32' and 'bfloat16'"
+        raise InvalidRequest(message, (Violation("precision", message),)) from None
+
+
 def _aggregation(asked: str | Aggregation) -> explanation_pb2.Aggregation:
     one = AGGREGATES.get(asked) if isinstance(asked, str) else asked
     if isinstance(one, Mean):
@@ -197,6 +211,7 @@ def explain(
     measures: Measures,
     lung_mask: bytes | None,
     lung_segmenter: str | None,
+    precision: Precision | str,
 ) -> explanation_pb2.ExplainRequest:
     """Ask for an explanation; the arguments are those of :meth:`radiolucent.client.Client.explain`.
 
@@ -226,6 +241,7 @@ def explain(
         priority=_priority(priority),
         measures=_measures(measures),
         lungs=_lungs(lung_mask, lung_segmenter),
+        precision=_precision(precision),
     )
 
 

@@ -396,6 +396,8 @@ class Method:
         Whether its attributions are complete.
     distribution, distribution_version : str
         The distribution that brings it.
+    needs_float32 : str
+        Why it is not computed in bfloat16; empty where it is.
     """
 
     name: str
@@ -408,6 +410,7 @@ class Method:
     completeness: Completeness
     distribution: str
     distribution_version: str
+    needs_float32: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from .contract import (
     Need,
     Output,
     Parameters,
+    Precision,
 )
 from .errors import (
     Cancelled,
@@ -26,6 +27,7 @@ from .heatmap import heatmap
 from .hookspec import hookimpl
 from .observed import ObservedModel
 from .order import low_discrepancy_order, stages
+from .reduced import ReducedNetwork
 from .registry import BrokenPlugin, Origin, Registry, load_registry
 from .results import checked, facts_of
 from .segmenter import Segmenter, checked_mask
@@ -51,6 +53,8 @@ __all__ = [
     "Output",
     "Parameters",
     "PluginsError",
+    "Precision",
+    "ReducedNetwork",
     "RegistrationError",
     "Registry",
     "Segmenter",

@@ -45,6 +45,14 @@ class Output(Enum):
     """Of an ensemble alone: the share of its networks that vote for the label."""
 
 
+class Precision(Enum):
+    """The floating-point type in which a network's passes are computed. Maps are summed up in float32 or float64."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    """float32's range with 8 significant bits. Faster on processors with units for it; maps are approximate."""
+
+
 class Channels(Enum):
     """What the channels of an attribution are to each other; decides how they become one heatmap."""
 
@@ -131,6 +139,8 @@ class Method(ABC, Generic[P]):
     """Whether its attributions are complete."""
     channels: ClassVar[Channels] = Channels.SHARES
     """What the channels of its attributions are to each other."""
+    needs_float32: ClassVar[str] = ""
+    """Why its maps do not survive passes in bfloat16, as half a sentence; empty: they do. It is refused there."""
 
     def needs_of(self, params: P) -> frozenset[Need]:
         """Return what it needs of a network with these parameters: `needs`, unless a parameter asks for more."""

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ..handlers.errors import HandlersError
-from ..handlers.lifting import NotLiftable, check_fidelity, check_folding, check_gradient, fold, lift, pays
-from .contract import Method, Need, Parameters
+from ..handlers.lifting import (
+    NotLiftable,
+    check_fidelity,
+    check_folding,
+    check_gradient,
+    check_reduced,
+    fold,
+    lift,
+    pays,
+)
+from .contract import Method, Need, Parameters, Precision
 from .errors import NotApplicable
+from .reduced import ReducedNetwork
 
 if TYPE_CHECKING:
     from ..handlers.card import InputSpec
@@ -37,7 +47,7 @@ class Applicability:
 
 
 class ExplainableNetwork:
-    """A TorchScript copy, and its lifted and folded forms from the first time that a method can use them.
+    """A TorchScript copy, and its other forms from the first time that a method can use them.
 
     Parameters
     ----------
@@ -58,6 +68,7 @@ class ExplainableNetwork:
         self._lifted: torch.fx.GraphModule | None = None
         self._folded: torch.nn.Module | None = None
         self._missing: dict[Need, str | None] = {Need.FORWARD: None}
+        self._reduced: ReducedNetwork | None = None
 
     def form_for(self, method: Method[Any], params: Parameters | None = None) -> torch.nn.Module:
         """Return the form that a method explains.
@@ -72,10 +83,34 @@ class ExplainableNetwork:
         NotApplicable
             If this network has not what the method needs, or the method refuses it.
         """
-        needs = self._granted(method, params)
-        network = self.lifted() if Need.MODULES in needs else self._script
-        method.check_network(network)
-        return self.folded() if needs <= {Need.FORWARD} else network
+        needs = self.granted(method, params)
+        if needs <= {Need.FORWARD}:
+            return self.folded()
+        return self.lifted() if Need.MODULES in needs else self._script
+
+    def at(self, precision: Precision) -> ExplainableNetwork | ReducedNetwork:
+        """Return the network in a precision: itself in float32."""
+        if precision is Precision.FLOAT32:
+            return self
+        if self._reduced is None:
+            check = partial(check_reduced, script=self._script, spec=self._spec)
+            self._reduced = ReducedNetwork(self, check, self._before_copying)
+        return self._reduced
+
+    def granted(self, method: Method[Any], params: Parameters | None = None) -> frozenset[Need]:
+        """Return what a method needs, if the network has it and the method does not refuse the network.
+
+        Raises
+        ------
+        NotApplicable
+            If not.
+        """
+        needs = method.needs if params is None else method.needs_of(params)
+        for need in Need:
+            if need in needs and (reason := self._lacks(need)) is not None:
+                raise NotApplicable(f"the network {reason}")
+        method.check_network(self.lifted() if Need.MODULES in needs else self._script)
+        return needs
 
     def folded(self) -> torch.nn.Module:
         """Return the fastest form for forward passes: the folded network, or the copy where that does not pay."""
@@ -88,11 +123,12 @@ class ExplainableNetwork:
 
     @property
     def copied_bytes(self) -> int:
-        """Bytes of weights that the folded network has beside those of the copy."""
+        """Bytes of weights that the folded network, and the forms in bfloat16, have beside those of the copy."""
+        reduced = 0 if self._reduced is None else self._reduced.copied_bytes
         if self._folded is None:
-            return 0
+            return reduced
         shared = {tensor.data_ptr() for tensor in self._script.parameters()}
-        return sum(one.nbytes for one in self._folded.parameters() if one.data_ptr() not in shared)
+        return reduced + sum(one.nbytes for one in self._folded.parameters() if one.data_ptr() not in shared)
 
     def lifted(self) -> torch.fx.GraphModule:
         """Return the lifted network, which shares its weights with the copy; see :meth:`form_for`.
@@ -119,17 +155,9 @@ class ExplainableNetwork:
         refusals = {method.name: reason for method in methods if (reason := self._refusal(method)) is not None}
         return Applicability(missing, refusals)
 
-    def _granted(self, method: Method[Any], params: Parameters | None) -> frozenset[Need]:
-        """Return what a method needs, if the network has it."""
-        needs = method.needs if params is None else method.needs_of(params)
-        for need in Need:
-            if need in needs and (reason := self._lacks(need)) is not None:
-                raise NotApplicable(f"the network {reason}")
-        return needs
-
     def _refusal(self, method: Method[Any]) -> str | None:
         try:  # as `form_for`, but nothing is folded before it is used
-            method.check_network(self.lifted() if Need.MODULES in self._granted(method, None) else self._script)
+            self.granted(method)
         except NotApplicable as error:
             return str(error)
         except Exception as error:  # noqa: BLE001 - a stranger's code; it is reported where it runs

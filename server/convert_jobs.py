@@ -29,7 +29,7 @@ from .engine.events import (
 )
 from .engine.job import Job
 from .engine.order import ExplainOrder, Lungs, MethodCall, Priority, TargetChoice
-from .engine.task import FailureReason, Measurement, Output
+from .engine.task import FailureReason, Measurement, Output, Precision
 from .engine.validate import shown
 from .errors import InvalidRequest, Violation
 from .instance import InstanceReference
@@ -74,6 +74,11 @@ _PRIORITIES = {
     Priority.INTERACTIVE: explanation_pb2.PRIORITY_INTERACTIVE,
     Priority.BATCH: explanation_pb2.PRIORITY_BATCH,
 }
+_PRECISIONS = {
+    Precision.FLOAT32: explanation_pb2.PRECISION_FLOAT32,
+    Precision.BFLOAT16: explanation_pb2.PRECISION_BFLOAT16,
+}
+_PRECISIONS_READ = {number: precision for precision, number in _PRECISIONS.items()}
 _PRIORITIES_READ = {number: priority for priority, number in _PRIORITIES.items()}
 _EVIDENCE = {
     Evidence.FOR: explanation_pb2.EVIDENCE_FOR,
@@ -118,6 +123,7 @@ def order(request: explanation_pb2.ExplainRequest) -> ExplainOrder:
         priority=_PRIORITIES_READ.get(request.priority, Priority.INTERACTIVE),
         measures=_calls(request.measures),
         lungs=_lungs(request.lungs) if request.HasField("lungs") else None,
+        precision=_PRECISIONS_READ.get(request.precision, Precision.FLOAT32),
     )
 
 
@@ -191,6 +197,9 @@ def _unreadable(request: explanation_pb2.ExplainRequest) -> Iterator[Violation]:
     if request.priority not in explanation_pb2.Priority.values():
         what = f"unknown priority {request.priority}; there are: PRIORITY_INTERACTIVE and _BATCH"
         yield Violation("priority", what)
+    if request.precision not in explanation_pb2.Precision.values():
+        what = f"unknown precision {request.precision}; there are: PRECISION_FLOAT32 and _BFLOAT16"
+        yield Violation("precision", what)
     for index, aggregation in enumerate(request.aggregations):
         if aggregation.WhichOneof("kind") is None:
             yield Violation(f"aggregations[{index}]", "name one of: mean, agreement")
@@ -307,6 +316,7 @@ def _heatmap(event: Heatmap) -> explanation_pb2.Heatmap:
         resampling_error=event.resampling_error,
         measurements=[_measurement(one) for one in event.measurements],
         outside_lungs=_outside_lungs(event.outside_lungs),
+        precision=_PRECISIONS[event.precision],
     )
 
 

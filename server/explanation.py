@@ -127,6 +127,7 @@ def _method(registry: Registry, name: str) -> explanation_pb2.Method:
         completeness=convert_jobs.completeness(method.completeness),
         distribution=origin.distribution,
         distribution_version=origin.version,
+        needs_float32=method.needs_float32,
     )
 
 

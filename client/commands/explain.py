@@ -13,6 +13,7 @@ from ..aggregates import AGGREGATES
 from ..document import Record, plain
 from ..events import MISSED_SHARE, Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
 from ..job import JobState, Priority
+from ..precision import Precision
 from ..writing import ResultFolder
 from .asked import (
     ALL,
@@ -133,6 +134,10 @@ def explain(
         Literal["interactive", "batch"],
         typer.Option(help="Whether somebody waits. Batch work leaves most of a busy server to interactive work."),
     ] = "interactive",
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option(help="In which networks compute. bfloat16 is fast on some processors, and approximate."),
+    ] = "float32",
     address: Address = None,
     repository: Repository = None,
     root_certificates: RootCertificates = None,
@@ -161,6 +166,7 @@ def explain(
             "priority": Priority(priority),
             "measures": measured,
             "lung_segmenter": lung_segmenter,
+            "precision": Precision(precision),
         }
         told = plain(asked | {"lung_mask": None if lung_mask is None else str(lung_mask)})
         if dry_run:

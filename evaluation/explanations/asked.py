@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -41,6 +41,8 @@ class AuditAsked(BaseModel):
     """Films, from the first drawn on, on which robustness is measured; None: all."""
     randomisation_films: int | None
     """The same of randomisation."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """In which the networks are explained and measured."""
 
     def measures_at(self, place: int, families: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """Return the measures of a film.

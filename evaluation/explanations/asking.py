@@ -19,6 +19,7 @@ from ...client import (
     InvalidRequest,
     JobState,
     Measurement,
+    Precision,
     Priority,
     Progress,
     Unavailable,
@@ -32,6 +33,9 @@ from .records import FilmMaps, FilmRecord, MapName
 
 __all__ = ["Asker", "FilmAsked", "FilmExplained", "ask_film", "blames_film", "plan_film", "refused_film"]
 
+
+_ERROR = "bfloat16_error"
+"""A map's fact; see the contract's `Heatmap.precision`."""
 
 Stream: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Event]]
 
@@ -87,6 +91,7 @@ def _request(client: Asker, one: FilmAsked, asked: AuditAsked, **more: bool) -> 
         targets=list(one.labels),
         measures=list(one.measures.items()),
         priority=Priority.BATCH,
+        precision=asked.precision,
         **more,
     )
 
@@ -146,6 +151,9 @@ async def ask_film(
                 )
             events.append(event)
     explanation = Explanation.of(events)
+    precision = Precision(asked.precision)
+    if precision is Precision.BFLOAT16 and any(one.precision is not precision for one in explanation.heatmaps):
+        raise EvaluationError(f"the server is older than {asked.precision}: it answered in float32")
     if explanation.summary is None or explanation.summary.state is not JobState.DONE:
         raise Unavailable("the job was stopped before its end")
     if explanation.classification is None:
@@ -224,6 +232,7 @@ def _record(
         measure_parameters=measure_parameters,
         worker_seconds=dict(worker_seconds),
         seconds=0.0,
+        output_error=max((abs(one.facts.get(_ERROR, 0.0)) for one in maps.values()), default=0.0),
     )
     places = {found.model.name: found.affine for found in maps.values()}
     affines = {name: Affine(one.scale_x, one.scale_y, one.offset_x, one.offset_y) for name, one in places.items()}

@@ -70,7 +70,7 @@ def assemble(
         ),
         quantities=quantities_of(list(asked.measures), offered.measures, {**asked.measures, **measured_with}),
         films=tuple(_film(films[record.file], record) for record in in_order if record.probabilities),
-        chosen=f"{chosen.words}{_fewer(asked)}",
+        chosen=f"{chosen.words}{_fewer(asked)}{_in_precision(asked, in_order)}",
         seed=asked.seed,
         seconds=significant(sum(record.seconds for record in in_order)),
         worker_seconds={name: significant(seconds) for name, seconds in sorted(worker_seconds.items())},
@@ -114,6 +114,17 @@ def _ran_with(records: Iterable[Mapping[str, dict[str, Any]]]) -> dict[str, dict
         for name, parameters in record.items():
             found.setdefault(name, parameters)
     return found
+
+
+def _in_precision(asked: AuditAsked, records: Sequence[FilmRecord]) -> str:
+    """Say what was not computed in float32, and what that did."""
+    if asked.precision == "float32":
+        return ""
+    largest = max((record.output_error for record in records), default=0.0)
+    return (
+        f" Networks were explained and measured in {asked.precision}, which moved an explained output by at most "
+        f"{largest:.2g}, in its units."
+    )
 
 
 def _fewer(asked: AuditAsked) -> str:

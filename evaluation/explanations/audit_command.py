@@ -85,6 +85,13 @@ def audit(
         int, typer.Option(min=0, help="Measure randomisation on this many X-rays, the first drawn.")
     ] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of the draw.")] = 0,
+    precision: Annotated[
+        Literal["float32", "bfloat16"],
+        typer.Option(
+            help="In which networks are explained and measured. bfloat16 is fast on some processors, and approximate; "
+            "the report says how far it moves outputs."
+        ),
+    ] = "float32",
     grid_films: Annotated[
         str, typer.Option(metavar="FILE,FILE", help="X-rays for the report's grid of pictures, of those drawn.")
     ] = "",
@@ -149,6 +156,7 @@ def audit(
             seed=seed,
             grid=grid,
             profiles=profiles,
+            precision=precision,
         )
         _run((manifest, images), None if dry_run else out, wishes, (address, repository, root_certificates), console)
     except (EvaluationError, HandlersError, DataSetsError) as error:

@@ -53,6 +53,8 @@ class FilmRecord(BaseModel):
     """By ``method <name>`` and ``measure <name>``."""
     seconds: float
     """Wall-clock time from the film finished before it, or the start of the run."""
+    output_error: float = 0.0
+    """Largest change of an explained output by a precision below float32, in the output's units."""
 
 
 @dataclass(frozen=True, eq=False)

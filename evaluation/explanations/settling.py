@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ...client import InvalidRequest
 from ...client.commands.asked import ALL, parse_settings
@@ -53,6 +53,8 @@ class AuditWishes:
         Films for the picture grid.
     profiles : Path, optional
         Folder of neuron activation profiles of the same networks.
+    precision : str
+        In which networks compute what explains and measures.
     """
 
     split: Split = "test"
@@ -67,6 +69,7 @@ class AuditWishes:
     seed: int = 0
     grid: Sequence[str] = ()
     profiles: Path | None = None
+    precision: Literal["float32", "bfloat16"] = "float32"
 
 
 def settle(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> AuditAsked:
@@ -126,6 +129,7 @@ def settle(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> AuditAsk
         measures={name: {**AFFORDABLE.get(name, {}), **parameters.get(name, {})} for name in measures},
         robustness_films=wishes.robustness_films,
         randomisation_films=wishes.randomisation_films,
+        precision=wishes.precision,
     )
 
 

@@ -20,7 +20,10 @@ _COPIES = {torch.clone, torch.ops.aten.clone}
 
 _ELEMENTWISE = {
     getattr(torch.ops.aten, name)
-    for name in ("add", "sub", "mul", "div", "neg", "relu", "sigmoid", "tanh", "silu", "clamp", "minimum", "maximum")
+    for name in (
+        *("add", "sub", "mul", "div", "neg", "relu", "sigmoid", "tanh", "silu", "clamp", "minimum", "maximum"),
+        "_to_copy",  # as another type
+    )
 }
 """Functions of values at one place."""
 

@@ -1,10 +1,11 @@
 """Rebuilding a TorchScript copy so that its layers can be seen and hooked one by one, or so that it runs faster."""
 
 from .errors import NotDifferentiable, NotLiftable
-from .fidelity import check_fidelity, check_folding, check_gradient
+from .fidelity import check_fidelity, check_folding, check_gradient, check_reduced
 from .folding import fold, pays
 from .layers import ACTIVATIONS
 from .lift import lift
+from .reducing import reduce_precision
 
 __all__ = [
     "ACTIVATIONS",
@@ -13,7 +14,9 @@ __all__ = [
     "check_fidelity",
     "check_folding",
     "check_gradient",
+    "check_reduced",
     "fold",
     "lift",
     "pays",
+    "reduce_precision",
 ]

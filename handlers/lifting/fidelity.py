@@ -10,13 +10,16 @@ from ..out_of_memory import ran_out
 from ..torchscript import device_of
 from .errors import NotDifferentiable, NotLiftable
 
-__all__ = ["check_fidelity", "check_folding", "check_gradient"]
+__all__ = ["check_fidelity", "check_folding", "check_gradient", "check_reduced"]
 
 _BATCHES = (1, 3)
 _TOLERANCE = 1e-6
 """Largest difference, as a share of the largest value. The same kernels run, so it is 0 as a rule."""
 _FOLDED_TOLERANCE = 1e-5
 """The same for outputs of a folded network, whose sums are rounded in another order: it is below 1e-6 as a rule."""
+
+_REDUCED_TOLERANCE = 0.2
+"""The same for outputs in bfloat16: what is above is another network. Each image's own is in its result."""
 
 
 def check_gradient(script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:
@@ -123,6 +126,40 @@ def check_folding(folded: nn.Module, script: nn.Module, spec: InputSpec, *, seed
             raise NotLiftable("cannot be folded: its layers do not run") from error
     if not difference <= _FOLDED_TOLERANCE:
         raise NotLiftable(f"cannot be folded: its outputs differ by {difference:.1e} of the largest")
+
+
+def check_reduced(reduced: nn.Module, script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:
+    """Look whether a network survives bfloat16, on two random images.
+
+    Parameters
+    ----------
+    reduced : torch.nn.Module
+        What `reduce_precision` made.
+    script : torch.nn.Module
+        The TorchScript copy that it stands for.
+    spec : InputSpec
+        What both expect to see.
+    seed : int
+        Of the random images.
+
+    Raises
+    ------
+    NotLiftable
+        If its layers do not run in bfloat16, or outputs differ by more than a fifth of the largest output.
+    """
+    images = _images(spec, 2, torch.Generator().manual_seed(seed)).to(device_of(script))
+    with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        expected = script(images)
+        try:
+            difference = float((reduced(images) - expected).abs().max() / expected.abs().max().clamp(min=1e-30))
+        except (RuntimeError, TypeError, ValueError) as error:
+            if ran_out(error):
+                raise
+            raise NotLiftable("has layers that do not run in bfloat16") from error
+    if not difference <= _REDUCED_TOLERANCE:
+        raise NotLiftable(
+            f"does not survive bfloat16: its outputs on random images differ by {difference:.0%} of the largest"
+        )
 
 
 def _images(

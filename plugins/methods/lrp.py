@@ -61,6 +61,7 @@ class Lrp(Method[LrpParameters]):
     )
     parameters = LrpParameters
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FORWARD, Need.GRADIENT, Need.MODULES})
+    needs_float32 = "its rules rebuild the network out of layers of one type, and bfloat16 mixes two"
     signed = True
     completeness = Completeness.NONE
 

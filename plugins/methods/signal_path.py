@@ -12,7 +12,7 @@ AFFINE_OPERATORS = {
     "getitem",
     "add", "sub", "rsub", "neg", "cat", "stack", "sum", "mean", "flatten", "unflatten", "view", "reshape", "permute",
     "transpose", "t", "squeeze", "unsqueeze", "expand", "expand_as", "contiguous", "clone", "slice", "select", "narrow",
-    "chunk", "split", "unbind", "pad", "constant_pad_nd", "to", "roll", "flip", "upsample_bilinear2d",
+    "chunk", "split", "unbind", "pad", "constant_pad_nd", "to", "_to_copy", "roll", "flip", "upsample_bilinear2d",
     "upsample_nearest2d", "pixel_shuffle", "channel_shuffle", "alias", "index_select",
 }  # fmt: skip
 PRODUCTS = {"mul", "div", "matmul", "bmm", "mm", "linear", "addmm", "_convolution", "conv2d", "einsum"}

@@ -12,16 +12,17 @@ import torch
 
 from ...handlers.card import InputSpec, ModelCard
 from ...handlers.geometry import Affine
-from ..contract import Attribution, Method, Output, Parameters
+from ..contract import Attribution, Method, Output, Parameters, Precision
 from ..errors import InvalidResult, NotApplicable
 from ..measures import Measure, Reruns
 from ..observed import ObservedModel
+from ..reduced import ERROR
 from ..registry import load_registry
 from ..results import checked, facts_of
 from ..validation import check_method, validate_parameters
 from .images import ImageSource, read_image
 from .measuring import MeasureSource, Measuring, chosen_measures
-from .networks import NetworkSource, explainable, lifted, open_network
+from .networks import NetworkSource, explainable, lifted, open_network, reduced
 
 __all__ = ["Explanation", "TargetMap", "explain"]
 
@@ -45,7 +46,8 @@ class TargetMap:
     convergence_delta : float or None
         See :class:`~radiolucent.plugins.Attribution`.
     facts : mapping of str to float
-        What else the method found out about the map.
+        What else the method found out about the map; and, in bfloat16, by how much that moved the explained output
+        (`bfloat16_error`).
     measured : mapping of str to mapping
         The numbers of every measure that was asked for, by its name and theirs.
     refused : mapping of str to str
@@ -83,6 +85,8 @@ class Explanation:
         What the method had announced, in forward passes or their equivalent.
     seconds : float
         Time that the method took.
+    precision : Precision
+        In which the network's passes were computed.
     """
 
     maps: tuple[TargetMap, ...]
@@ -92,6 +96,7 @@ class Explanation:
     forward_passes: int
     cost: int
     seconds: float
+    precision: Precision = Precision.FLOAT32
 
     def __getitem__(self, target: int | str) -> TargetMap:
         """Return the map of a target, by its index or its label.
@@ -116,6 +121,7 @@ def explain(
     parameters: Mapping[str, Any] | None = None,
     spec: InputSpec | None = None,
     output: Output = Output.LOGIT,
+    precision: Precision = Precision.FLOAT32,
     measures: MeasureSource = (),
     progress: Callable[[int, int], None] | None = None,
     on_partial: Callable[[Attribution], None] | None = None,
@@ -139,6 +145,9 @@ def explain(
         which is then taken to be brightness itself (mean 0, standard deviation 1).
     output : Output
         Whether logits or probabilities are explained.
+    precision : Precision
+        In which the network's passes are computed, those of the measures too. Where it is bfloat16, one more pass in
+        float32 tells what that did to the output.
     measures : str, Measure, sequence of them, or mapping, optional
         Measures to take of every map, by name or one's own; a mapping gives their parameters too, by name, as JSON
         values. Maps of one call share what they can.
@@ -157,7 +166,7 @@ def explain(
     UnknownMethod, UnknownMeasure, InvalidParameters, RegistrationError
         If there is no such method or measure, or it does not take these parameters, or cannot be registered.
     NotApplicable
-        If the method cannot explain this network.
+        If the method cannot explain this network, or not in this precision.
     InvalidResult
         If it breaks its contract; the text names what to mend.
     ValueError
@@ -193,7 +202,8 @@ def explain(
 
     # As in the server: the profiling executor makes the first passes of every new shape slow, and buys nothing here.
     with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-        form = explainable(opened.module, method, params, tensor, spec)
+        own = None if precision is Precision.FLOAT32 else reduced(opened.module, tensor, spec)
+        form = own.form_for(method, params) if own else explainable(opened.module, method, params, tensor, spec)
         model = observe(tensor, None)
         method.check_network(model.network)
         chosen = _targets(targets, opened.card, model, tensor)
@@ -207,11 +217,12 @@ def explain(
                 on_partial(attribution)
         seconds, passes = time.monotonic() - started, model.forward_passes - before
         names = opened.card.label_names if opened.card else None
-        lift_once = cache(lambda: _lifted(form, opened.module, tensor, spec))
+        lift_once = cache(lambda: _lifted(form, opened.module, tensor, spec)) if own is None else own.lifted
+        exact = None if own is None else observe(tensor, own.exact.folded())
         with Reruns(method, params, chosen, observe, lift_once, job) as reruns:
             measuring = Measuring(method, tensor, reruns, cost, lift_once)
-            maps = tuple(_map(measuring, model, final[target], names, judges, job) for target in chosen)
-    return Explanation(maps, params, tensor, affine, passes, cost, seconds)
+            maps = tuple(_map(measuring, model, exact, final[target], names, judges, job) for target in chosen)
+    return Explanation(maps, params, tensor, affine, passes, cost, seconds, precision)
 
 
 class _Job:
@@ -282,6 +293,7 @@ def _lifted(
 def _map(
     measuring: Measuring,
     model: ObservedModel,
+    exact: ObservedModel | None,
     attribution: Attribution,
     names: Sequence[str] | None,
     judges: Sequence[tuple[Measure[Any], Parameters]],
@@ -289,14 +301,16 @@ def _map(
 ) -> TargetMap:
     subject = measuring.subject(model, attribution)
     measured, refused = measuring.judge(subject, judges, job)
+    target = attribution.target
+    error = {} if exact is None else {ERROR: model.value(target) - exact.value(target)}
     return TargetMap(
-        target=attribution.target,
-        label=names[attribution.target] if names else None,
+        target=target,
+        label=names[target] if names else None,
         values=subject.attribution.clone(),
         heatmap=subject.heatmap,
-        output_value=model.value(attribution.target),
+        output_value=model.value(target),
         convergence_delta=attribution.convergence_delta,
-        facts=facts_of(attribution),
+        facts=facts_of(attribution) | error,
         measured=measured,
         refused=refused,
     )

@@ -17,10 +17,12 @@ import torch
 from ...handlers.card import InputSpec, ModelCard, load_card
 from ...handlers.lifting import NotLiftable, check_fidelity, lift
 from ...handlers.torchscript import load_torchscript
-from ..contract import Method, Need, Parameters
+from ..contract import Method, Need, Parameters, Precision
 from ..errors import NotApplicable
+from ..explainable import ExplainableNetwork
+from ..reduced import ReducedNetwork
 
-__all__ = ["NetworkSource", "OpenNetwork", "explainable", "lifted", "open_network"]
+__all__ = ["NetworkSource", "OpenNetwork", "explainable", "lifted", "open_network", "reduced"]
 
 NetworkSource = Union[str, "os.PathLike[str]", torch.nn.Module]
 """A TorchScript file, a version folder of a model repository, a TorchScript module or an ordinary module."""
@@ -123,6 +125,13 @@ def lifted(network: torch.nn.Module, example: torch.Tensor, spec: InputSpec) -> 
     except NotLiftable as error:
         raise NotApplicable(f"the network {error}") from error
     return form
+
+
+def reduced(network: torch.nn.Module, example: torch.Tensor, spec: InputSpec) -> ReducedNetwork:
+    """Return a network, which is not changed, in bfloat16; parameters as of `lifted`."""
+    forms = ExplainableNetwork(_script(network, example), spec).at(Precision.BFLOAT16)
+    assert isinstance(forms, ReducedNetwork)  # noqa: S101 - as asked for
+    return forms
 
 
 def _script(network: torch.nn.Module, example: torch.Tensor) -> torch.jit.ScriptModule:

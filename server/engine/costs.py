@@ -8,6 +8,7 @@ from math import exp, log
 from typing import Any
 
 from ...handlers.card import ModelCard
+from ...plugins import Precision
 from .work_regressor import Spreads, Work, WorkRegressor
 
 __all__ = ["CostModel", "Effort", "MeasureEffort"]
@@ -57,6 +58,8 @@ class Effort:
         The method's, as JSON values.
     targets : int
         Labels to explain.
+    precision : Precision
+        Of the networks.
     """
 
     method: str
@@ -65,11 +68,17 @@ class Effort:
     passes: int
     parameters: Mapping[str, Any] = field(default_factory=dict)
     targets: int = 1
+    precision: Precision = Precision.FLOAT32
+
+    @property
+    def name(self) -> str:
+        """The method, and the precision where it is not the usual one: each has a pace of its own."""
+        return self.method if self.precision is Precision.FLOAT32 else f"{self.method} in {self.precision.value}"
 
     @property
     def work(self) -> Work:
         """What it is like."""
-        return Work.of(self.method, self.version, max(1, self.passes), self.parameters, self.targets)
+        return Work.of(self.name, self.version, max(1, self.passes), self.parameters, self.targets)
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ class MeasureEffort:
     @property
     def work(self) -> Work:
         """What it is like; no method is named so."""
-        name = f"{self.measure} of {self.of.method}" if self.again else f"{self.measure} of any"
+        name = f"{self.measure} of {self.of.name if self.again else self.of.precision.value}"
         return Work.of(name, self.of.version, 1, self.parameters)
 
 
@@ -175,7 +184,7 @@ class CostModel:
 
 
 def _time_of(effort: Effort) -> Work:
-    return Work.of(effort.method, effort.version, 1)
+    return Work.of(effort.name, effort.version, 1)
 
 
 def _guess(effort: Effort) -> float:

@@ -13,7 +13,7 @@ from ...plugins.contract import Completeness
 from ..classifier import Classification
 from .aggregation import Aggregation
 from .measurement import Measurement
-from .task import FailureReason, FloatArray, Output
+from .task import FailureReason, FloatArray, Output, Precision
 
 __all__ = [
     "AggregateOrigin",
@@ -226,6 +226,8 @@ class Heatmap:
         What was measured of it.
     outside_lungs
         How much of its evidence lies outside the lungs, where that was asked for.
+    precision
+        In which networks computed it.
     """
 
     item: Item
@@ -248,6 +250,7 @@ class Heatmap:
     resampling_error: float | None = None
     measurements: tuple[Measurement, ...] = ()
     outside_lungs: OutsideLungs | None = None
+    precision: Precision = Precision.FLOAT32
 
 
 @dataclass(frozen=True)

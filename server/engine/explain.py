@@ -201,7 +201,7 @@ class ExplanationEngine:
             decoded_bytes=xray.pixels.nbytes,
             estimated_s=0.0
             if order.dry_run
-            else self._planner.seconds(calls, explained, _likely_labels(order), measures),
+            else self._planner.seconds(calls, explained, _likely_labels(order), measures, order.precision),
             classify_seconds=self._limits.classify_seconds,
             # What reading the image took is part of the time that the caller has.
             seconds=longest if order.keep else min(seconds - (time.monotonic() - begin), longest),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,14 @@ from ...plugins import (
     Applicability,
     Attribution,
     Cancelled,
+    ExplainableNetwork,
     InvalidResult,
     Method,
     Need,
     NotApplicable,
     ObservedModel,
     PluginsError,
+    ReducedNetwork,
     Registry,
     checked,
     checked_mask,
@@ -32,6 +35,7 @@ from ...plugins import (
     heatmap,
 )
 from ...plugins.measures import MEASURES, Measure
+from ...plugins.reduced import ERROR
 from .films import Film, Films
 from .measuring import Explained, Known, Measuring
 from .segmented import Segmented
@@ -39,6 +43,7 @@ from .task import (
     FailureReason,
     ItemTask,
     ModelRef,
+    Precision,
     WorkerDone,
     WorkerEvent,
     WorkerInput,
@@ -201,18 +206,22 @@ class Explainer:
             run.emit(WorkerInput(prepared.tensor, prepared.affine))
         run.check()
         image = torch.from_numpy(prepared.tensor.copy())[None]
-        vote = self._vote(run, method, prepared) if task.voters else None
+        vote = self._vote(run, method, prepared, task.precision) if task.voters else None
         observed = ObservedModel if vote is None else ObservedVote
         # What a stranger's method leaves there, those of its own distribution alone may take.
         known_of = (
             self._registry.origins[task.method],
             task.model,
             task.output,
+            task.precision,
             *(need in method.needs_of(params) for need in (Need.GRADIENT, Need.MODULES)),
         )
 
+        def forms() -> ExplainableNetwork | ReducedNetwork:
+            return self._warm.get(task.model).at(task.precision)
+
         def network() -> torch.nn.Module:
-            return self._warm.get(task.model).form_for(method, params) if vote is None else vote
+            return forms().form_for(method, params) if vote is None else vote
 
         def observe(network: torch.nn.Module, image: torch.Tensor, known: Known | None) -> ObservedModel:
             return observed(
@@ -224,7 +233,7 @@ class Explainer:
                 statistics=task.model.statistics,
                 calibration=task.model.calibration if vote is None else None,
                 known=known,
-                graph=(lambda: self._warm.get(task.model).graph_of(network)) if vote is None else None,
+                graph=(lambda: forms().graph_of(network)) if vote is None else None,
             )
 
         known = self._film_of(task.job_id, task.image).known.setdefault(known_of, {}) if vote is None else None
@@ -236,11 +245,21 @@ class Explainer:
                 params,
                 image,
                 network,
-                lambda: self._warm.get(task.model).folded(),
-                lambda: self._warm.get(task.model).lifted(),
+                lambda: forms().folded(),
+                lambda: forms().lifted(),
                 observe,
             )
             measuring = Measuring(run, explained, self._measured(task), self._warm.clear, self._measures)
+
+        @cache
+        def exact() -> ObservedModel:
+            """Return the network, or the vote, in float32, which knows the output once it was asked for."""
+            if vote is not None:
+                return observe(self._vote(run, method, prepared, Precision.FLOAT32), image, {})
+            shared = self._film_of(task.job_id, task.image).measured
+            known = shared.setdefault((task.model, task.output, Precision.FLOAT32), {})
+            return observe(self._warm.get(task.model).folded(), image, known)
+
         run.check()
         run.begin()
 
@@ -250,19 +269,23 @@ class Explainer:
             for attribution in checked(method, attributions, task.targets, image.shape[1:]):
                 if not (attribution.final or task.partial):
                     continue
+                target = attribution.target
                 plane = heatmap(attribution.values.detach(), signed=method.signed, channels=method.channels)
+                facts = facts_of(attribution)
+                if attribution.final and task.precision is not Precision.FLOAT32:
+                    facts[ERROR] = model.value(target) - exact().value(target)
                 made = WorkerMap(
-                    target=attribution.target,
+                    target=target,
                     heatmap=_array(plane),
                     values=_array(attribution.values) if _wants_values(task, attribution) else None,
                     affine=prepared.affine,
                     final=attribution.final,
                     fraction=float(attribution.fraction),
                     convergence_delta=attribution.convergence_delta,
-                    output_value=model.value(attribution.target),
+                    output_value=model.value(target),
                     elapsed_s=run.elapsed,
-                    facts=facts_of(attribution),
-                    resampling_error=None if vote is None else vote.resampling_error(attribution.target),
+                    facts=facts,
+                    resampling_error=None if vote is None else vote.resampling_error(target),
                 )
                 if measuring is not None and made.final:
                     measuring.hold(made, attribution.values)
@@ -277,11 +300,12 @@ class Explainer:
 
     def _measured(self, task: ItemTask) -> Known:
         """Return what measures found out about a film and a network, whichever method's maps they measured."""
-        shared = self._film_of(task.job_id, task.image).measured.setdefault((task.model, task.output), {})
+        measured = self._film_of(task.job_id, task.image).measured
+        shared = measured.setdefault((task.model, task.output, task.precision), {})
         # A stranger's method may have altered the network: what is found out then goes no further.
         return shared if self._registry.built_in(task.method) else ChainMap({}, shared)
 
-    def _vote(self, run: TaskRun, method: Method[Any], seen: Prepared) -> VoteNetwork:
+    def _vote(self, run: TaskRun, method: Method[Any], seen: Prepared, precision: Precision) -> VoteNetwork:
         task = run.task
         if (reason := refusal(method)) is not None:
             raise NotApplicable(reason)
@@ -289,7 +313,7 @@ class Explainer:
         voters = []
         for one in task.voters:
             run.check()
-            network = self._warm.get(one.model).form_for(method)
+            network = self._warm.get(one.model).at(precision).form_for(method)
             spec = one.model.input
             voters.append(Voter(network, spec, one.thresholds, film.prepared_for(spec), one.model.calibration))
         return VoteNetwork(voters, (film.xray.height, film.xray.width), seen, task.model.input, task.output, run.check)

@@ -10,7 +10,7 @@ from typing import Any
 from ...handlers.card import InputSpec
 from ...handlers.image import XRay
 from ...handlers.preprocess import Prepared, preprocess
-from .task import ModelRef, Output
+from .task import ModelRef, Output, Precision
 
 __all__ = ["KEPT_BYTES", "KEPT_FILMS", "Film", "Films"]
 
@@ -28,9 +28,9 @@ class Film:
     xray: XRay
     prepared: dict[InputSpec, Prepared] = field(default_factory=dict)
     known: dict[Hashable, dict[Hashable, Any]] = field(default_factory=dict)
-    """What methods found out about it and share, by network, output and form."""
-    measured: dict[tuple[ModelRef, Output], dict[Hashable, Any]] = field(default_factory=dict)
-    """The same of measures, by network and output."""
+    """What methods found out about it and share, by network, output, precision and form."""
+    measured: dict[tuple[ModelRef, Output, Precision], dict[Hashable, Any]] = field(default_factory=dict)
+    """The same of measures, by network, output and precision."""
 
     def prepared_for(self, spec: InputSpec) -> Prepared:
         """Return what a network sees of it, worked out once."""

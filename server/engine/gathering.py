@@ -161,6 +161,7 @@ class Gathering:
                 tuple((*network, scale) for network, scale in zip(there, scales, strict=True)),
                 tuple(network for network in planned.networks if network not in there),
             ),
+            precision=first.precision,
         )
 
     def _moved(self, one: Heatmap) -> FloatArray:

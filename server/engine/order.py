@@ -11,7 +11,7 @@ from typing import Any
 
 from ..instance import InstanceReference
 from .aggregation import Aggregation
-from .task import Output
+from .task import Output, Precision
 
 __all__ = ["ExplainOrder", "Lungs", "MethodCall", "Priority", "TargetChoice"]
 
@@ -82,6 +82,8 @@ class ExplainOrder:
         What to measure of the networks' maps.
     lungs
         Where the lungs are. None: maps do not say how much lies outside.
+    precision
+        In which networks compute what explains and measures; they classify as they are served.
     """
 
     request_id: str
@@ -101,6 +103,7 @@ class ExplainOrder:
     priority: Priority = Priority.INTERACTIVE
     measures: tuple[MethodCall, ...] = ()
     lungs: Lungs | None = None
+    precision: Precision = Precision.FLOAT32
 
     @property
     def nbytes(self) -> int:
@@ -121,6 +124,7 @@ class ExplainOrder:
             None if self.instance is None else astuple(self.instance),
             [[call.name, dict(call.parameters)] for call in self.measures],
             None if self.lungs is None else [self.lungs.segmenter, _digest(self.lungs.mask)],
+            self.precision.value,
         ]
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode())
         digest.update(self.image)

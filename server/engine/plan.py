@@ -18,7 +18,7 @@ from .costs import CostModel, Effort, MeasureEffort
 from .events import Item, ItemEstimate, Target, Verdict
 from .order import ExplainOrder
 from .passes import MeasurePasses, measure_passes, method_passes
-from .task import ItemTask, MeasureTask, ModelRef, Output, VoterRef, WorkerDone, WorkerEvent, WorkerMap
+from .task import ItemTask, MeasureTask, ModelRef, Output, Precision, VoterRef, WorkerDone, WorkerEvent, WorkerMap
 from .validate import CheckedCall
 
 __all__ = ["Explained", "PlannedItem", "Planner", "grid_of"]
@@ -166,6 +166,7 @@ class Planner:
         networks: Sequence[Sequence[ModelCard]],
         labels: int,
         measures: Sequence[CheckedMeasure] = (),
+        precision: Precision = Precision.FLOAT32,
     ) -> float:
         """Estimate what a request will cost a worker before it is known which labels are explained.
 
@@ -179,6 +180,8 @@ class Planner:
             How many labels are likely to be explained.
         measures
             What to measure of the networks' maps.
+        precision
+            In which networks compute.
         """
         measured = 0.0
         shared: dict[Hashable, ItemEstimate] = {}
@@ -186,7 +189,7 @@ class Planner:
         for number, (call, cards) in enumerate((call, cards) for call in calls for cards in networks):
             card = grid_of(cards)
             name = card.name if len(cards) == 1 else ENSEMBLE
-            effort = _effort(call, (name, card.version), card, cards, min(labels, len(card.labels)))
+            effort = _effort(call, (name, card.version), card, cards, min(labels, len(card.labels)), precision)
             if name != ENSEMBLE:
                 of_item, of_network = self._measured(call, card, effort, measures)
                 measured += of_item.seconds
@@ -209,7 +212,9 @@ class Planner:
         """
         if isinstance(event, WorkerDone) and event.forward_passes > event.measured_passes:
             seconds = event.elapsed_s - event.setup_s - event.measured_s
-            self.costs.learn(planned.effort, seconds, event.processor_s, whole=not event.partial_passes)
+            # What is fast in bfloat16 says little of float32.
+            whole = not event.partial_passes and planned.effort.precision is Precision.FLOAT32
+            self.costs.learn(planned.effort, seconds, event.processor_s, whole=whole)
         elif isinstance(event, WorkerMap):
             for one in event.measurements:
                 if not one.refusal and one.measure in planned.measures:
@@ -275,9 +280,10 @@ class Planner:
             want_attribution=order.attributions,
             voters=tuple(VoterRef.of(voter, self.repository) for voter in one.voters),
             measures=tuple(MeasureTask(it.measure.name, it.parameters.model_dump(mode="json")) for it in measures),
+            precision=order.precision,
         )
         item = Item(one.model, one.version, name, tuple(labels.values()))
-        effort = _effort(call, (one.model, one.version), card, one.voters or (card,), len(labels))
+        effort = _effort(call, (one.model, one.version), card, one.voters or (card,), len(labels), order.precision)
         measured, shared = self._measured(call, card, effort, measures)
         efforts = {
             it.measure.name: _measure_effort(it, effort, _measure_passes(it, call, card, len(labels)))
@@ -300,11 +306,16 @@ class Planner:
 
 
 def _effort(
-    call: CheckedCall, version: tuple[str, int], card: ModelCard, cards: Sequence[ModelCard], targets: int
+    call: CheckedCall,
+    version: tuple[str, int],
+    card: ModelCard,
+    cards: Sequence[ModelCard],
+    targets: int,
+    precision: Precision,
 ) -> Effort:
     passes = method_passes(call.method, call.parameters, _shape(card), targets)
     parameters = call.parameters.model_dump(mode="json")
-    return Effort(call.method.name, version, tuple(cards), passes, parameters, targets)
+    return Effort(call.method.name, version, tuple(cards), passes, parameters, targets, precision)
 
 
 def _measure_passes(one: CheckedMeasure, call: CheckedCall, card: ModelCard, targets: int) -> MeasurePasses:

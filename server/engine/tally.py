@@ -200,4 +200,5 @@ def _heatmap(planned: PlannedItem, label: str, event: WorkerMap) -> Heatmap:
         verdict=planned.verdicts.get(label),
         resampling_error=event.resampling_error,
         measurements=event.measurements,
+        precision=planned.task.precision,
     )

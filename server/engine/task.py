@@ -16,7 +16,7 @@ from ...handlers.calibration import Calibration
 from ...handlers.card import InputSpec, ModelCard
 from ...handlers.geometry import Affine
 from ...handlers.repository import Repository
-from ...plugins.contract import Output
+from ...plugins.contract import Output, Precision
 from .measurement import Measurement, MeasureTask
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Measurement",
     "ModelRef",
     "Output",
+    "Precision",
     "VoterRef",
     "WorkerDone",
     "WorkerEvent",
@@ -127,6 +128,8 @@ class ItemTask:
         Where the vote of several networks is explained: these, in voting order.
     measures : tuple of MeasureTask
         What to measure of every final map; of a network's alone.
+    precision : Precision
+        In which networks compute, for the method and for the measures.
     """
 
     job_id: str
@@ -142,6 +145,7 @@ class ItemTask:
     want_attribution: bool = False
     voters: tuple[VoterRef, ...] = ()
     measures: tuple[MeasureTask, ...] = ()
+    precision: Precision = Precision.FLOAT32
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Precision:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PrecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Precision.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PRECISION_UNSPECIFIED: _Precision.ValueType  # 0
+    """The default: float32."""
+    PRECISION_FLOAT32: _Precision.ValueType  # 1
+    """24 significant bits."""
+    PRECISION_BFLOAT16: _Precision.ValueType  # 2
+    """8 significant bits, by convolutions and linear layers that sum up in float32: faster on processors with units for it,
+    and approximate. Methods whose maps do not survive it give a failure each.
+    """
+
+class Precision(_Precision, metaclass=_PrecisionEnumTypeWrapper):
+    """The floating-point type of a network's passes."""
+
+PRECISION_UNSPECIFIED: Precision.ValueType  # 0
+"""The default: float32."""
+PRECISION_FLOAT32: Precision.ValueType  # 1
+"""24 significant bits."""
+PRECISION_BFLOAT16: Precision.ValueType  # 2
+"""8 significant bits, by convolutions and linear layers that sum up in float32: faster on processors with units for it,
+and approximate. Methods whose maps do not survive it give a failure each.
+"""
+Global___Precision: _TypeAlias = Precision  # noqa: Y015
+
 class _Priority:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -312,6 +340,7 @@ class ExplainRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     MEASURES_FIELD_NUMBER: _builtins.int
     LUNGS_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The caller's identifier of this request, a UUID; the same id joins the job it started. Empty: the server makes one."""
     output: Global___ExplainedOutput.ValueType
@@ -330,6 +359,8 @@ class ExplainRequest(_message.Message):
     """
     priority: Global___Priority.ValueType
     """Whether somebody waits for the answer. Unspecified: interactive."""
+    precision: Global___Precision.ValueType
+    """In which networks compute what explains and measures; they classify as they are served. Unspecified: float32."""
     @_builtins.property
     def xray(self) -> _image_pb2.XRay:
         """The X-ray."""
@@ -382,10 +413,11 @@ class ExplainRequest(_message.Message):
         priority: Global___Priority.ValueType = ...,
         measures: _abc.Iterable[Global___MeasureCall] | None = ...,
         lungs: Global___Lungs | None = ...,
+        precision: Global___Precision.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lungs", b"lungs", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregations", b"aggregations", "attributions", b"attributions", "dry_run", b"dry_run", "inputs", b"inputs", "keep_after_disconnect", b"keep_after_disconnect", "lungs", b"lungs", "measures", b"measures", "methods", b"methods", "models", b"models", "output", b"output", "partial_heatmaps", b"partial_heatmaps", "priority", b"priority", "request_id", b"request_id", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregations", b"aggregations", "attributions", b"attributions", "dry_run", b"dry_run", "inputs", b"inputs", "keep_after_disconnect", b"keep_after_disconnect", "lungs", b"lungs", "measures", b"measures", "methods", b"methods", "models", b"models", "output", b"output", "partial_heatmaps", b"partial_heatmaps", "precision", b"precision", "priority", b"priority", "request_id", b"request_id", "targets", b"targets", "xray", b"xray"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1222,6 +1254,7 @@ class Heatmap(_message.Message):
     RESAMPLING_ERROR_FIELD_NUMBER: _builtins.int
     MEASUREMENTS_FIELD_NUMBER: _builtins.int
     OUTSIDE_LUNGS_FIELD_NUMBER: _builtins.int
+    PRECISION_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """The method's name."""
     label: _builtins.str
@@ -1248,6 +1281,10 @@ class Heatmap(_message.Message):
     """Of the ensemble: largest change of a network's probability for the label, in [0, 1], when the X-ray reaches it by
     way of the pixels that are perturbed rather than directly. It says what sharing one perturbed image may cost.
     Absent for a network and for an aggregate.
+    """
+    precision: Global___Precision.ValueType
+    """In which the networks computed it. Where that is bfloat16, a final map that is no aggregate has the fact
+    "bfloat16_error": by how much that raised the explained output over that in float32, in units of the output.
     """
     @_builtins.property
     def model(self) -> _model_pb2.ModelVersion:
@@ -1322,10 +1359,11 @@ class Heatmap(_message.Message):
         resampling_error: _builtins.float | None = ...,
         measurements: _abc.Iterable[Global___Measurement] | None = ...,
         outside_lungs: Global___OutsideLungs | None = ...,
+        precision: Global___Precision.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "heatmap", b"heatmap", "model", b"model", "outside_lungs", b"outside_lungs", "parameters", b"parameters", "resampling_error", b"resampling_error", "verdict", b"verdict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "completeness", b"completeness", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "facts", b"facts", "final", b"final", "fraction", b"fraction", "heatmap", b"heatmap", "intended_use", b"intended_use", "label", b"label", "measurements", b"measurements", "method", b"method", "model", b"model", "output", b"output", "output_value", b"output_value", "outside_lungs", b"outside_lungs", "parameters", b"parameters", "resampling_error", b"resampling_error", "sign", b"sign", "verdict", b"verdict"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta", "_resampling_error", b"_resampling_error", "affine", b"affine", "aggregate", b"aggregate", "attribution", b"attribution", "completeness", b"completeness", "convergence_delta", b"convergence_delta", "elapsed", b"elapsed", "facts", b"facts", "final", b"final", "fraction", b"fraction", "heatmap", b"heatmap", "intended_use", b"intended_use", "label", b"label", "measurements", b"measurements", "method", b"method", "model", b"model", "output", b"output", "output_value", b"output_value", "outside_lungs", b"outside_lungs", "parameters", b"parameters", "precision", b"precision", "resampling_error", b"resampling_error", "sign", b"sign", "verdict", b"verdict"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__convergence_delta: _TypeAlias = _typing.Literal["convergence_delta"]  # noqa: Y015
     _WhichOneofArgType__convergence_delta: _TypeAlias = _typing.Literal["_convergence_delta", b"_convergence_delta"]  # noqa: Y015
@@ -1933,6 +1971,7 @@ class Method(_message.Message):
     COMPLETENESS_FIELD_NUMBER: _builtins.int
     DISTRIBUTION_FIELD_NUMBER: _builtins.int
     DISTRIBUTION_VERSION_FIELD_NUMBER: _builtins.int
+    NEEDS_FLOAT32_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Its name, for example "integrated_gradients"."""
     title: _builtins.str
@@ -1951,6 +1990,8 @@ class Method(_message.Message):
     """The distribution that brings it, for example "radiolucent"."""
     distribution_version: _builtins.str
     """That distribution's version."""
+    needs_float32: _builtins.str
+    """Why it is not computed in bfloat16, as half a sentence. Empty where it is."""
     @_builtins.property
     def needs(self) -> _containers.RepeatedScalarFieldContainer[_model_pb2.ModelAbility.ValueType]:
         """What it needs of a network."""
@@ -1968,10 +2009,11 @@ class Method(_message.Message):
         completeness: Global___Completeness.ValueType = ...,
         distribution: _builtins.str = ...,
         distribution_version: _builtins.str = ...,
+        needs_float32: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "description", b"description", "distribution", b"distribution", "distribution_version", b"distribution_version", "name", b"name", "needs", b"needs", "parameters_schema_json", b"parameters_schema_json", "reference", b"reference", "sign", b"sign", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["completeness", b"completeness", "description", b"description", "distribution", b"distribution", "distribution_version", b"distribution_version", "name", b"name", "needs", b"needs", "needs_float32", b"needs_float32", "parameters_schema_json", b"parameters_schema_json", "reference", b"reference", "sign", b"sign", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
