@@ -165,7 +165,7 @@ class WorkRegressor:
 _TIME, _GROUP, _VERSION, _NAME, _PASSES = range(5)
 
 
-class _Likeness(Kernel):  # type: ignore[misc]
+class _Likeness(Kernel):
     """The covariance of two pieces of work, row by row of two tables."""
 
     def __init__(self, spreads: Spreads, fading: float) -> None:
