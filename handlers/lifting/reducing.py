@@ -23,10 +23,10 @@ def reduce_precision(network: fx.GraphModule) -> fx.GraphModule:
     convolutions and linear layers are converted once, here, rather than in every pass; those of normalisations stay.
     Activations lie channels-last.
 
-    Both ends compute in float32, though the first convolution takes a good part of what is left of the time. Pixels of 8 bits, and a first pooling that cannot tell its
-    inputs apart, would move a gradient more than all the rest does (ResNet18: Spearman's correlation .91 instead of
-    .999); outputs of 8 bits would hide small changes. They are the first convolution with what has no convolution
-    after it, and the last linear layer with the poolings before it.
+    Both ends compute in float32: the first convolution with what has no convolution after it, and the last linear layer
+    with the poolings before it. Pixels of 8 bits, and a first pooling that cannot tell its inputs apart, would move a
+    gradient more than all the rest does (ResNet18: Spearman's correlation .91 instead of .999); outputs of 8 bits would
+    hide small changes. The price is that the first convolution takes a good part of the time that is left.
 
     Parameters
     ----------
