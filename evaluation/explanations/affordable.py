@@ -1,4 +1,4 @@
-"""What an audit leaves out so that it ends within an hour or so, unless more is asked for."""
+"""What an audit leaves out so that it ends within an hour or two, unless more is asked for."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def made(result: AuditResult, head: AuditHead) -> Section:
             "them.",
             *(
                 (
-                    f"So that an audit ends within an hour or so, the dearest ran with fewer passes than elsewhere by "
+                    f"So that an audit ends within an hour or two, the dearest ran with fewer passes than elsewhere by "
                     f"default: {fewer}. More passes make smoother maps and steadier numbers.",
                 )
                 if fewer
