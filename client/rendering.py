@@ -15,6 +15,7 @@ import numpy as np
 
 from .aggregates import AggregateOrigin, Agreement, Evidence
 from .events import MISSED_SHARE, ExplainedOutput, Heatmap
+from .precision import Precision
 from .results import Sign
 
 if TYPE_CHECKING:
@@ -263,6 +264,8 @@ def _title(figure: Figure, heatmap: Heatmap) -> None:
     elif heatmap.output is not ExplainedOutput.UNSPECIFIED:
         output = "share of votes" if heatmap.output is ExplainedOutput.VOTES else heatmap.output.value
         facts.append(f"{output} {heatmap.output_value:.3g}")
+    if heatmap.precision is Precision.BFLOAT16:
+        facts.append(f"in {heatmap.precision.value}")
     if heatmap.convergence_delta is not None:
         change = heatmap.facts.get("output_change")
         if change is not None and (heatmap.missed_share or 0) > MISSED_SHARE:

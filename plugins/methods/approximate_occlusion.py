@@ -141,7 +141,7 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
         if not params.max_error:
             return 1 + rows * columns
         places = windows.height * windows.width / windows.side**2
-        expected = _NEEDED * places * (0.05 / params.max_error) ** _FALL
+        expected: float = _NEEDED * places * (0.05 / params.max_error) ** _FALL
         return 1 + min(rows * columns, max(_FEWEST, round(expected)))
 
 

@@ -249,16 +249,16 @@ class Explainer:
                 lambda: forms().lifted(),
                 observe,
             )
-            measuring = Measuring(run, explained, self._measured(task), self._warm.clear, self._measures)
+            measuring = Measuring(
+                run, explained, self._measured(task, task.precision), self._warm.clear, self._measures
+            )
 
         @cache
         def exact() -> ObservedModel:
             """Return the network, or the vote, in float32, which knows the output once it was asked for."""
             if vote is not None:
                 return observe(self._vote(run, method, prepared, Precision.FLOAT32), image, {})
-            shared = self._film_of(task.job_id, task.image).measured
-            known = shared.setdefault((task.model, task.output, Precision.FLOAT32), {})
-            return observe(self._warm.get(task.model).folded(), image, known)
+            return observe(self._warm.get(task.model).folded(), image, self._measured(task, Precision.FLOAT32))
 
         run.check()
         run.begin()
@@ -298,10 +298,10 @@ class Explainer:
                 measuring.give_up(error)
             raise
 
-    def _measured(self, task: ItemTask) -> Known:
+    def _measured(self, task: ItemTask, precision: Precision) -> Known:
         """Return what measures found out about a film and a network, whichever method's maps they measured."""
         measured = self._film_of(task.job_id, task.image).measured
-        shared = measured.setdefault((task.model, task.output, task.precision), {})
+        shared = measured.setdefault((task.model, task.output, precision), {})
         # A stranger's method may have altered the network: what is found out then goes no further.
         return shared if self._registry.built_in(task.method) else ChainMap({}, shared)
 

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import log
+from math import exp, isfinite, log
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,18 @@ __all__ = ["Spreads", "Work", "WorkRegressor"]
 
 _MOST = 256
 """Observations that are kept: a fit takes some 20 ms then."""
+_MOST_KNOWN = 4096
+"""Estimates that are kept until something new is seen."""
 _MOST_ALIKE = 6
 """Of the same work: the newest count alone, so that what has changed is learnt anew."""
 _COORDINATES = 12
 """The number of passes, that of targets, and the parameters that count."""
-_SOME_PASSES = 100
-"""The slope turns around it."""
-_SMALLEST = 1e-3
-_FARTHEST = 4.0
-"""Squared distance of two values of a parameter that have nothing in common; numbers have, within a factor of 7."""
-_APART = 10.0
+_SOME_PASSES, _MANY_PASSES = 100, 10_000
+"""The slope turns around the first, and ends at about the second."""
+_SMALLEST, _LARGEST = 1e-3, 1e300
+_STRANGE = exp(-2)
+"""Likeness of two values of a parameter that have nothing in common; numbers have, within a factor of about 7."""
+_APART = 1e3
 _WITHOUT_EFFECT = frozenset({"seed"})
 
 
@@ -88,7 +90,7 @@ class Spreads:
     form_on_version : float
         The same, of one network.
     slope : float
-        From one number of passes to e times as many, all else being equal.
+        From one number of passes to e times as many, all else being equal, up to some 10,000.
     noise : float
         From one time to the next of the same work.
     """
@@ -130,13 +132,18 @@ class WorkRegressor:
     def log(self, work: Work) -> float:
         """Estimate the number of a piece of work."""
         if work not in self._known:
-            if len(self._known) >= _MOST:
+            if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
             self._known[work] = self._estimate(work)
         return self._known[work]
 
     def learn(self, work: Work, seen: float, *, alone: bool = False) -> None:
-        """Take in what it was; `alone` where that says nothing of work by others, now and ever."""
+        """Take in what it was; `alone` where that says nothing of work by others, now and ever.
+
+        What is not finite is left out: it would spoil every later estimate.
+        """
+        if not isfinite(seen):
+            return
         if alone:
             self._alone.add(work.name)
         same = [one for one in self._seen if one[0] == work]
@@ -153,7 +160,9 @@ class WorkRegressor:
             rows = np.stack([self._row(work, time) for work, _, time in self._seen])
             self._process.fit(rows, [value for _, value, _ in self._seen])
             self._fitted = True
-        return float(self._process.predict(self._row(work, self._count)[None])[0])
+        # As `predict`, without its checks of both tables, which take longer than this: a plan asks often.
+        likeness = self._process.kernel_(self._row(work, self._count)[None], self._process.X_train_)
+        return float((likeness @ self._process.alpha_)[0])
 
     def _row(self, work: Work, time: int) -> NDArray[np.float64]:
         """Put work into numbers: see the constants `_TIME` and so on."""
@@ -181,11 +190,14 @@ class _Likeness(Kernel):
         others = X if Y is None else Y
         group, version, name = (np.equal.outer(X[:, one], others[:, one]) for one in (_GROUP, _VERSION, _NAME))
         forms, other_forms = X[:, _PASSES:], others[:, _PASSES:]
-        near = np.exp(-np.minimum((forms[:, None] - other_forms[None]) ** 2, _FARTHEST).sum(axis=2) / 2)
+        # A product of covariances, one for every coordinate, is a covariance itself; a distance cut short gives none.
+        some = forms.any(axis=0) | other_forms.any(axis=0)
+        apart = forms[:, None, some] - other_forms[None, :, some]
+        near = (_STRANGE + (1 - _STRANGE) * np.exp(apart**2 / -2)).prod(axis=2)
         since = np.abs(np.subtract.outer(X[:, _TIME], others[:, _TIME]))
         of = self.spreads
         covariance: NDArray[np.float64] = group * (of.everything**2 + of.version**2 * version)
-        slope = of.slope**2 * np.multiply.outer(X[:, _PASSES], others[:, _PASSES])
+        slope = of.slope**2 * np.multiply.outer(_bounded(X[:, _PASSES]), _bounded(others[:, _PASSES]))
         covariance += name * (of.name**2 + slope + of.form**2 * near)
         covariance += (name & version) * (of.both**2 + of.form_on_version**2 * near)
         covariance += of.time**2 * np.exp(-since / self.fading)
@@ -198,12 +210,19 @@ class _Likeness(Kernel):
         return False
 
 
+def _bounded(passes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Have so many passes that what is paid once does not show any more be alike: no slope leads on from there."""
+    most = log(_MANY_PASSES / _SOME_PASSES)
+    return most - np.logaddexp(0.0, most - passes)
+
+
 def _code(value: object) -> int:
     return zlib.crc32(repr(value).encode())
 
 
 def _coordinate(value: object) -> float:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return log(max(abs(value), _SMALLEST))
+        size = abs(value)
+        return log(min(max(size, _SMALLEST), _LARGEST)) if size == size else _APART
     # Any two differ by more than numbers can.
-    return _APART * (1 + zlib.crc32(json.dumps(value, sort_keys=True, default=str).encode()))
+    return _APART * (2 + zlib.crc32(json.dumps(value, sort_keys=True, default=str).encode()))

@@ -11,7 +11,16 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
-from radiolucent.client import Affine, Completeness, ExplainedOutput, Heatmap, ModelVersion, OutsideLungs, Sign
+from radiolucent.client import (
+    Affine,
+    Completeness,
+    ExplainedOutput,
+    Heatmap,
+    ModelVersion,
+    OutsideLungs,
+    Precision,
+    Sign,
+)
 from radiolucent.client.rendering import render, scale_of
 
 USE = "Research use only. Not for diagnosis."
@@ -141,6 +150,13 @@ def test_what_a_method_found_out_besides_is_written_above_the_map(texts) -> None
 def test_a_partial_map_is_marked(texts) -> None:
     picture(heatmap(halves(), final=False, fraction=0.4))
     assert "PARTIAL: 40% of the work" in texts
+
+
+def test_a_map_of_a_network_in_bfloat16_says_so(texts: list[str]) -> None:
+    picture(heatmap(halves(), precision=Precision.FLOAT32))
+    assert not any("float" in text for text in texts)
+    picture(heatmap(halves(), precision=Precision.BFLOAT16))
+    assert any("in bfloat16" in text for text in texts)
 
 
 def test_a_map_of_zeros_says_so(texts) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import product
+from math import inf, log, nan
+
 import pytest
 from radiolucent.server.engine.work_regressor import Spreads, Work, WorkRegressor
 
@@ -40,3 +43,26 @@ def test_it_keeps_the_newest_however_much_it_sees() -> None:
     for number in range(400):
         process.learn(Work.of(f"method {number}", ("resnet18", 1), 100), 1.0 if number < 100 else 0.0)
     assert process.log(Work.of("another", ("resnet18", 1), 100)) == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_sweep_of_two_parameters_is_learnt_as_any_other_work() -> None:
+    process = WorkRegressor(SPREADS)
+    sweep = [{"side": 2.0**one, "stride": 2.0**other} for one, other in product(range(16), repeat=2)]
+    for parameters in sweep:
+        process.learn(Work.of("occlusion", ("resnet18", 1), 100, parameters), 1.0)
+    assert process.log(Work.of("occlusion", ("resnet18", 1), 100, sweep[100])) == pytest.approx(1.0, abs=0.05)
+
+
+def test_what_is_paid_once_makes_no_pass_of_many_look_free() -> None:
+    process = WorkRegressor(Spreads(name=1.0, slope=1.0, noise=0.05))
+    for passes in (1, 10, 100, 1000):
+        process.learn(Work.of("lime", ("resnet18", 1), passes), log(1 + 1000 / passes))
+    assert process.log(Work.of("lime", ("resnet18", 1), 10**9)) > -3
+
+
+def test_numbers_that_are_not_finite_spoil_no_estimate() -> None:
+    process = WorkRegressor(SPREADS)
+    process.learn(Work.of("lime", ("resnet18", 1), 100), nan)
+    for value in (nan, inf, 10**400):
+        process.learn(Work.of("lime", ("resnet18", 1), 100, {"window": value}), 1.0)
+    assert 0.5 < process.log(Work.of("lime", ("resnet18", 1), 100, {"window": 8})) < 1.0
