@@ -144,7 +144,7 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
         rows, columns = windows.grid
         if not params.max_error:
             return 1 + rows * columns
-        expected = _NEEDED * windows.places * (0.05 / params.max_error) ** _FALL
+        expected: float = _NEEDED * windows.places * (0.05 / params.max_error) ** _FALL
         return 1 + round(min(rows * columns, max(_fewest(windows), expected)))
 
 
