@@ -44,7 +44,7 @@ class ClassActivationMap(Method[ClassActivationMapParameters]):
     channels = Channels.REPEATED
 
     def check_network(self, network: torch.nn.Module) -> None:
-        """Refuse a network with a way past its last feature maps, or more than averages and linear layers behind them."""
+        """Refuse a network with a way past its last feature maps, or more than means and linear layers behind them."""
         graph = cast("fx.GraphModule", network)
         last = choose_map(graph, poolings=MEANS)
         behind = set(nodes_behind(last))
