@@ -55,7 +55,7 @@ def document() -> dict[str, Any]:
         return {"network": network, "labels": 3, **times(ours, captum), "methods": methods, "deep_lift_missed": 0.4}
 
     first = {"network": "a", "forward_ms": spread(20), "backward_ms": spread(60)}
-    first |= {"grad_cam": spread(1.5), "saliency": spread(1.1)}
+    first |= {"class_activation_map": spread(1.5), "saliency": spread(1.1)}
     measured = {
         "side": 224,
         "methods": ["occlusion", "saliency"],
