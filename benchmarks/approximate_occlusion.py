@@ -188,8 +188,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
         "and after ours and multiplied by the windows and the labels; *Captum's best* is the same in the best of "
         f"batches of {', '.join(map(str, BATCHES))}. The rival's stride is the coarsest with no fewer windows than "
         "ours, but twice our stride at least; its map is made of the effects of those windows alone, or with splines "
-        "between them. Spearman, IoU of the strongest 5 % and largest error of a pixel (share of the range) are to the exact map, over films and "
-        "labels.",
+        "between them. Spearman, IoU of the strongest 5 % and largest error of a pixel (share of the range) are to the "
+        "exact map, over films and labels.",
         "",
         "| network | films | map | windows | x paper's way | x Captum's best | seconds to ours | Spearman mean, worst "
         "| IoU mean | largest error mean, worst |",
