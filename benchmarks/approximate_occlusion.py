@@ -10,18 +10,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from captum.attr import Occlusion as CaptumOcclusion
 from numpy.typing import NDArray
-from radiolucent.handlers.repository import Repository
-from radiolucent.plugins import ExplainableNetwork, ObservedModel, load_registry
 from radiolucent.plugins.methods.effects import Effects
 from radiolucent.plugins.methods.windows import Windows
-from radiolucent.plugins.runner.images import read_image
-from radiolucent.plugins.runner.networks import open_network
 from scipy.interpolate import RectBivariateSpline
 from scipy.stats import spearmanr
 
+from .captum_runs import seconds_per_window
 from .context import Context
+from .subjects import Subject, as_the_server, built_in, observe, open_subject, subject_names
 
 TITLE = "Approximate occlusion"
 METHOD = "approximate_occlusion"
@@ -29,8 +26,6 @@ LABELS = 5
 """Of the paper: as many sweeps as it takes."""
 BATCHES = (1, 4, 16)
 """Of Captum; the paper's is the first."""
-SAMPLED = 4
-"""Windows along each side of the image on which Captum's time per pass is measured."""
 RIVALS = {"coarse grid alone": 0, "coarse grid, bilinear": 1, "coarse grid, cubic": 3}
 """Degree of the splines between the windows."""
 
@@ -43,14 +38,11 @@ class Extent:
     window: int
     stride: int
     films: Mapping[str, int]
-    """Of each network."""
+    """Of each network; of others one."""
 
 
 FULL = Extent(
-    512,
-    50,
-    4,
-    {"resnet18": 50, "resnet34": 3, "inception_v3": 3, "inception_resnet_v2": 2, "densenet161": 2},
+    512, 50, 4, {"resnet18": 50, "resnet34": 3, "inception_v3": 3, "inception_resnet_v2": 2, "densenet161": 2}
 )
 SHORT = Extent(224, 22, 4, {"resnet18": 1})
 
@@ -67,53 +59,43 @@ def measure(context: Context) -> dict[str, Any]:
     """Measure networks and films one after another; sides are measured in turn on each film."""
     torch.set_num_threads(context.threads)
     extent = SHORT if context.short else FULL
-    repository = Repository(context.repository)
     cases: list[dict[str, Any]] = []
-    for name, count in extent.films.items():
-        if name not in repository.members():
-            continue
-        folder = repository.member_version_dir(name, repository.versions(name)[-1])
-        for number, film in enumerate(context.films[:count]):
-            context.say(f"{name}, film {number + 1} of {min(count, len(context.films))}")
-            cases.append({"network": name, **_case(folder, film, extent)})
+    for name in subject_names(context, short=tuple(SHORT.films)):
+        subject = open_subject(context, name)
+        films = context.films[: extent.films.get(name, 1)]
+        for number, film in enumerate(films):
+            with as_the_server():
+                cases.append({"network": name, **_case(subject, film, extent)})
+            context.say(f"{name}, film {number + 1} of {len(films)}: {_times(cases[-1], LABELS, '1'):.0f} x")
     return {
         "side": extent.side,
         "window": extent.window,
         "stride": extent.stride,
         "labels": LABELS,
-        "max_error": load_registry(()).parameters(METHOD, {}).max_error,
+        "max_error": built_in().parameters(METHOD, {}).max_error,
         "cases": cases,
     }
 
 
-def _case(folder: Path, film: Path, extent: Extent) -> dict[str, Any]:
-    opened = open_network(folder)
-    if opened.card is None:
-        raise ValueError(f"{folder.parent.name} has no card")
-    spec = opened.card.input.model_copy(update={"size": extent.side})
-    image = read_image(film, spec)[0]
-    targets = range(len(opened.card.labels))
+def _case(subject: Subject, film: Path, extent: Extent) -> dict[str, Any]:
+    image, black = subject.image(film, extent.side), subject.spec().black
+    targets = subject.labels
     windows = Windows(extent.side, extent.side, extent.window, extent.stride)
-    network = ExplainableNetwork(opened.module, opened.card.input)
-    registry = load_registry(())
-    method = registry.method(METHOD)
-    params = registry.parameters(METHOD, {"window": extent.window, "stride": extent.stride})
-    form = network.form_for(method, params)
-    black = torch.full_like(image, spec.black)
-
-    def observed() -> ObservedModel:
-        return ObservedModel(form, _Silent(), spec=spec, image=image, graph=lambda: network.graph_of(form))
+    method = built_in().method(METHOD)
+    asked = {"window": extent.window, "stride": extent.stride}
+    params = built_in().parameters(METHOD, asked)
+    replacement = torch.full_like(image, black)
 
     def effects_of(cells: NDArray[np.int64]) -> Effects:
-        found = Effects(observed(), image, black, windows, targets, params.batch_size)
+        found = Effects(observe(subject, image, METHOD, asked), image, replacement, windows, targets, params.batch_size)
         for _ in found.compute(cells):
             pass
         return found
 
     effects_of(np.zeros((1, 2), dtype=np.int64))  # The first pass of a process is slow.
-    captum = {batch: [_seconds_per_pass(opened.module, image, spec.black, extent, batch)] for batch in BATCHES}
+    captum = {batch: [seconds_per_window(subject.script, image, black, batch)] for batch in BATCHES}
     start = time.perf_counter()
-    ours = list(method.explain(observed(), image, targets, params, _Silent()))
+    ours = list(method.explain(observe(subject, image, METHOD, asked), image, targets, params, _Silent()))
     our_seconds = time.perf_counter() - start
     counted = int(ours[-1].facts["windows"])
     axis = _axis(windows.grid[0], counted)
@@ -121,7 +103,7 @@ def _case(folder: Path, film: Path, extent: Extent) -> dict[str, Any]:
     effects_of(_cells(axis))
     rival_seconds = time.perf_counter() - start
     for batch in BATCHES:
-        captum[batch].append(_seconds_per_pass(opened.module, image, spec.black, extent, batch))
+        captum[batch].append(seconds_per_window(subject.script, image, black, batch))
 
     start = time.perf_counter()
     exact = effects_of(_cells(np.arange(windows.grid[0])))
@@ -139,7 +121,7 @@ def _case(folder: Path, film: Path, extent: Extent) -> dict[str, Any]:
         "all_windows": windows.grid[0] * windows.grid[1],
         "seconds": our_seconds,
         "exact_seconds": exact_seconds,
-        "captum_seconds_per_pass": {str(batch): float(np.mean(found)) for batch, found in captum.items()},
+        "captum_seconds_per_window": {str(batch): float(np.mean(found)) for batch, found in captum.items()},
         "ours": _likeness(finals, truth),
         "estimates": estimates,
         "rival_windows": len(axis) ** 2,
@@ -149,25 +131,14 @@ def _case(folder: Path, film: Path, extent: Extent) -> dict[str, Any]:
     }
 
 
-def _seconds_per_pass(network: torch.nn.Module, image: torch.Tensor, black: float, extent: Extent, batch: int) -> float:
-    """Time Captum's occlusion of one label on windows that lie far apart."""
-    stride = (extent.side - extent.window) // (SAMPLED - 1)
-    window = (image.shape[1], extent.window, extent.window)
-    start = time.perf_counter()
-    with torch.no_grad():
-        CaptumOcclusion(network).attribute(
-            image, window, (image.shape[1], stride, stride), black, target=0, perturbations_per_eval=batch
-        )
-    return (time.perf_counter() - start) / (1 + SAMPLED**2)
-
-
 def _axis(length: int, windows: int) -> NDArray[np.int64]:
-    """Return the coarsest even steps, and the end, that give no fewer windows than so many."""
-    for step in range(length - 1, 0, -1):
+    """Return the coarsest even steps, and the end, that give no fewer windows than so many; every second at most."""
+    axis = np.arange(length)
+    for step in range(max(2, length - 1), 1, -1):
         axis = np.unique([*range(0, length, step), length - 1])
         if len(axis) ** 2 >= windows:
-            return axis
-    return np.arange(length)
+            break
+    return axis
 
 
 def _cells(axis: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -213,12 +184,12 @@ def markdown(measured: Mapping[str, Any]) -> str:
     lines = [
         f"{measured['side']} px, window {measured['window']}, stride {measured['stride']}, black, `max_error` "
         f"{measured['max_error']}; all labels of the network. *The paper's way* is one Captum call for each of "
-        f"{measured['labels']} labels, a pass at a time: its time per pass was measured on {SAMPLED**2} windows before "
+        f"{measured['labels']} labels, a pass at a time: its time per pass was measured on few windows before "
         "and after ours and multiplied by the windows and the labels; *Captum's best* is the same in the best of "
         f"batches of {', '.join(map(str, BATCHES))}. The rival's stride is the coarsest with no fewer windows than "
-        "ours; its map is made of the effects of those windows alone, or with splines between them. Spearman, IoU of "
-        "the strongest 5 % and largest error of a pixel (share of the range) are to the exact map, over films and "
-        "labels.",
+        "ours, but twice our stride at least; its map is made of the effects of those windows alone, or with splines "
+        "between them. Spearman, IoU of the strongest 5 % and largest error of a pixel (share of the range) are to the "
+        "exact map, over films and labels.",
         "",
         "| network | films | map | windows | x paper's way | x Captum's best | seconds to ours | Spearman mean, worst "
         "| IoU mean | largest error mean, worst |",
@@ -280,7 +251,7 @@ def _row(
 
 def _times(case: Mapping[str, Any], labels: int, batch: str, prefix: str = "") -> float:
     """Return how many times as long one Captum call per label takes."""
-    theirs = labels * (1 + case["all_windows"]) * case["captum_seconds_per_pass"][batch]
+    theirs = labels * case["all_windows"] * case["captum_seconds_per_window"][batch]
     return float(theirs / case[f"{prefix}seconds"])
 
 

@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from .context import Context
+from .subjects import subject_names
 
 if TYPE_CHECKING:
     from radiolucent.server.engine.plan import PlannedItem
@@ -191,9 +192,7 @@ def asked(networks: Sequence[str]) -> list[Case]:
 
 def measure(context: Context) -> dict[str, Any]:
     """Warm an engine up, then ask it for other things, each with its estimate before."""
-    from radiolucent.handlers.repository import FIVE_NETWORKS
-
-    networks = _SHORT_NETWORKS if context.short else FIVE_NETWORKS
+    networks = subject_names(context, short=_SHORT_NETWORKS)
     engine = _Engine(context)
     begin = time.monotonic()
     warm = list(warm_up(networks))

@@ -48,22 +48,26 @@ def measure(context: Context) -> dict[str, Any]:
         Per network: core-milliseconds per image, errors of the outputs, and errors of the maps by method.
     """
     import torch
+    from radiolucent.plugins import NotApplicable
 
     torch.set_num_threads(context.threads)
     folders = sorted(path.parent for path in context.repository.glob("*/*/model.pt"))
     if context.short:
         folders = [folder for folder in folders if folder.parent.name in _SHORT] or folders[:1]
     films = context.films[: 2 if context.short else 3]
-    networks = {}
+    networks: dict[str, dict[str, Any]] = {}
     # As in a worker: the profiling executor makes the first passes of every new shape slow.
     with warnings.catch_warnings(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         warnings.simplefilter("ignore")
         for folder in folders:
             context.say(f"{folder.parent.name}: passes")
-            networks[folder.parent.name] = {
-                **_passes(folder, films, 5 if context.short else 15),
-                "maps": _maps(folder, films, context),
-            }
+            try:
+                networks[folder.parent.name] = {
+                    **_passes(folder, films, 5 if context.short else 15),
+                    "maps": _maps(folder, films, context),
+                }
+            except NotApplicable as error:
+                networks[folder.parent.name] = {"refused": str(error)}
     supported = {
         "amx": bool(torch.cpu._is_amx_tile_supported()),
         "avx512_bf16": bool(torch.cpu._is_avx512_bf16_supported()),
@@ -170,6 +174,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
             (
                 _row((name, f"{one['logit_error']:.2g}", f"{one['probability_error']:.2g}"))
                 for name, one in measured["networks"].items()
+                if "refused" not in one
             ),
         )
     )
@@ -180,6 +185,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
 
 def _pass_rows(measured: Mapping[str, Any]) -> Iterator[str]:
     for name, one in measured["networks"].items():
+        if "refused" in one:
+            yield _row((name, "", "", "", "", one["refused"]))
+            continue
         for key, words in (("forward", "forward"), ("backward", "forward and backward")):
             row = one[key]
             low, high = row["quartiles"]
@@ -190,7 +198,7 @@ def _pass_rows(measured: Mapping[str, Any]) -> Iterator[str]:
 
 def _map_rows(measured: Mapping[str, Any]) -> Iterator[str]:
     for name, one in measured["networks"].items():
-        for method, row in one["maps"].items():
+        for method, row in one.get("maps", {}).items():
             if "refused" in row:
                 yield _row((method, name, "", "", "", row["refused"]))
                 continue

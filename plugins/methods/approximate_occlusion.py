@@ -16,13 +16,16 @@ from .effects import Effects
 from .interpolation import interpolated
 from .occlusion import OcclusionParameters
 from .window_order import window_order
+from .windows import Windows
 
 __all__ = ["ApproximateOcclusion", "ApproximateOcclusionParameters"]
 
 _FIRST = 16
 """Windows before the first map."""
 _FEWEST = 128
-"""Windows before an error is believed."""
+"""Windows before an error is believed,"""
+_COVERING = 2.0
+"""and in the place of one that does not overlap with others: what lies where nothing was hidden yet changes no map."""
 _GROWTH = 2**0.5
 """Of the number of windows from one map to the next, so that the one before the last had half as many."""
 _FALL = 0.8
@@ -61,9 +64,10 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
 
     Neighbouring windows hide nearly the same, so that the effects of most follow from others: they are interpolated.
     Windows are computed in an order that does not depend on what was found. After some more of them the map is made
-    anew. By how much it has changed since it had half as many windows is the estimate of its error. It is no less than
-    the error, on average, where errors fall at least with the square root of the number of windows, as those of samples
-    without any order do; where effects are smooth, errors fall faster and are smaller than it.
+    anew. By how much it has changed since it had half as many windows is the estimate of its error, once nearly every
+    pixel was hidden. It is no less than the error, on average, where errors fall at least with the square root of the
+    number of windows, as those of samples without any order do; where effects are smooth, errors fall faster and are
+    smaller than it.
     (Nakandala, Kumar, Papakonstantinou: Incremental and Approximate Inference for Faster Occlusion-based Deep CNN
     Explanations, SIGMOD 2019, refines where a coarse map is large. That was tried here, and was no better than as many
     windows that are spread evenly.)
@@ -100,7 +104,7 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
         effects = Effects(model, image, baseline, windows, targets, params.batch_size)
         least_range = _LEAST_RANGE * effects.outputs.abs()
         earlier: deque[torch.Tensor] = deque(maxlen=2)
-        needed, done = total - 1, 1
+        needed, done, fewest = total - 1, 1, _fewest(windows)
         job.progress(done, total)
         for begin, end in _rounds(len(order)):
             known = begin
@@ -114,11 +118,11 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
             exact = end == len(order)
             maps = windows.average(effects.values if exact else interpolated(effects.values, effects.known))
             errors = torch.zeros(len(targets)) if exact else None
-            if not exact and end >= _FEWEST:
+            if not exact and end >= fewest:
                 errors = _changes(earlier[0], maps, least_range)
                 worst = float(errors.max())
                 forecast = end * (worst / params.max_error) ** _FALL if params.max_error else len(order)
-                needed = min(len(order), max(end, ceil(forecast)))
+                needed = ceil(min(len(order), max(end, forecast)))
             final = exact or (params.max_error > 0 and errors is not None and float(errors.max()) <= params.max_error)
             if final and done < total:
                 done = total
@@ -140,9 +144,13 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
         rows, columns = windows.grid
         if not params.max_error:
             return 1 + rows * columns
-        places = windows.height * windows.width / windows.side**2
-        expected: float = _NEEDED * places * (0.05 / params.max_error) ** _FALL
-        return 1 + min(rows * columns, max(_FEWEST, round(expected)))
+        expected: float = _NEEDED * windows.places * (0.05 / params.max_error) ** _FALL
+        return 1 + round(min(rows * columns, max(_fewest(windows), expected)))
+
+
+def _fewest(windows: Windows) -> int:
+    """Return how many windows it takes before an error is believed."""
+    return max(_FEWEST, ceil(_COVERING * windows.places))
 
 
 def _rounds(cells: int) -> Iterator[tuple[int, int]]:

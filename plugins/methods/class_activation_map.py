@@ -13,7 +13,7 @@ from ..errors import NotApplicable
 from ..observed import ObservedModel
 from .feature_maps import UPSAMPLING, map_gradients, tapped, upsampled
 from .layer_choice import MEANS, choose_map, layer_name, nodes_behind
-from .signal_path import not_affine
+from .signal_path import not_affine, signal
 
 __all__ = ["ClassActivationMap", "ClassActivationMapParameters"]
 
@@ -44,14 +44,21 @@ class ClassActivationMap(Method[ClassActivationMapParameters]):
     channels = Channels.REPEATED
 
     def check_network(self, network: torch.nn.Module) -> None:
-        """Refuse a network with anything but averages and linear layers behind its last feature maps."""
-        last = choose_map(network, poolings=MEANS)
+        """Refuse a network with a way past its last feature maps, or more than means and linear layers behind them."""
+        graph = cast("fx.GraphModule", network)
+        last = choose_map(graph, poolings=MEANS)
         behind = set(nodes_behind(last))
-        bent = [what for node, what in not_affine(cast("fx.GraphModule", network)) if node in behind]
+        bent = [what for node, what in not_affine(graph) if node in behind]
         if bent:
             raise NotApplicable(
                 f"behind this network's last feature maps, those of {layer_name(last)!r}, comes "
                 f"{', '.join(bent[:3])}: the output is no weighted sum over places. Grad-CAM takes its gradient instead"
+            )
+        within = {last, *behind}
+        if any(node in behind and not within.issuperset(operands) for node, operands in signal(graph)):
+            raise NotApplicable(
+                f"the output takes something from before this network's last feature maps, those of "
+                f"{layer_name(last)!r}, too: it is no sum over their places alone. Grad-CAM takes its gradient instead"
             )
 
     def explain(

@@ -38,6 +38,11 @@ class Windows:
         """Number of windows along rows and columns."""
         return tuple(ceil((length - self.side) / self.stride) + 1 for length in (self.height, self.width))  # type: ignore[return-value]
 
+    @property
+    def places(self) -> float:
+        """Number of windows that the image has room for, side by side."""
+        return self.height * self.width / self.side**2
+
     def box(self, row: int, column: int) -> tuple[slice, slice]:
         """Return the rows and columns of the image that a window covers."""
         top, left = row * self.stride, column * self.stride

@@ -106,3 +106,12 @@ def test_a_part_runs_from_end_to_end_on_a_tiny_network(
     assert all(0 < row["share"] < 0.3 for row in measured["rows"]), "a window changes a part of each plane"
     assert all(one["difference"] <= one["allowed"] for one in measured["errors"])
     assert "512 pixels, window 50, stride 4: 13,689 windows." in capsys.readouterr().out
+
+
+def test_approximate_occlusion_takes_a_network_that_it_does_not_know(
+    tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "b.json"
+    asked = ["--part", "approximate_occlusion", "--short", "--threads", "1"]
+    assert bench.main([*asked, "--repository", str(tiny_set), "--out", str(out)]) == 0
+    assert "| tiny | 1 | approximate occlusion |" in capsys.readouterr().out

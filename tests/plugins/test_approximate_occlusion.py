@@ -147,3 +147,28 @@ def test_planes_are_met_by_the_interpolation(shape: tuple[int, int]) -> None:
     for row, column in window_order(*shape)[: max(3, len(plane.flatten()) // 4)].tolist():
         known[row, column] = True
     torch.testing.assert_close(interpolated(plane * known, known), plane, rtol=1e-4, atol=1e-4)
+
+
+def test_no_error_is_believed_before_nearly_all_of_the_image_was_hidden_once(
+    explain: Explain, traced: Callable[..., nn.Module]
+) -> None:
+    points = torch.zeros(3, SIDE, SIDE)
+    points[0, 20, 31] = points[1, 44, 70] = points[2, 77, 50] = 1
+    network = traced(Weighed(*points), (1, SIDE, SIDE))
+    small = {"window": 6, "stride": 1, "max_error": 0.5}
+    for target in range(3):
+        final = explain(METHOD, WHITE, (target,), on=network, spec=PLAIN, **small).final(target)
+        assert final.facts["windows"] >= 2 * (SIDE / 6) ** 2
+        assert final.values.max() > 0
+
+
+def test_an_error_that_no_part_of_the_windows_reaches_takes_all_of_them(explain: Explain, surfaces: nn.Module) -> None:
+    result = explain(METHOD, WHITE, (SPIKY,), on=surfaces, spec=PLAIN, window=24, stride=4, max_error=1e-320)
+    assert result.final(SPIKY).facts["windows"] == 19**2 == result.cost - 1
+
+
+def test_interpolation_knows_no_unit() -> None:
+    known = torch.zeros(9, 9, dtype=torch.bool)
+    known[tuple(window_order(9, 9)[:30].T)] = True
+    values = torch.rand(1, 9, 9, generator=torch.Generator().manual_seed(3), dtype=torch.float64) * known
+    torch.testing.assert_close(interpolated(1e-7 * values, known), 1e-7 * interpolated(values, known))

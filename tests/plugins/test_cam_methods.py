@@ -113,6 +113,26 @@ def test_no_class_activation_map_where_the_output_is_no_sum(
         explain("class_activation_map", image, output=Output.PROBABILITY)
 
 
+class Bypassed(nn.Module):
+    """What comes before its last feature maps goes to the output beside them too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.early, self.late = nn.Conv2d(1, 3, 3), nn.Conv2d(3, 4, 3)
+        self.fc = nn.Linear(7, 2)
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        early = self.early(batch).relu()
+        return self.fc(torch.cat([self.late(early).relu().mean((2, 3)), early.mean((2, 3))], 1))  # type: ignore[no-any-return]
+
+
+def test_no_class_activation_map_of_a_part_of_the_output(explain: Explain, traced: Traced, image: torch.Tensor) -> None:
+    network = traced(Bypassed())
+    with pytest.raises(NotApplicable, match="no sum over their places alone"):
+        explain("class_activation_map", image, (0,), on=network)
+    explain("grad_cam", image, (0,), on=network)
+
+
 class Joined(nn.Module):
     """Its last feature maps are two joined, and taken by as many layers as it is told."""
 
