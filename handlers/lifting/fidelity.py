@@ -115,15 +115,7 @@ def check_folding(folded: nn.Module, script: nn.Module, spec: InputSpec, *, seed
     NotLiftable
         If they differ by more than 1e-5 of the largest output, or the folded one fails.
     """
-    images = _images(spec, 2, torch.Generator().manual_seed(seed)).to(device_of(script))
-    with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-        expected = script(images)
-        try:
-            difference = float((folded(images) - expected).abs().max() / expected.abs().max().clamp(min=1e-30))
-        except (RuntimeError, TypeError, ValueError) as error:
-            if ran_out(error):
-                raise
-            raise NotLiftable("cannot be folded: its layers do not run") from error
+    difference = _difference(folded, script, spec, seed, "cannot be folded: its layers do not run")
     if not difference <= _FOLDED_TOLERANCE:
         raise NotLiftable(f"cannot be folded: its outputs differ by {difference:.1e} of the largest")
 
@@ -147,19 +139,24 @@ def check_reduced(reduced: nn.Module, script: nn.Module, spec: InputSpec, *, see
     NotLiftable
         If its layers do not run in bfloat16, or outputs differ by more than a fifth of the largest output.
     """
-    images = _images(spec, 2, torch.Generator().manual_seed(seed)).to(device_of(script))
-    with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
-        expected = script(images)
-        try:
-            difference = float((reduced(images) - expected).abs().max() / expected.abs().max().clamp(min=1e-30))
-        except (RuntimeError, TypeError, ValueError) as error:
-            if ran_out(error):
-                raise
-            raise NotLiftable("has layers that do not run in bfloat16") from error
+    difference = _difference(reduced, script, spec, seed, "has layers that do not run in bfloat16")
     if not difference <= _REDUCED_TOLERANCE:
         raise NotLiftable(
             f"does not survive bfloat16: its outputs on random images differ by {difference:.0%} of the largest"
         )
+
+
+def _difference(form: nn.Module, script: nn.Module, spec: InputSpec, seed: int, broken: str) -> float:
+    """Return the largest difference of outputs on two random images, as a share of the largest output."""
+    images = _images(spec, 2, torch.Generator().manual_seed(seed)).to(device_of(script))
+    with torch.no_grad(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+        expected = script(images)
+        try:
+            return float((form(images) - expected).abs().max() / expected.abs().max().clamp(min=1e-30))
+        except (RuntimeError, TypeError, ValueError) as error:
+            if ran_out(error):
+                raise
+            raise NotLiftable(broken) from error
 
 
 def _images(
