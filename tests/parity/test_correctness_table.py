@@ -58,6 +58,9 @@ TABLE: dict[str, Case] = {
     "guided_backprop": Case(lambda w, x: w.clamp(min=0), (1.0, 1.0)),
     "deconvolution": Case(lambda w, x: w.clamp(min=0), (1.0, 1.0)),
     "occlusion": Case(lambda w, x: w * x, (0.5, 0.5), parameters={"window": 1, "stride": 1}),
+    "approximate_occlusion": Case(
+        lambda w, x: w * x, (0.5, 0.5), parameters={"window": 1, "stride": 1}
+    ),
     "lrp": Case(lambda w, x: w * x, (0.9, 0.6), parameters={"composite": "epsilon"}),
     "grad_cam": Case(lambda w, x: (w.mean() * x).clamp(min=0), NO_MAPS),
     "class_activation_map": Case(lambda w, x: w * x, NO_MAPS),
@@ -88,11 +91,17 @@ TABLE: dict[str, Case] = {
     "xrai": Case("a ranking of regions; in test_xrai.py", "one region", SEGMENTS, {"steps": 8}),
 }  # fmt: skip
 
-COMPARED: dict[str, dict[str, Any]] = {"occlusion": {"window": 4, "stride": 2}, "lrp": {}}
+COMPARED: dict[str, dict[str, Any]] = {
+    "occlusion": {"window": 4, "stride": 2},
+    "approximate_occlusion": {"window": 4, "stride": 2},
+    "lrp": {},
+}
 """Other parameters for comparing methods with each other: windows of a pixel, and LRP's epsilon rule, which with a
 vanishing epsilon is input x gradient on networks of ReLU without biases, are for the closed forms."""
 
-IDENTITIES: dict[frozenset[str], str] = {}
+IDENTITIES: dict[frozenset[str], str] = {
+    frozenset(("occlusion", "approximate_occlusion")): "the one approximates the other",
+}
 """Pairs of methods that are one and the same on a network like the trained one below, with the reason."""
 
 
