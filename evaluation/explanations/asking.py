@@ -27,15 +27,13 @@ from ...client import (
 from ...client.plan import planned
 from ...datasets import Film
 from ...handlers import Affine
+from ...plugins.reduced import ERROR
 from ..errors import EvaluationError
 from .asked import AuditAsked
 from .records import FilmMaps, FilmRecord, MapName
 
 __all__ = ["Asker", "FilmAsked", "FilmExplained", "ask_film", "blames_film", "plan_film", "refused_film"]
 
-
-_ERROR = "bfloat16_error"
-"""A map's fact; see the contract's `Heatmap.precision`."""
 
 Stream: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Event]]
 
@@ -232,7 +230,7 @@ def _record(
         measure_parameters=measure_parameters,
         worker_seconds=dict(worker_seconds),
         seconds=0.0,
-        output_error=max((abs(one.facts.get(_ERROR, 0.0)) for one in maps.values()), default=0.0),
+        output_error=max((abs(one.facts.get(ERROR, 0.0)) for one in maps.values()), default=0.0),
     )
     places = {found.model.name: found.affine for found in maps.values()}
     affines = {name: Affine(one.scale_x, one.scale_y, one.offset_x, one.offset_y) for name, one in places.items()}

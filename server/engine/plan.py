@@ -191,7 +191,7 @@ class Planner:
             name = card.name if len(cards) == 1 else ENSEMBLE
             effort = _effort(call, (name, card.version), card, cards, min(labels, len(card.labels)), precision)
             if name != ENSEMBLE:
-                of_item, of_network = self._measured(call, card, effort, measures)
+                of_item, of_network = self._measured(effort, _measuring(call, card, effort, measures))
                 measured += of_item.seconds
                 shared = of_network | shared
             cost = self.costs.seconds(effort)
@@ -222,19 +222,17 @@ class Planner:
                     self.costs.learn_measure(effort, one.passes, one.elapsed_s, one.processor_s)
 
     def _measured(
-        self, call: CheckedCall, card: ModelCard, effort: Effort, measures: Sequence[CheckedMeasure]
+        self, effort: Effort, measures: Sequence[tuple[MeasureEffort, MeasurePasses]]
     ) -> tuple[ItemEstimate, dict[Hashable, ItemEstimate]]:
         """Estimate the measures of an item's maps; apart, and by name, what only the network's first map has."""
-        targets = effort.targets
         whole = ItemEstimate()
         apart: dict[Hashable, ItemEstimate] = {}
-        for one in measures:
-            passes = _measure_passes(one, call, card, targets)
-            cost = partial(self.costs.measure_seconds, _measure_effort(one, effort, passes))
+        for one, passes in measures:
+            cost = partial(self.costs.measure_seconds, one)
             if (shared := passes.shared) is not None:
                 apart[effort.version, shared.name] = ItemEstimate(shared.passes, cost(shared.passes))
-            seconds = cost(targets * passes.each + passes.runs)
-            whole = _more(whole, targets * passes.each + passes.runs, seconds)
+            total = effort.targets * passes.each + passes.runs
+            whole = _more(whole, total, cost(total))
         return whole, apart
 
     def _shares(self, call: CheckedCall, model: str) -> Hashable | None:
@@ -264,7 +262,8 @@ class Planner:
     ) -> PlannedItem:
         card, name = one.card, call.method.name
         labels = {card.label_names.index(target.label): target.label for target in one.targets}
-        parameters = call.parameters.model_dump(mode="json")
+        effort = _effort(call, (one.model, one.version), card, one.voters or (card,), len(labels), order.precision)
+        parameters = dict(effort.parameters)
         measures = () if one.voters else measures
         task = ItemTask(
             job_id=job_id,
@@ -283,12 +282,8 @@ class Planner:
             precision=order.precision,
         )
         item = Item(one.model, one.version, name, tuple(labels.values()))
-        effort = _effort(call, (one.model, one.version), card, one.voters or (card,), len(labels), order.precision)
-        measured, shared = self._measured(call, card, effort, measures)
-        efforts = {
-            it.measure.name: _measure_effort(it, effort, _measure_passes(it, call, card, len(labels)))
-            for it in measures
-        }
+        measuring = _measuring(call, card, effort, measures)
+        measured, shared = self._measured(effort, measuring)
         return PlannedItem(
             item=item,
             task=task,
@@ -299,7 +294,7 @@ class Planner:
             shares=self._shares(call, one.model),
             verdicts=one.verdicts,
             effort=effort,
-            measures=efforts,
+            measures={it.measure: it for it, _ in measuring},
             measured=measured,
             shared=shared,
         )
@@ -318,13 +313,17 @@ def _effort(
     return Effort(call.method.name, version, tuple(cards), passes, parameters, targets, precision)
 
 
-def _measure_passes(one: CheckedMeasure, call: CheckedCall, card: ModelCard, targets: int) -> MeasurePasses:
+def _measuring(
+    call: CheckedCall, card: ModelCard, effort: Effort, measures: Sequence[CheckedMeasure]
+) -> list[tuple[MeasureEffort, MeasurePasses]]:
+    """Say what each measure of an item's maps is to do, and how much that is."""
     run = partial(method_passes, call.method, call.parameters, _shape(card))
-    return measure_passes(one.measure, one.parameters, _shape(card), targets, run)
-
-
-def _measure_effort(one: CheckedMeasure, of: Effort, passes: MeasurePasses) -> MeasureEffort:
-    return MeasureEffort(one.measure.name, of, passes.again, one.parameters.model_dump(mode="json"))
+    found = []
+    for one in measures:
+        passes = measure_passes(one.measure, one.parameters, _shape(card), effort.targets, run)
+        parameters = one.parameters.model_dump(mode="json")
+        found.append((MeasureEffort(one.measure.name, effort, passes.again, parameters), passes))
+    return found
 
 
 def _sharing(group: Sequence[PlannedItem], numbers: Iterator[int]) -> Iterator[PlannedItem]:
