@@ -93,25 +93,35 @@ class Attempt:
 
     async def _watch(self) -> None:
         """Return when the worker ignores a cancellation, or does not answer."""
-        cancelled = asyncio.create_task(self._ticket.cancelled.wait())
+        if await self._lost_before(self._ticket.cancelled):
+            return
+        self._actor.cancel(self._run_id)
+        await asyncio.sleep(self._grace_s)
+        if not self._ticket.ended:
+            _log.warning("worker process %d ignores a cancellation", self._actor.pid)
+            return
+        # It heeded it, and tidies up: on a busy machine for longer than the grace.
+        await self._lost_before(asyncio.Event())
+
+    async def _lost_before(self, event: asyncio.Event) -> bool:
+        """Ask a silent worker whether it lives, until the event; whether it does not, or hangs."""
+        happened = asyncio.create_task(event.wait())
         try:
-            while not cancelled.done():
-                await asyncio.wait({cancelled}, timeout=self._heartbeat_s)
-                if cancelled.done() or time.monotonic() - self._heard < self._heartbeat_s:
+            while not happened.done():
+                await asyncio.wait({happened}, timeout=self._heartbeat_s)
+                if happened.done() or time.monotonic() - self._heard < self._heartbeat_s:
                     continue
                 asking = asyncio.create_task(self._problem())
                 try:
-                    await asyncio.wait({cancelled, asking}, return_when=asyncio.FIRST_COMPLETED)
+                    await asyncio.wait({happened, asking}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     asking.cancel()
-                if not cancelled.done() and (problem := asking.result()):
+                if not happened.done() and (problem := asking.result()):
                     _log.warning("worker process %d %s", self._actor.pid, problem)
-                    return
+                    return True
         finally:
-            cancelled.cancel()
-        self._actor.cancel(self._run_id)
-        await asyncio.sleep(self._grace_s)
-        _log.warning("worker process %d ignores a cancellation", self._actor.pid)
+            happened.cancel()
+        return False
 
     async def _problem(self) -> str | None:
         """Say what is wrong with a silent worker; None where nothing is."""

@@ -107,7 +107,9 @@ class Ticket(Claim):
         return not self._missing
 
     def cancel(self) -> None:
-        """Have it stop; events up to its end still go to the reader."""
+        """Have it stop; events up to its end still go to the reader. Nothing where it has ended."""
+        if self.ended:
+            return
         self.cancelled.set()
         # The few events that are still under way need not wait: a reader that is gone would hold up the worker.
         self._room.set()
