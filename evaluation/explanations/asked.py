@@ -43,6 +43,8 @@ class AuditAsked(BaseModel):
     """The same of randomisation."""
     precision: Literal["float32", "bfloat16"] = "float32"
     """In which the networks are explained and measured."""
+    float32_films: int = 0
+    """Films, from the first drawn on, whose maps are computed in float32 too, and compared."""
 
     def measures_at(self, place: int, families: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         """Return the measures of a film.

@@ -4,65 +4,32 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ...client import (
     Classification,
-    Classified,
-    Event,
     Explanation,
     Failure,
     Heatmap,
     InvalidRequest,
-    JobState,
+    ItemSummary,
     Measurement,
     Precision,
-    Priority,
-    Progress,
     Unavailable,
 )
-from ...client.plan import planned
-from ...datasets import Film
 from ...handlers import Affine
 from ...plugins.reduced import ERROR
-from ..errors import EvaluationError
 from .asked import AuditAsked
+from .float32_beside import alike
 from .records import FilmMaps, FilmRecord, MapName
+from .requesting import Asker, FilmAsked, explain_film, plan_film
 
-__all__ = ["Asker", "FilmAsked", "FilmExplained", "ask_film", "blames_film", "plan_film", "refused_film"]
-
-
-Stream: TypeAlias = AbstractAsyncContextManager[AsyncIterator[Event]]
-
-
-class Asker(Protocol):
-    """What is needed of a client: `radiolucent.client.AsyncClient` is one."""
-
-    @property
-    def explain(self) -> Callable[..., Stream]:
-        """Start a job, and stream its events."""
-
-
-@dataclass(frozen=True)
-class FilmAsked:
-    """A film with its share of an audit.
-
-    Parameters
-    ----------
-    film : Film
-        The film.
-    labels : tuple of str
-        Labels to explain.
-    measures : dict
-        Parameters of the measures to take, by name.
-    """
-
-    film: Film
-    labels: tuple[str, ...]
-    measures: dict[str, dict[str, Any]]
+__all__ = ["FilmExplained", "ask_film", "blames_film", "refused_film"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,34 +46,6 @@ class FilmExplained:
 
     record: FilmRecord
     maps: FilmMaps | None = None
-
-
-def _request(client: Asker, one: FilmAsked, asked: AuditAsked, **more: bool) -> Stream:
-    return client.explain(
-        one.film.path,
-        asked.methods,
-        models=list(asked.networks),
-        targets=list(one.labels),
-        measures=list(one.measures.items()),
-        priority=Priority.BATCH,
-        precision=asked.precision,
-        **more,
-    )
-
-
-async def plan_film(client: Asker, one: FilmAsked, asked: AuditAsked) -> Classified:
-    """Ask what a film would cost; nothing is run.
-
-    Raises
-    ------
-    RadiolucentError
-        As the client does.
-    """
-    async with _request(client, one, asked, dry_run=True) as stream:
-        first: Event | None = None
-        async for event in stream:
-            first = first or event
-        return planned(first)
 
 
 async def ask_film(
@@ -137,26 +76,19 @@ async def ask_film(
     RadiolucentError
         As the client does; `Unavailable` also where somebody stopped the job.
     """
-    events: list[Event] = []
-    async with _request(client, one, asked, reconnect=True) as stream:
-        async for event in stream:
-            if isinstance(event, Progress):
-                tell(event.job_fraction)
-                continue
-            if isinstance(event, Classified) and event.classification.model_set.version != asked.model_set:
-                raise EvaluationError(
-                    "the server changed its model set during the audit: use another --out for the new one"
-                )
-            events.append(event)
-    explanation = Explanation.of(events)
     precision = Precision(asked.precision)
-    if precision is Precision.BFLOAT16 and any(one.precision is not precision for one in explanation.heatmaps):
-        raise EvaluationError(f"the server is older than {asked.precision}: it answered in float32")
-    if explanation.summary is None or explanation.summary.state is not JobState.DONE:
-        raise Unavailable("the job was stopped before its end")
-    if explanation.classification is None:
-        raise Unavailable("the server explained, but did not classify")
-    return _record(one, asked, explanation, explanation.classification)
+    if not one.compared:
+        return _record(one, asked, await explain_film(client, one, asked, precision, tell))
+    work = [
+        (await plan_film(client, two, asked, of)).estimated_work_s or 1.0
+        for two, of in ((one, precision), (one.in_float32, Precision.FLOAT32))
+    ]
+    first = work[0] / sum(work)
+    explanation = await explain_film(client, one, asked, precision, lambda share: tell(first * share))
+    exact = await explain_film(
+        client, one.in_float32, asked, Precision.FLOAT32, lambda share: tell(first + (1 - first) * share)
+    )
+    return _record(one, asked, explanation, exact)
 
 
 def blames_film(error: InvalidRequest) -> bool:
@@ -183,9 +115,12 @@ def refused_film(one: FilmAsked, reason: str) -> FilmExplained:
 
 
 def _record(
-    one: FilmAsked, asked: AuditAsked, explanation: Explanation, classification: Classification
+    one: FilmAsked, asked: AuditAsked, explanation: Explanation, exact: Explanation | None = None
 ) -> FilmExplained:
-    maps = {(found.model.name, found.method, found.label): found for found in explanation.heatmaps}
+    if explanation.classification is None:
+        raise Unavailable("the server explained, but did not classify")
+    classification = explanation.classification
+    maps = _maps(explanation)
     measured: list[tuple[str, str, str, str, float]] = []
     failed = _missing(maps, one, asked, explanation.failures)
     measuring: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -210,8 +145,12 @@ def _record(
             for measure in one.measures
             if measure not in answered
         ]
-    assert explanation.summary is not None  # noqa: S101  - the caller looked
-    for item in explanation.summary.items:
+    if exact is not None:
+        correlations, without = alike(_values(maps), _values(_maps(exact)))
+        measured += correlations
+        failed += without
+        worker_seconds["float32 beside"] = sum(item.elapsed_s for item in _items(exact))
+    for item in _items(explanation):
         pair = item.item.model.name, item.item.method
         # An item's time has that of measuring its maps in it.
         seconds = max(0.0, item.elapsed_s - measuring[pair])
@@ -235,8 +174,20 @@ def _record(
     places = {found.model.name: found.affine for found in maps.values()}
     affines = {name: Affine(one.scale_x, one.scale_y, one.offset_x, one.offset_y) for name, one in places.items()}
     size = classification.image_size
-    kept = FilmMaps({name: found.values for name, found in maps.items()}, affines, (size.height, size.width))
+    kept = FilmMaps(_values(maps), affines, (size.height, size.width))
     return FilmExplained(record, kept)
+
+
+def _maps(explanation: Explanation) -> dict[MapName, Heatmap]:
+    return {(found.model.name, found.method, found.label): found for found in explanation.heatmaps}
+
+
+def _items(explanation: Explanation) -> Sequence[ItemSummary]:
+    return () if explanation.summary is None else explanation.summary.items
+
+
+def _values(maps: Mapping[MapName, Heatmap]) -> dict[MapName, NDArray[np.float32]]:
+    return {name: found.values for name, found in maps.items()}
 
 
 def _measurements(heatmap: Heatmap) -> Sequence[Measurement]:

@@ -11,6 +11,7 @@ from ...client import Sign
 from ...datasets import DataSet, Film
 from .asked import AuditAsked
 from .choosing import Chosen
+from .float32_beside import least_alike
 from .number_tables import significant
 from .offered import Offered, defaults
 from .quantities import quantities_of
@@ -47,6 +48,7 @@ def assemble(
     in_order = sorted(records, key=lambda record: record.file)
     ran = _ran_with(record.method_parameters for record in in_order)
     measured_with = _ran_with(record.measure_parameters for record in in_order)
+    measured = [Measured(record.file, *row) for record in in_order for row in record.measured]
     worker_seconds: Counter[str] = Counter()
     for record in in_order:
         worker_seconds.update(record.worker_seconds)
@@ -68,9 +70,14 @@ def assemble(
             )
             for name, parameters in asked.methods.items()
         ),
-        quantities=quantities_of(list(asked.measures), offered.measures, {**asked.measures, **measured_with}),
+        quantities=quantities_of(
+            list(asked.measures),
+            offered.measures,
+            {**asked.measures, **measured_with},
+            beside_float32=asked.float32_films > 0,
+        ),
         films=tuple(_film(films[record.file], record) for record in in_order if record.probabilities),
-        chosen=f"{chosen.words}{_fewer(asked)}{_in_precision(asked, in_order)}",
+        chosen=f"{chosen.words}{_fewer(asked)}{_in_precision(asked, in_order, measured)}",
         seed=asked.seed,
         seconds=significant(sum(record.seconds for record in in_order)),
         worker_seconds={name: significant(seconds) for name, seconds in sorted(worker_seconds.items())},
@@ -79,7 +86,6 @@ def assemble(
         shortcut_verdict=offered.verdict,
         scores={name: scores for name, scores in offered.scores.items() if name in (*asked.networks, "majority")},
     )
-    measured = [Measured(record.file, *row) for record in in_order for row in record.measured]
     failed = [Failed(record.file, *row) for record in in_order for row in record.failed]
     failed += [Failed(file, "", "", "", "map", f"the X-ray cannot be read: {why}") for file, why in chosen.unreadable]
     return AuditTables(head, measured, (), [*failed, *not_explained(asked, chosen)])
@@ -116,15 +122,15 @@ def _ran_with(records: Iterable[Mapping[str, dict[str, Any]]]) -> dict[str, dict
     return found
 
 
-def _in_precision(asked: AuditAsked, records: Sequence[FilmRecord]) -> str:
+def _in_precision(asked: AuditAsked, records: Sequence[FilmRecord], measured: Sequence[Measured]) -> str:
     """Say what was not computed in float32, and what that did."""
     if asked.precision == "float32":
         return ""
     largest = max((record.output_error for record in records), default=0.0)
     return (
         f" Networks were explained and measured in {asked.precision}, which moved an explained output by at most "
-        f"{largest:.2g}, in its units."
-    )
+        f"{largest:.2g}, in its units. {least_alike(measured)}"
+    ).rstrip()
 
 
 def _fewer(asked: AuditAsked) -> str:

@@ -14,7 +14,6 @@ from ...datasets import DataSet, Film
 from ...handlers import ImageError, decode
 from ..known_splits import refuse_other_splits
 from .asked import AuditAsked
-from .asking import Asker, FilmAsked
 from .assembling import assemble
 from .choosing import Chosen, Marks, choose_films
 from .collecting import IN_FLIGHT, collect
@@ -23,6 +22,7 @@ from .estimating import Estimate, estimate, map_bytes
 from .offered import Offered, ask_offered
 from .profiled import read_profiles
 from .records import FilmRecord, Records
+from .requesting import Asker, FilmAsked
 from .settling import AuditWishes, settle
 from .showing import AuditBar
 from .tables import AuditTables
@@ -56,7 +56,12 @@ class Planned:
         """Return what is to be asked for, in the order of the draw, but for films that are finished."""
         families = {name: measure.family for name, measure in self.offered.measures.items()}
         return [
-            FilmAsked(film, self.chosen.explained[film.file], self.asked.measures_at(place, families))
+            FilmAsked(
+                film,
+                self.chosen.explained[film.file],
+                self.asked.measures_at(place, families),
+                compared=place < self.asked.float32_films,
+            )
             for place, film in enumerate(self.chosen.films)
             if film.file not in set(finished)
         ]

@@ -89,9 +89,17 @@ def audit(
         Literal["float32", "bfloat16"],
         typer.Option(
             help="In which networks are explained and measured. bfloat16 is fast on some processors, and approximate; "
-            "the report says how far it moves outputs."
+            "the report says how far it moves outputs and maps."
         ),
     ] = "float32",
+    float32_films: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="With another precision: compute the maps of this many X-rays, the first drawn, in float32 too, and "
+            "tell how alike they are. Below 10 there is no interval.",
+        ),
+    ] = 10,
     grid_films: Annotated[
         str, typer.Option(metavar="FILE,FILE", help="X-rays for the report's grid of pictures, of those drawn.")
     ] = "",
@@ -157,6 +165,7 @@ def audit(
             grid=grid,
             profiles=profiles,
             precision=precision,
+            float32_films=float32_films,
         )
         _run((manifest, images), None if dry_run else out, wishes, (address, repository, root_certificates), console)
     except (EvaluationError, HandlersError, DataSetsError) as error:

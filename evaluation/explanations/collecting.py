@@ -11,9 +11,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, sto
 
 from ...client import InvalidRequest, JobLost, NotAllowed, RadiolucentError, Unavailable, Unsupported
 from .asked import AuditAsked
-from .asking import Asker, FilmAsked, FilmExplained, ask_film, blames_film, refused_film
+from .asking import FilmExplained, ask_film, blames_film, refused_film
 from .errors import ServerLost
 from .records import FilmRecord, Records
+from .requesting import Asker, FilmAsked
 
 __all__ = ["IN_FLIGHT", "Watcher", "collect"]
 

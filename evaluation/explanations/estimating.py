@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ...client import InvalidRequest, Unsupported
+from ...client import InvalidRequest, Precision, Unsupported
 from .asked import AuditAsked
-from .asking import Asker, FilmAsked, blames_film, plan_film
+from .asking import blames_film
 from .errors import AuditRefused
+from .requesting import Asker, FilmAsked, plan_film
 
 __all__ = ["Estimate", "estimate", "map_bytes"]
 
@@ -55,7 +56,8 @@ async def estimate(client: Asker, work: Sequence[FilmAsked], asked: AuditAsked) 
     Returns
     -------
     Estimate
-        From one dry run for each number of labels and set of measures.
+        From one dry run for each number of labels and set of measures, and one for those of their maps that are
+        compared with float32's.
 
     Raises
     ------
@@ -64,9 +66,9 @@ async def estimate(client: Asker, work: Sequence[FilmAsked], asked: AuditAsked) 
     RadiolucentError
         If the server cannot be asked.
     """
-    kinds: defaultdict[tuple[int, tuple[str, ...]], list[FilmAsked]] = defaultdict(list)
+    kinds: defaultdict[tuple[int, tuple[str, ...], bool], list[FilmAsked]] = defaultdict(list)
     for one in work:
-        kinds[len(one.labels), tuple(one.measures)].append(one)
+        kinds[len(one.labels), tuple(one.measures), one.compared].append(one)
     weights: dict[str, float] = {}
     by_method: defaultdict[str, float] = defaultdict(float)
     for alike in kinds.values():
@@ -87,7 +89,9 @@ async def _of_one(
     """Plan the first of these films that the server takes."""
     for one in alike:
         try:
-            plan = await plan_film(client, one, asked)
+            plans = [await plan_film(client, one, asked, Precision(asked.precision))]
+            if one.compared:
+                plans.append(await plan_film(client, one.in_float32, asked, Precision.FLOAT32))
         except InvalidRequest as error:
             if not blames_film(error):
                 raise AuditRefused([str(error)]) from error
@@ -97,9 +101,11 @@ async def _of_one(
         except Unsupported:
             return None, {}
         by_method: defaultdict[str, float] = defaultdict(float)
-        for item, cost in zip(plan.items, plan.estimates, strict=False):
-            by_method[item.method] += cost.elapsed_s
-        return plan.estimated_work_s, by_method
+        for plan in plans:
+            for item, cost in zip(plan.items, plan.estimates, strict=False):
+                by_method[item.method] += cost.elapsed_s
+        seconds = [plan.estimated_work_s for plan in plans if plan.estimated_work_s is not None]
+        return sum(seconds) if len(seconds) == len(plans) else None, by_method
     return None, {}
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from ...client import Measure, MeasuredValue
 from ...plugins.measures import Better
+from .float32_beside import SPEARMAN
 from .offered import defaults
 from .tables import Quantity
 
-__all__ = ["OF_MAPS", "quantities_of"]
+__all__ = ["BESIDE_FLOAT32", "OF_MAPS", "quantities_of"]
 
 OF_MAPS: tuple[Quantity, ...] = (
     Quantity(
@@ -43,9 +44,25 @@ OF_MAPS: tuple[Quantity, ...] = (
 )
 """Facts of every map."""
 
+BESIDE_FLOAT32 = Quantity(
+    name=SPEARMAN,
+    title="Likeness to float32",
+    description="Spearman's rank correlation of the map's pixels, with their signs, with those of the same map in "
+    "float32, in [-1, 1]: 1 is the same order.",
+    family="precision",
+    better=Better.HIGHER,
+    reference="Spearman, 1904",
+    variant="scipy.stats.spearmanr",
+)
+"""Of some films of an audit in another precision."""
+
 
 def quantities_of(
-    measures: Sequence[str], offered: Mapping[str, Measure], ran_with: Mapping[str, Mapping[str, Any]]
+    measures: Sequence[str],
+    offered: Mapping[str, Measure],
+    ran_with: Mapping[str, Mapping[str, Any]],
+    *,
+    beside_float32: bool = False,
 ) -> tuple[Quantity, ...]:
     """Say what the numbers of measures mean.
 
@@ -57,6 +74,8 @@ def quantities_of(
         What the server says of each.
     ran_with : mapping
         The parameters that each ran with; where it never ran, those that were asked for.
+    beside_float32 : bool
+        Whether maps were compared with those in float32.
 
     Returns
     -------
@@ -68,7 +87,7 @@ def quantities_of(
         for name in measures
         for value in offered[name].values
     ]
-    return (*numbers, *OF_MAPS)
+    return (*numbers, *OF_MAPS, *((BESIDE_FLOAT32,) if beside_float32 else ()))
 
 
 def _quantity(measure: Measure, value: MeasuredValue, parameters: dict[str, Any]) -> Quantity:

@@ -16,9 +16,9 @@ from .units import MINIMUM_PATIENTS, Bools, Floats, Units
 
 __all__ = ["ENOUGH", "UNRANKED", "Compared", "Ranked", "can_rank", "compare", "rank"]
 
-UNRANKED = ("randomisation", "cost")
+UNRANKED = ("randomisation", "cost", "precision")
 """Families that are reported and never ranked: a method is no better for depending more on the weights than another,
-and no better explanation for being cheap."""
+and no better explanation for being cheap, or for surviving an arithmetic that nobody has to choose."""
 
 ENOUGH = 0.5
 """Who has fewer than this share of the values of the fullest is left out, so that it does not take all films along."""

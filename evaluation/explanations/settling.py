@@ -55,6 +55,8 @@ class AuditWishes:
         Folder of neuron activation profiles of the same networks.
     precision : str
         In which networks compute what explains and measures.
+    float32_films : int
+        Where that is not float32: see `AuditAsked`.
     """
 
     split: Split = "test"
@@ -70,6 +72,7 @@ class AuditWishes:
     grid: Sequence[str] = ()
     profiles: Path | None = None
     precision: Literal["float32", "bfloat16"] = "float32"
+    float32_films: int = 0
 
 
 def settle(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> AuditAsked:
@@ -130,6 +133,7 @@ def settle(wishes: AuditWishes, data_set: DataSet, offered: Offered) -> AuditAsk
         robustness_films=wishes.robustness_films,
         randomisation_films=wishes.randomisation_films,
         precision=wishes.precision,
+        float32_films=0 if wishes.precision == "float32" else wishes.float32_films,
     )
 
 

@@ -15,7 +15,15 @@ from ...plugins.measures import Better
 __all__ = ["Agreed", "AuditHead", "AuditTables", "AuditedFilm", "Failed", "Measured", "MethodAsked", "Quantity"]
 
 Family = Literal[
-    "faithfulness", "robustness", "randomisation", "complexity", "localisation", "lungs", "completeness", "cost"
+    "faithfulness",
+    "robustness",
+    "randomisation",
+    "complexity",
+    "localisation",
+    "lungs",
+    "completeness",
+    "cost",
+    "precision",
 ]
 
 

@@ -44,6 +44,12 @@ _FAMILIES: dict[Family, tuple[str, str]] = {
         "the "
         "film, not the network. It is reported and not ranked: beyond a plain failure, more change is not better.",
     ),
+    "precision": (
+        "Precision: are these the maps of float32? (not ranked)",
+        "The networks computed in a lower precision, which is faster and rounds more. For some films the maps were "
+        "computed in float32 too. Where the two are not alike, every number above is about a map that float32 would "
+        "not give, and says little of the network and the method.",
+    ),
     "cost": (
         "Cost (not ranked)",
         "What a map takes. A cheap map is no better explanation, and times depend on the machine.",

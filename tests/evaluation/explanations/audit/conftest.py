@@ -34,6 +34,7 @@ from radiolucent.client import (
     ModelAnswer,
     ModelSet,
     ModelVersion,
+    Precision,
     Sign,
     Summary,
     Target,
@@ -120,9 +121,11 @@ class FakeClient:
     plans: int = 0
     raises: dict[str, list[BaseException]] = field(default_factory=dict)
     """By film: what its next explanations raise after their first event."""
-    failing: Callable[[str, str, str], bool] = lambda film, network, method: False
-    """Whether a method fails on a film and a network."""
+    failing: Callable[[str, str, str, str], bool] = lambda film, network, method, precision: False
+    """Whether a method fails on a film and a network, in a precision."""
     refusing: Callable[[str, str], bool] = lambda film, measure: False
+    lost_in_bfloat16: tuple[str, str] = ("", "")
+    """A network and a method whose maps are others in bfloat16."""
     refuses_plans: Exception | None = None
     interrupted_at: str = ""
     """The film at which somebody presses Ctrl-C."""
@@ -173,13 +176,14 @@ class FakeClient:
         if self.raises.get(film) and not asked.get("dry_run"):
             raise self.raises[film].pop(0)
         done = []
+        precision = Precision(asked["precision"])
         for item in items if not asked.get("dry_run") else ():
-            if self.failing(film, item.model.name, item.method):
+            if self.failing(film, item.model.name, item.method, precision.value):
                 yield Failure(**place(), item=item, reason=FailureReason.METHOD, message="it raised an error")
                 done.append(ItemSummary(item, (), 1.0, 0.0, 4, FailureReason.METHOD))
                 continue
             for label in item.labels:
-                yield self._heatmap(film, item, label, asked["measures"], place())
+                yield self._heatmap(film, item, label, asked["measures"], place(), precision)
             await asyncio.sleep(0)
             done.append(ItemSummary(item, item.labels, 3.0 * len(item.labels), 0.0, 20, None, measured_passes=14))
         yield Summary(
@@ -191,9 +195,10 @@ class FakeClient:
             intended_use="Research use only.",
         )
 
-    def _heatmap(self, film: str, item: Item, label: str, measures: Any, place: dict) -> Heatmap:  # noqa: ANN401
+    def _heatmap(self, film: str, item: Item, label: str, measures: Any, place: dict, precision: Precision) -> Heatmap:  # noqa: ANN401
         size = SIZES[item.model.name]
-        random = np.random.default_rng(abs(hash((film, item.method, label))) % 2**32)
+        lost = precision is Precision.BFLOAT16 and (item.model.name, item.method) == self.lost_in_bfloat16
+        random = np.random.default_rng(abs(hash((film, item.method, label, lost))) % 2**32)
         values = {"deletion": {"above_random": 1 / 3}, "max_sensitivity": {"change": 0.25, "scale": 12345678.0}}
         return MeasuredHeatmap(
             **place,
@@ -205,6 +210,7 @@ class FakeClient:
             output_value=1.5,
             final=True,
             fraction=1.0,
+            precision=precision,
             sign=Sign.SIGNED,
             completeness=Completeness.NONE,
             convergence_delta=0.5 if item.method == "deep_lift" else None,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from radiolucent.client import InternalError, InvalidRequest, JobLost, Unavailable, Violation
+from radiolucent.client import Heatmap, InternalError, InvalidRequest, JobLost, Precision, Unavailable, Violation
 from radiolucent.evaluation.errors import EvaluationError
 from radiolucent.evaluation.explanations import collecting
 from radiolucent.evaluation.explanations.audit import Planned, explain_planned
@@ -35,6 +35,10 @@ def out(tmp_path: Path) -> Path:
 def run(client: object, planned: Planned, out: Path, log: StringIO | None = None) -> AuditTables:
     console = Console(file=log or StringIO(), width=200)
     return asyncio.run(explain_planned(client, planned, Records(out), console))  # type: ignore[arg-type]
+
+
+def _in_float32(heatmap: Callable[..., Heatmap]) -> Callable[..., Heatmap]:
+    return lambda *asked: heatmap(*asked[:-1], Precision.FLOAT32)
 
 
 def first(planned: Planned, place: int = 0) -> str:
@@ -167,7 +171,7 @@ def test_another_audit_is_refused_with_all_that_differs(client, plan: Plan, out:
 def test_a_method_that_fails_on_some_films_is_reported_and_the_rest_completes(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
     planned = plan()
     victim = planned.chosen.films[1]
-    client.failing = lambda film, network, method: (film, network, method) == (victim.path.stem, "net_b", "occlusion")
+    client.failing = lambda *what: what[:3] == (victim.path.stem, "net_b", "occlusion")
     client.refusing = lambda film, measure: film == victim.path.stem and measure == "deletion"
     tables = run(client, planned, out)
     labels = planned.chosen.explained[victim.file]
@@ -177,6 +181,49 @@ def test_a_method_that_fails_on_some_films_is_reported_and_the_rest_completes(cl
     assert {row.reason for row in refusals} == {"no evidence"}
     assert len(refusals) == 3 * len(labels)
     assert len(tables.head.films) == 6
+
+
+def test_maps_of_the_first_films_in_bfloat16_stand_beside_float32s(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
+    client.lost_in_bfloat16 = ("net_b", "saliency")
+    planned = plan(precision="bfloat16", float32_films=2)
+    tables = run(client, planned, out)
+    first_two = [film.path.stem for film in planned.chosen.films[:2]]
+    assert sorted(client.asked) == sorted([film.path.stem for film in planned.chosen.films] + first_two)
+    beside = [request for request in client.requests if request["precision"].value == "float32"]
+    assert [request["measures"] for request in beside] == [[], []]
+    rows = [row for row in tables.measured if row.quantity == "precision.spearman"]
+    assert {row.file for row in rows} == {film.file for film in planned.chosen.films[:2]}
+    same = [row.value for row in rows if (row.network, row.method) != client.lost_in_bfloat16]
+    assert same == pytest.approx([1.0] * len(same))
+    assert "Of 2 of these films" in tables.head.chosen
+    assert "Below 0.95 are net_b with saliency (" in tables.head.chosen
+    assert tables.head.quantities[-1].family == "precision"
+    assert tables.head.worker_seconds["float32 beside"] == 12.0 * sum(
+        len(planned.chosen.explained[film.file]) for film in planned.chosen.films[:2]
+    )
+
+
+def test_a_map_without_one_in_float32_has_a_reason(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
+    client.failing = lambda film, network, method, precision: (method, precision) == ("occlusion", "float32")
+    planned = plan(precision="bfloat16", float32_films=1, networks=("net_a",))
+    tables = run(client, planned, out)
+    film = planned.chosen.films[0].file
+    labels = planned.chosen.explained[film]
+    reason = "there is no map in float32"
+    assert tables.failed == [Failed(film, "net_a", "occlusion", label, "precision", reason) for label in labels]
+
+
+def test_float32_has_nothing_beside_it(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
+    tables = run(client, plan(float32_films=2), out)
+    assert len(client.asked) == 6
+    assert "float32" not in tables.head.chosen
+    assert not [one for one in tables.head.quantities if one.family == "precision"]
+
+
+def test_a_server_that_does_not_know_the_precision_is_told(client, plan: Plan, out: Path, monkeypatch) -> None:  # noqa: ANN001
+    monkeypatch.setattr(type(client), "_heatmap", _in_float32(type(client)._heatmap))
+    with pytest.raises(EvaluationError, match="older than bfloat16"):
+        run(client, plan(precision="bfloat16"), out)
 
 
 def test_a_parameter_that_the_server_refuses_stops_the_audit_before_any_film(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
