@@ -25,6 +25,7 @@ RULES = ("gausslegendre", "riemann_middle")
 """Captum's default, and the simplest."""
 FIRST_STEPS = 8
 MOST_STEPS = 512
+FILMS = 3
 BATCHES = (1, 4, 16)
 """Points at once among which Captum's best is looked for."""
 _MEMORY_STEPS = (64, 256)
@@ -55,7 +56,7 @@ def measure(context: Context) -> dict[str, Any]:
     """Explain every film on every network, both sides in turn."""
     rows, memories = [], []
     names = subject_names(context, short=("resnet18", "densenet161"))
-    films = context.films[: 2 if context.short else None]
+    films = context.films[: 2 if context.short else FILMS]
     for name in names:
         subject = open_subject(context, name)
         explain(subject, subject.image(films[0]), "saliency", subject.labels[:1])  # looks at the network, once for all

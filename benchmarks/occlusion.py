@@ -27,7 +27,7 @@ COMPARED = (128, 16, 8)
 BOUND = 1e-4
 _COUNTED = 64
 """Windows of which multiply-adds are counted."""
-_WHOLE_SECONDS = 900.0
+_WHOLE_SECONDS = 400.0
 """Longest whole run beside the sampled ones."""
 
 
@@ -52,7 +52,7 @@ def _row(context: Context, subject: Subject, side: int, window: int, stride: int
     windows = params.windows(image.shape[1:])
     order = low_discrepancy_order(*windows.grid).tolist()
     boxes = [windows.box(row, column) for row, column in order]
-    rounds, stretch = (3, 24) if context.short else (5, 512)
+    rounds, stretch = (3, 24) if context.short else (3, 256)
     asked = {"window": float(window), "stride": float(stride)}
     black = subject.spec().black
     theirs: dict[str, list[float]] = {"paper": [], "best": []}

@@ -13,6 +13,7 @@ __all__ = ["NAMES", "Part", "part"]
 NAMES = (
     "occlusion",
     "approximate_occlusion",
+    "approximation_error",
     "integrated_gradients",
     "grid",
     "latency",

@@ -112,6 +112,13 @@ def test_approximate_occlusion_takes_a_network_that_it_does_not_know(
     tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "b.json"
-    asked = ["--part", "approximate_occlusion", "--short", "--threads", "1"]
+    asked = ["--part", "approximate_occlusion", "approximation_error", "--short", "--threads", "1"]
     assert bench.main([*asked, "--repository", str(tiny_set), "--out", str(out)]) == 0
-    assert "| tiny | 1 | approximate occlusion |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    (timed,) = read(out)["approximate_occlusion"]["measured"]["rows"]
+    assert 0 < timed["windows"] < timed["all_windows"] == 52**2
+    assert timed["estimated_error"] <= 0.05
+    assert "| tiny | 1 | approximate occlusion |" in printed
+    (case,) = read(out)["approximation_error"]["measured"]["parts"][0]["cases"]
+    assert all(0 <= true <= 1 for _, true in case["estimates"])
+    assert case["ours"]["max_error"][0] == case["estimates"][-1][1], "the last map is the one that is compared"

@@ -1,0 +1,218 @@
+"""How near approximate occlusion is to the exact map, beside coarse grids of windows at equal time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from radiolucent.plugins.methods.windows import Windows
+from scipy.interpolate import RectBivariateSpline
+from scipy.stats import spearmanr
+
+from .approximate_runs import METHOD, Case, whole
+from .context import Context
+from .subjects import as_the_server, built_in, open_subject, subject_names
+
+TITLE = "Approximate occlusion: error"
+RIVALS = {"coarse grid alone": 0, "coarse grid, bilinear": 1, "coarse grid, cubic": 3}
+"""Degree of the splines between the windows."""
+WORST = 0.95
+"""Spearman's correlation that no map should be below."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is measured at which size: exact maps take their time.
+
+    Parameters
+    ----------
+    side, window, stride : int
+        Pixels.
+    films : mapping of str to int
+        Of each network; of others as many as ``others``.
+    others : int
+        Films.
+    """
+
+    side: int
+    window: int
+    stride: int
+    films: Mapping[str, int]
+    others: int = 0
+
+
+FULL = (Extent(224, 22, 4, {"resnet18": 50}, others=1), Extent(512, 50, 4, {"resnet18": 1}))
+SHORT = (Extent(224, 22, 8, {"resnet18": 1}, others=1),)
+
+
+def measure(context: Context) -> dict[str, Any]:
+    """Compute exact and approximate maps of films, network by network."""
+    torch.set_num_threads(context.threads)
+    parts = []
+    for extent in SHORT if context.short else FULL:
+        cases: list[dict[str, Any]] = []
+        for name in subject_names(context, short=("resnet18",)):
+            films = context.films[: extent.films.get(name, extent.others)]
+            subject = open_subject(context, name)
+            for number, film in enumerate(films):
+                with as_the_server():
+                    case = Case(subject, film, extent.side, extent.window, extent.stride)
+                    cases.append({"network": name, **_case(case)})
+                worst = min(cases[-1]["ours"]["spearman"])
+                context.say(f"{name}, {extent.side} px, film {number + 1} of {len(films)}: {worst:.4f}")
+        parts.append({"side": extent.side, "window": extent.window, "stride": extent.stride, "cases": cases})
+    return {"max_error": built_in().parameters(METHOD, {}).max_error, "parts": parts}
+
+
+def _case(case: Case) -> dict[str, Any]:
+    case.warm()
+    ours, our_seconds = case.approximate()
+    counted = int(ours[-1].facts["windows"])
+    grid = case.windows.grid
+    axis = _axis(grid[0], counted)
+    _, rival_seconds = case.effects(whole(axis))
+    exact, exact_seconds = case.effects(whole(np.arange(grid[0])))
+    truth = case.windows.average(exact.values).numpy()
+    finals = np.stack([one.values[0].numpy() for one in ours if one.final])
+    return {
+        "windows": counted,
+        "all_windows": grid[0] * grid[1],
+        "seconds": round(our_seconds, 2),
+        "exact_seconds": round(exact_seconds, 2),
+        "ours": _likeness(finals, truth),
+        "estimates": [
+            [_rounded(one.facts["estimated_error"]), _largest(one.values[0].numpy(), truth[one.target])]
+            for one in ours
+            if "estimated_error" in one.facts
+        ],
+        "rival_windows": len(axis) ** 2,
+        "rival_seconds": round(rival_seconds, 2),
+        "rivals": {
+            name: _likeness(_rival(exact.values, case.windows, axis, degree), truth) for name, degree in RIVALS.items()
+        },
+    }
+
+
+def _axis(length: int, windows: int) -> NDArray[np.int64]:
+    """Return the coarsest even steps, and the end, that give no fewer windows than so many; every second at most."""
+    axis = np.arange(length)
+    for step in range(max(2, length - 1), 1, -1):
+        axis = np.unique([*range(0, length, step), length - 1])
+        if len(axis) ** 2 >= windows:
+            break
+    return axis
+
+
+def _rival(effects: torch.Tensor, windows: Windows, axis: NDArray[np.int64], degree: int) -> NDArray[np.float64]:
+    """Return the maps [T, H, W] from the effects on a coarse grid alone."""
+    if not degree:
+        known = torch.zeros(1, *windows.grid, dtype=torch.float64)
+        known[:, axis[:, None], axis] = 1
+        alone: NDArray[np.float64] = (windows.average(effects * known) / windows.average(known)).numpy()
+        return alone
+    places = np.arange(windows.grid[0])
+    degree = min(degree, len(axis) - 1)
+    between = [
+        RectBivariateSpline(axis, axis, plane[np.ix_(axis, axis)], kx=degree, ky=degree)(places, places)
+        for plane in effects.numpy()
+    ]
+    maps: NDArray[np.float64] = windows.average(torch.from_numpy(np.stack(between))).numpy()
+    return maps
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _largest(one: NDArray[Any], truth: NDArray[Any]) -> float:
+    return _rounded(float(np.abs(one - truth).max() / np.ptp(truth)))
+
+
+def _likeness(maps: NDArray[Any], truth: NDArray[Any]) -> dict[str, list[float]]:
+    """Compare maps of labels with the exact ones."""
+    found: dict[str, list[float]] = {"spearman": [], "top_iou": [], "max_error": []}
+    for one, other in zip(maps, truth, strict=True):
+        found["spearman"].append(_rounded(float(spearmanr(one.ravel(), other.ravel()).statistic)))
+        top = [plane >= np.quantile(plane, 0.95) for plane in (one, other)]
+        found["top_iou"].append(_rounded(float((top[0] & top[1]).sum() / (top[0] | top[1]).sum())))
+        found["max_error"].append(_largest(one, other))
+    return found
+
+
+def markdown(measured: Mapping[str, Any]) -> str:
+    """Tell what was measured, and where the rivals are better."""
+    lines = [
+        f"Black windows, all labels of the network, `max_error` {measured['max_error']}. The rival hides the windows "
+        f"of a coarse grid, no fewer than ours but every second at most, and takes what stands between from those "
+        f"alone, or by splines. Spearman's correlation, intersection over union of the strongest 5 % and the largest "
+        f"error of a pixel (as a share of the exact map's range) are to the exact map, over films and labels.",
+    ]
+    for part in measured["parts"]:
+        cases = part["cases"]
+        lines += [
+            "",
+            f"{part['side']} pixels, window {part['window']}, stride {part['stride']}:",
+            "",
+            "| network | films | map | windows | seconds, of ours | Spearman mean, worst | IoU mean, worst | largest "
+            "error mean, worst |",
+            "|---|---|---|---|---|---|---|---|",
+        ]
+        for network in dict.fromkeys(case["network"] for case in cases):
+            lines += _rows(network, [case for case in cases if case["network"] == network])
+    return "\n".join([*lines, "", *_aims([case for part in measured["parts"] for case in part["cases"]])])
+
+
+def _aims(cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    worst = min(min(case["ours"]["spearman"]) for case in cases)
+    reached = "reached" if worst >= WORST else "**missed**"
+    pairs = np.array([pair for case in cases for pair in case["estimates"]])
+    lines = [f"- Worst Spearman: {worst:.4f} (aim: at least {WORST:g}, over 50 films): {reached}, over {len(cases)}."]
+    if len(pairs):
+        below = int((pairs[:, 0] < pairs[:, 1]).sum())
+        shares = pairs[:, 1] / np.maximum(pairs[:, 0], 1e-12)
+        lines.append(
+            f"- The true error was above the estimate in {below} of {len(pairs)} maps, previews included; it is "
+            f"{np.median(shares):.2f} of it in the middle, {shares.max():.2f} at most."
+        )
+    losses = [f"{name} {sum(_better(case['rivals'][name], case['ours']) for case in cases)}" for name in RIVALS]
+    return [
+        *lines,
+        f"- Films, of {len(cases)}, on which a rival's mean largest error is below ours: {', '.join(losses)}.",
+    ]
+
+
+def _rows(network: str, cases: Sequence[Mapping[str, Any]]) -> list[str]:
+    sides = [("approximate occlusion", [case["ours"] for case in cases], "")]
+    sides += [(name, [case["rivals"][name] for case in cases], "rival_") for name in RIVALS]
+    return [_row(network if not prefix else "", title, cases, found, prefix) for title, found, prefix in sides]
+
+
+def _row(
+    network: str,
+    title: str,
+    cases: Sequence[Mapping[str, Any]],
+    likenesses: Sequence[Mapping[str, list[float]]],
+    prefix: str,
+) -> str:
+    spearman, overlap, largest = (
+        np.concatenate([one[key] for one in likenesses]) for key in ("spearman", "top_iou", "max_error")
+    )
+    cells = [
+        network,
+        str(len(cases)),
+        title,
+        f"{np.mean([case[f'{prefix}windows'] for case in cases]):,.0f} of {cases[0]['all_windows']:,}",
+        f"{np.median([case[f'{prefix}seconds'] / case['seconds'] for case in cases]):.2f}",
+        f"{spearman.mean():.4f}, {spearman.min():.4f}",
+        f"{overlap.mean():.3f}, {overlap.min():.3f}",
+        f"{largest.mean():.3f}, {largest.max():.3f}",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _better(rival: Mapping[str, list[float]], ours: Mapping[str, list[float]]) -> bool:
+    return bool(np.mean(rival["max_error"]) < np.mean(ours["max_error"]))
