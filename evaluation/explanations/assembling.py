@@ -77,7 +77,7 @@ def assemble(
             beside_float32=asked.float32_films > 0,
         ),
         films=tuple(_film(films[record.file], record) for record in in_order if record.probabilities),
-        chosen=f"{chosen.words}{_fewer(asked)}{_in_precision(asked, in_order, measured)}",
+        chosen=f"{chosen.words}{_fewer(asked, offered)}{_in_precision(asked, in_order, measured)}",
         seed=asked.seed,
         seconds=significant(sum(record.seconds for record in in_order)),
         worker_seconds={name: significant(seconds) for name, seconds in sorted(worker_seconds.items())},
@@ -133,10 +133,11 @@ def _in_precision(asked: AuditAsked, records: Sequence[FilmRecord], measured: Se
     ).rstrip()
 
 
-def _fewer(asked: AuditAsked) -> str:
+def _fewer(asked: AuditAsked, offered: Offered) -> str:
+    taken = {offered.measures[name].family for name in asked.measures}
     parts = [
         f" Measures of {kind} were taken on the first {most} drawn."
         for kind, most in (("robustness", asked.robustness_films), ("randomisation", asked.randomisation_films))
-        if most is not None
+        if most is not None and kind in taken
     ]
     return "".join(parts)

@@ -80,7 +80,7 @@ def audit(
     ] = None,
     robustness_films: Annotated[
         int, typer.Option(min=0, help="Measure robustness on this many X-rays, the first drawn.")
-    ] = 15,
+    ] = 10,
     randomisation_films: Annotated[
         int, typer.Option(min=0, help="Measure randomisation on this many X-rays, the first drawn.")
     ] = 10,
