@@ -167,7 +167,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"and label by label, on the TorchScript copy, and on our lifted network where layers are hooked, since it "
         f"cannot hook a copy. Seconds; Captum's are those of one label, another one in each round, by the number of "
         f"labels, and of its occlusion those of some windows, by their number: in the batches that suit it best, and "
-        f"one at a time as by its default. Integrated gradients have their own table above: here Captum takes its {STEPS} steps, whatever they miss, "
+        f"one at a time as by its default. Integrated gradients have their own table above: here Captum takes its "
+        f"{STEPS} steps, whatever they miss, "
         f"{AT_ONCE} at once.",
         "",
         "| network, labels | ours, s | Captum's defaults, s | ratio | Captum's best, s | ratio | "
