@@ -173,8 +173,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"cannot hook a copy. Seconds; Captum's are those of one label, another one in each round, by the number of "
         f"labels, and of its occlusion those of some windows, by their number: in the batches that suit it best, and "
         f"one at a time as by its default. Integrated gradients take Captum's {STEPS} points on both sides, whatever "
-        f"they miss, {AT_ONCE} at once; ours by default goes on until it has converged, which is told below and compared "
-        f"above.",
+        f"they miss, {AT_ONCE} at once; ours by default goes on until it has converged, which is told below, and "
+        f"compared above.",
         "",
         "| network, labels | ours, s | Captum's defaults, s | ratio | Captum's best, s | ratio | "
         + " | ".join(methods)
