@@ -146,7 +146,9 @@ def _record(
             if measure not in answered
         ]
     if exact is not None:
-        correlations, without = alike(_values(maps), _values(_maps(exact)))
+        beside = _maps(exact)
+        reasons = {row[:3]: row[-1] for row in _missing(beside, one, asked, exact.failures)}
+        correlations, without = alike(_values(maps), _values(beside), reasons)
         measured += correlations
         failed += without
         worker_seconds["float32 beside"] = sum(item.elapsed_s for item in _items(exact))

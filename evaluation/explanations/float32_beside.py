@@ -22,7 +22,9 @@ ALIKE = 0.95
 
 
 def alike(
-    maps: Mapping[MapName, NDArray[np.float32]], exact: Mapping[MapName, NDArray[np.float32]]
+    maps: Mapping[MapName, NDArray[np.float32]],
+    exact: Mapping[MapName, NDArray[np.float32]],
+    missing: Mapping[MapName, str],
 ) -> tuple[list[tuple[str, str, str, str, float]], list[tuple[str, str, str, str, str]]]:
     """Correlate the ranks of each map's pixels with those of the same map in float32.
 
@@ -30,6 +32,8 @@ def alike(
     ----------
     maps, exact : mapping of ndarray, shape [S, S]
         In the lower precision, and in float32; as methods give them, with their signs.
+    missing : mapping of str
+        Why a map in float32 is not there.
 
     Returns
     -------
@@ -44,7 +48,7 @@ def alike(
     for name, values in maps.items():
         beside = exact.get(name)
         if beside is None:
-            failed.append((*name, "precision", "there is no map in float32"))
+            failed.append((*name, "precision", f"there is no map in float32: {missing[name]}"))
         elif problem := _problem(values) or _problem(beside):
             failed.append((*name, "precision", problem))
         else:

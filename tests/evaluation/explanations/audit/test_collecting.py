@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -209,8 +210,41 @@ def test_a_map_without_one_in_float32_has_a_reason(client, plan: Plan, out: Path
     tables = run(client, planned, out)
     film = planned.chosen.films[0].file
     labels = planned.chosen.explained[film]
-    reason = "there is no map in float32"
+    reason = "there is no map in float32: it raised an error"
     assert tables.failed == [Failed(film, "net_a", "occlusion", label, "precision", reason) for label in labels]
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"), [(np.nan, "the map has values that are no numbers"), (2.0, "the map is the same everywhere")]
+)
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_maps_whose_ranks_cannot_be_compared_have_a_reason(
+    client,  # noqa: ANN001
+    plan: Plan,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: float,
+    reason: str,
+    precision: str,
+) -> None:
+    whole = type(client)._heatmap
+
+    def heatmap(*asked: Any) -> Heatmap:  # noqa: ANN401
+        found = whole(*asked)
+        if found.method == "saliency" and found.precision.value == precision:
+            found.values[:] = broken
+        return found
+
+    monkeypatch.setattr(type(client), "_heatmap", heatmap)
+    planned = plan(precision="bfloat16", float32_films=1, networks=("net_a",))
+    tables = run(client, planned, out)
+    film = planned.chosen.films[0].file
+    labels = planned.chosen.explained[film]
+    problems = [row for row in tables.failed if row.what == "precision"]
+    assert problems == [Failed(film, "net_a", "saliency", label, "precision", reason) for label in labels]
+    rows = [row for row in tables.measured if row.quantity == "precision.spearman"]
+    assert [(row.method, row.value) for row in rows] == [("occlusion", pytest.approx(1.0))] * len(labels)
+    assert all("nan" not in row.reason for row in tables.failed)
 
 
 def test_float32_has_nothing_beside_it(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
