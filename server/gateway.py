@@ -94,7 +94,7 @@ class Gateway:
             PoolSettings(
                 workers=settings.worker_count,
                 threads_per_worker=settings.threads_per_worker,
-                warm_bytes=settings.warm_bytes,
+                warm_bytes=settings.warm_memory,
                 memory_bytes=settings.memory_per_worker,
                 recycle_bytes=settings.recycle_memory,
                 recycle_items=settings.recycle_items,

@@ -84,8 +84,9 @@ class Settings(BaseSettings):
     """Explanation workers (processes); 0: one per two processor cores, at least one."""
     worker_threads: int = Field(default=0, ge=0, le=256)
     """Threads that one worker computes with; 0: the processor cores divided by the workers."""
-    warm_bytes: int = Field(default=1024 * _MIB, ge=0)
-    """Weights that a worker keeps loaded, bytes. With less than the explained networks have, they reload each time."""
+    warm_bytes: int = Field(default=0, ge=0)
+    """Weights that a worker keeps loaded, bytes, those of folded forms and of forms in bfloat16 among them. With less
+    than the explained networks have, they reload each time. 0: a third of what a worker may take; at least 1 GiB."""
     worker_memory_bytes: int = Field(default=0, ge=0)
     """Memory that one worker may take beside what it starts with (0.5 GB), bytes; an item that needs more fails, and
     nothing else does. 0: four fifths of this machine's memory, divided by the workers; at least 2 GiB."""
@@ -129,6 +130,11 @@ class Settings(BaseSettings):
     def memory_per_worker(self) -> int:
         """Memory that one worker may take, bytes, with the default worked out."""
         return self.worker_memory_bytes or max(2048 * _MIB, memory_bytes() * 4 // 5 // self.worker_count)
+
+    @property
+    def warm_memory(self) -> int:
+        """Weights that a worker keeps loaded, bytes, with the default worked out."""
+        return self.warm_bytes or max(1024 * _MIB, self.memory_per_worker // 3)
 
     @property
     def recycle_memory(self) -> int:

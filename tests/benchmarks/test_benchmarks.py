@@ -117,7 +117,7 @@ def test_approximate_occlusion_takes_a_network_that_it_does_not_know(
     assert bench.main([*asked, "--repository", str(tiny_set), "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     (timed,) = read(out)["approximate_occlusion"]["measured"]["rows"]
-    assert 0 < timed["windows"] < timed["all_windows"] == 52**2
+    assert 0 < timed["windows"] <= timed["all_windows"] == 52**2
     assert timed["estimated_error"] <= 0.05
     assert "| tiny | 1 | approximate occlusion |" in printed
     (case,) = read(out)["approximation_error"]["measured"]["parts"][0]["cases"]
