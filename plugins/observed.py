@@ -12,6 +12,7 @@ from ..handlers.lifting import NotLiftable
 from ..handlers.torchscript import device_of
 from .contract import Job, Output
 from .errors import NotApplicable
+from .even_parts import even_parts
 
 if TYPE_CHECKING:
     from ..handlers.brightness import BrightnessStatistics
@@ -170,8 +171,8 @@ class ObservedModel(torch.nn.Module):
                 self.partial_passes += len(chosen)
                 yield chosen, self.explained(outputs)
             return
-        for start in range(0, len(windows), batch_size):
-            chosen = list(range(start, min(start + batch_size, len(windows))))
+        for part in even_parts(len(windows), batch_size):
+            chosen = list(range(part.start, part.stop))
             batch = image.repeat(len(chosen), 1, 1, 1)
             for sample, (rows, columns) in zip(batch, (windows[one] for one in chosen), strict=True):
                 sample[:, rows, columns] = replacement[0, :, rows, columns]

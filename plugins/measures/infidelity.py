@@ -10,6 +10,7 @@ from captum.metrics import infidelity
 from pydantic import Field
 
 from ..contract import Job, Parameters
+from ..even_parts import even_parts
 from ..methods.baselines import BASELINES, Baseline
 from ..methods.seeds import seed_field
 from .contract import Better, Family, Measure, MeasuredValue, Shared, Subject
@@ -27,7 +28,7 @@ class InfidelityParameters(Parameters):
     )
     baseline: Baseline = Field(default=Baseline.BLACK, description=f"What a hidden square shows: {BASELINES}.")
     batch_size: int = Field(
-        default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
+        default=16, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
     )
     seed: int = seed_field("the squares, and of the baseline uniform_noise", "numbers")
 
@@ -141,7 +142,7 @@ def _outputs(
         with torch.no_grad():
             found = [model(image).double()]
             job.progress(1, total)
-            for part in torch.split(hidden, params.batch_size):
+            for part in (hidden[chosen] for chosen in even_parts(len(hidden), params.batch_size)):
                 found.append(model(torch.where(part[:, None], baseline, image)).double())
                 job.progress(sum(map(len, found)), total)
         model.known[key] = torch.cat(found)

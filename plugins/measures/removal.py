@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 
 from ..contract import Job, Parameters
+from ..even_parts import even_parts
 from ..methods.seeds import seed_field
 from ..observed import ObservedModel
 from .cells import Cells
@@ -51,7 +52,7 @@ class RemovalParameters(Parameters):
     )
     orders: int = Field(default=3, ge=2, le=50, description="Random orders that the map's is compared with, 2 to 50.")
     batch_size: int = Field(
-        default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
+        default=16, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
     )
     seed: int = seed_field("the random orders, and of what else is drawn", "numbers")
 
@@ -199,8 +200,8 @@ def _outputs(
 ) -> torch.Tensor:
     """Return the outputs, float64 [N, L], where pixels, bool [N, H, W], are gone."""
     found = []
-    for part in torch.split(hidden, batch_size):
+    for chosen in even_parts(len(hidden), batch_size):
         with torch.no_grad():
-            found.append(model(removal.remove(part)).double())
+            found.append(model(removal.remove(hidden[chosen])).double())
         progress(sum(map(len, found)))
     return torch.cat(found)
