@@ -77,7 +77,8 @@ def assemble(
             beside_float32=asked.float32_films > 0,
         ),
         films=tuple(_film(films[record.file], record) for record in in_order if record.probabilities),
-        chosen=f"{chosen.words}{_fewer(asked, offered)}{_in_precision(asked, in_order, measured)}",
+        chosen=f"{chosen.words}{_fewer(asked, offered)}",
+        precision=_in_precision(asked, in_order, measured),
         seed=asked.seed,
         seconds=significant(sum(record.seconds for record in in_order)),
         worker_seconds={name: significant(seconds) for name, seconds in sorted(worker_seconds.items())},
@@ -128,7 +129,7 @@ def _in_precision(asked: AuditAsked, records: Sequence[FilmRecord], measured: Se
         return ""
     largest = max((record.output_error for record in records), default=0.0)
     return (
-        f" Networks were explained and measured in {asked.precision}, which moved an explained output by at most "
+        f"Networks were explained and measured in {asked.precision}, which moved an explained output by at most "
         f"{largest:.2g}, in its units. {least_alike(measured)}"
     ).rstrip()
 

@@ -99,6 +99,8 @@ class AuditHead(BaseModel):
     films: tuple[AuditedFilm, ...]
     chosen: str
     """How the films were chosen of the split, in words."""
+    precision: str = ""
+    """What was not computed in float32 and what that did, in words; empty: all was."""
     seed: int
     seconds: float
     """Wall-clock time of explaining and measuring, of all runs together."""

@@ -9,6 +9,7 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from .channels_last import channels_last
 from .layers import BatchNorm
 
 __all__ = ["fold", "pays"]
@@ -132,8 +133,7 @@ _NEW = (torch.ops.aten.add, torch.ops.aten.cat)
 def _channels_last(network: fx.GraphModule) -> None:
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
-            weight = layer.weight.detach().contiguous(memory_format=torch.channels_last)
-            layer.weight = nn.Parameter(weight, requires_grad=False)
+            layer.weight = nn.Parameter(channels_last(layer.weight), requires_grad=False)
 
 
 def _layer(network: fx.GraphModule, node: fx.Node | None) -> nn.Module | None:

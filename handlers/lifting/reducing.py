@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import fx, nn
 
+from .channels_last import channels_last
+
 __all__ = ["reduce_precision"]
 
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -21,7 +23,7 @@ def reduce_precision(network: fx.GraphModule) -> fx.GraphModule:
 
     bfloat16 has float32's range and 8 significant bits instead of 24; sums are accumulated in float32. Weights of
     convolutions and linear layers are converted once, here, rather than in every pass; those of normalisations stay.
-    Activations lie channels-last.
+    Activations lie channels-last, and for that the weights of convolutions.
 
     Both ends compute in float32: the first convolution with what has no convolution after it, and the last linear layer
     with the poolings before it. Pixels of 8 bits, and a first pooling that cannot tell its inputs apart, would move a
@@ -37,8 +39,8 @@ def reduce_precision(network: fx.GraphModule) -> fx.GraphModule:
     Returns
     -------
     torch.fx.GraphModule
-        In evaluation mode, with gradients. What is not converted is shared with `network`. One that is all ends is
-        the network as it was.
+        In evaluation mode, with gradients. What is neither converted nor laid out anew is shared with `network`. One
+        that is all ends is the network as it was.
     """
     tensors = [*network.parameters(), *network.buffers()]
     reduced: fx.GraphModule = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
@@ -49,6 +51,8 @@ def reduce_precision(network: fx.GraphModule) -> fx.GraphModule:
     for name, layer in reduced.named_modules():
         if isinstance(layer, _CONVERTED) and name not in exact:
             _convert(layer)
+        elif isinstance(layer, nn.Conv2d):
+            layer.weight = nn.Parameter(channels_last(layer.weight), requires_grad=False)
     kept = {str(one.target) for node in (*stem, *head) for one in node.all_input_nodes if one.op == "get_attr"}
     for name, constant in list(reduced.named_buffers(recurse=False)):
         # A number without dimensions takes the type of what it meets.
@@ -113,7 +117,7 @@ def _convert(layer: nn.Module) -> None:
     for name, value in layer.named_parameters(recurse=False):
         converted = value.detach().to(torch.bfloat16)
         if converted.dim() == 4:
-            converted = converted.contiguous(memory_format=torch.channels_last)
+            converted = channels_last(converted)
         setattr(layer, name, nn.Parameter(converted, requires_grad=False))
 
 

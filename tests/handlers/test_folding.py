@@ -10,6 +10,7 @@ import timm
 import torch
 from radiolucent.handlers import InputSpec
 from radiolucent.handlers.lifting import NotLiftable, check_folding, fold, lift, pays
+from radiolucent.handlers.lifting.channels_last import channels_last
 from torch import fx, nn
 
 
@@ -106,3 +107,16 @@ def test_a_network_that_computes_something_else_is_found_out() -> None:
     next(made.parameters()).data *= 1.001
     with pytest.raises(NotLiftable, match="differ"):
         check_folding(made, script, InputSpec(size=16))
+
+
+def test_a_grey_image_is_computed_channels_last_from_the_first_layer_on() -> None:
+    given = torch.rand(2, 1, 16, 16)
+    weight = torch.rand(4, 1, 3, 3)
+    assert not torch.conv2d(given, weight.contiguous(memory_format=torch.channels_last)).is_contiguous(
+        memory_format=torch.channels_last
+    ), "one channel is both to PyTorch"
+    laid = channels_last(weight)
+    computed = torch.conv2d(given, laid)
+    assert computed.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(laid, weight)
+    assert channels_last(laid).data_ptr() == laid.data_ptr()

@@ -37,6 +37,7 @@ def data(result: AuditResult, head: AuditHead) -> Section:
         (
             f"{head.data}, {head.split} split (manifest {head.manifest_sha256[:12]}…): {result.films} X-rays of "
             f"{result.patients} patients, {result.pairs} pairs of a film and a true label. {head.chosen}",
+            *((head.precision,) if head.precision else ()),
         ),
         (
             Table(

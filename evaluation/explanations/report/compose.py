@@ -63,6 +63,7 @@ def compose(
             "No map makes up for that: a network that leans on a shortcut is explained faithfully when its map shows "
             "the "
             "shortcut.",
+            *((head.precision,) if head.precision else ()),
             *(f"{one.claim} Here: {one.verdict}." for one in result.claims),
         ),
         sections=tuple(section for section in sections if section is not None),

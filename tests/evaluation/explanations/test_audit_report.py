@@ -57,6 +57,12 @@ def test_the_same_tables_give_the_same_bytes(
         assert (tmp_path / name).read_bytes() == (written / name).read_bytes()
 
 
+def test_a_lower_precision_stands_with_the_verdicts(tables: AuditTables) -> None:
+    reduced = replace(tables, head=tables.head.model_copy(update={"precision": "Networks computed in bfloat16."}))
+    report = compose(find(reduced, resamples=100), reduced.head)
+    assert "Networks computed in bfloat16." in report.verdicts
+
+
 def test_the_result_reads_back(written: Path, tables: AuditTables) -> None:
     read = AuditResult.model_validate_json((written / "audit_result.json").read_bytes())
     assert read == find(tables, resamples=100)

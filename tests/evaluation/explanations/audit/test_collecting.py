@@ -196,8 +196,8 @@ def test_maps_of_the_first_films_in_bfloat16_stand_beside_float32s(client, plan:
     assert {row.file for row in rows} == {film.file for film in planned.chosen.films[:2]}
     same = [row.value for row in rows if (row.network, row.method) != client.lost_in_bfloat16]
     assert same == pytest.approx([1.0] * len(same))
-    assert "Of 2 of these films" in tables.head.chosen
-    assert "Below 0.95 are net_b with saliency (" in tables.head.chosen
+    assert "Of 2 of these films" in tables.head.precision
+    assert "Below 0.95 are net_b with saliency (" in tables.head.precision
     assert tables.head.quantities[-1].family == "precision"
     assert tables.head.worker_seconds["float32 beside"] == 12.0 * sum(
         len(planned.chosen.explained[film.file]) for film in planned.chosen.films[:2]
@@ -250,7 +250,7 @@ def test_maps_whose_ranks_cannot_be_compared_have_a_reason(
 def test_float32_has_nothing_beside_it(client, plan: Plan, out: Path) -> None:  # noqa: ANN001
     tables = run(client, plan(float32_films=2), out)
     assert len(client.asked) == 6
-    assert "float32" not in tables.head.chosen
+    assert not tables.head.precision
     assert not [one for one in tables.head.quantities if one.family == "precision"]
 
 
