@@ -14,19 +14,11 @@ from radiolucent.plugins import Attribution
 from radiolucent.plugins.methods.effects import Effects
 from radiolucent.plugins.methods.windows import Windows
 
-from .subjects import Subject, built_in, observe
+from .subjects import Subject, Uninterrupted, built_in, observe
 
 __all__ = ["METHOD", "Case", "whole"]
 
 METHOD = "approximate_occlusion"
-
-
-class _Silent:
-    def check(self) -> None:
-        """Go on."""
-
-    def progress(self, done: int, total: int) -> None:
-        """Nobody asks."""
 
 
 @dataclass(eq=False)
@@ -61,7 +53,7 @@ class Case:
         method, params = built_in().method(METHOD), built_in().parameters(METHOD, self._asked)
         start = time.perf_counter()
         model = observe(self.subject, self.image, METHOD, self._asked)
-        maps = list(method.explain(model, self.image, self.subject.labels, params, _Silent()))
+        maps = list(method.explain(model, self.image, self.subject.labels, params, Uninterrupted()))
         return maps, time.perf_counter() - start
 
     def effects(self, cells: NDArray[np.int64]) -> tuple[Effects, float]:

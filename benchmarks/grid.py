@@ -62,8 +62,10 @@ def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, A
         context.say(f"{subject.name}, round {number + 1} of {rounds}: {own:.1f} s, Captum {rival:.1f} s")
     converged = explain(subject, image, "integrated_gradients", subject.labels).seconds
     best, own_totals = ([sum(many) for many in zip(*side.values(), strict=True)] for side in (theirs, ours))
-    batched = theirs.get("occlusion", [0.0] * rounds)
-    defaults = [total - some + each for total, some, each in zip(best, batched, one_at_a_time, strict=True)]
+    defaults = [
+        total - batched + single
+        for total, batched, single in zip(best, theirs["occlusion"], one_at_a_time, strict=True)
+    ]
     return {
         "network": subject.name,
         "labels": len(subject.labels),

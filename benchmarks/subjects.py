@@ -22,6 +22,7 @@ __all__ = [
     "SIDE",
     "Explained",
     "Subject",
+    "Uninterrupted",
     "as_the_server",
     "built_in",
     "explain",
@@ -96,7 +97,9 @@ class Explained:
     passes: int
 
 
-class _Uninterrupted:
+class Uninterrupted:
+    """A job that nobody watches or stops."""
+
     def check(self) -> None:
         """Go on."""
 
@@ -144,7 +147,7 @@ def observe(
     form = subject.network.form_for(registry.method(method), registry.parameters(method, parameters))
     return ObservedModel(
         form,
-        _Uninterrupted(),
+        Uninterrupted(),
         spec=subject.spec(image.shape[-1]),
         image=image,
         statistics=subject.card.brightness,
@@ -186,7 +189,7 @@ def explain(
         model = observe(subject, image, method, parameters, known)
         shape = tuple(image.shape[1:])
         yielded: Iterator[Attribution] = checked(
-            chosen, chosen.explain(model, image.clone(), targets, params, _Uninterrupted()), targets, shape
+            chosen, chosen.explain(model, image.clone(), targets, params, Uninterrupted()), targets, shape
         )
         maps = {one.target: one for one in yielded if one.final}
         return Explained(maps, time.perf_counter() - start, model.forward_passes)

@@ -55,14 +55,8 @@ async def ask_film(
 
     Parameters
     ----------
-    client : Asker
-        Whom to ask.
-    one : FilmAsked
-        What of.
-    asked : AuditAsked
-        The audit: networks and methods.
-    tell : callable
-        Told the share of the film's work that is done, in [0, 1].
+    client, one, asked, tell
+        As `explain_film` takes them; the work is that of both precisions where maps are compared.
 
     Returns
     -------

@@ -38,8 +38,8 @@ def run(client: object, planned: Planned, out: Path, log: StringIO | None = None
     return asyncio.run(explain_planned(client, planned, Records(out), console))  # type: ignore[arg-type]
 
 
-def _in_float32(heatmap: Callable[..., Heatmap]) -> Callable[..., Heatmap]:
-    return lambda *asked: heatmap(*asked[:-1], Precision.FLOAT32)
+def _said_to_be(precision: Precision, heatmap: Callable[..., Heatmap]) -> Callable[..., Heatmap]:
+    return lambda *asked: heatmap(*asked[:-1], precision)
 
 
 def first(planned: Planned, place: int = 0) -> str:
@@ -254,8 +254,13 @@ def test_float32_has_nothing_beside_it(client, plan: Plan, out: Path) -> None:  
     assert not [one for one in tables.head.quantities if one.family == "precision"]
 
 
+def test_a_server_that_tells_no_precision_is_audited_in_float32(client, plan: Plan, out: Path, monkeypatch) -> None:  # noqa: ANN001
+    monkeypatch.setattr(type(client), "_heatmap", _said_to_be(Precision.UNSPECIFIED, type(client)._heatmap))
+    assert not run(client, plan(), out).failed
+
+
 def test_a_server_that_does_not_know_the_precision_is_told(client, plan: Plan, out: Path, monkeypatch) -> None:  # noqa: ANN001
-    monkeypatch.setattr(type(client), "_heatmap", _in_float32(type(client)._heatmap))
+    monkeypatch.setattr(type(client), "_heatmap", _said_to_be(Precision.FLOAT32, type(client)._heatmap))
     with pytest.raises(EvaluationError, match="older than bfloat16"):
         run(client, plan(precision="bfloat16"), out)
 
