@@ -100,6 +100,8 @@ class Explained:
 class Uninterrupted:
     """A job that nobody watches or stops."""
 
+    wants_partial = False
+
     def check(self) -> None:
         """Go on."""
 

@@ -107,6 +107,10 @@ class Attribution:
 class Job(Protocol):
     """How a running method reports, and learns that it was cancelled."""
 
+    @property
+    def wants_partial(self) -> bool:
+        """Whether anybody looks at partial maps; where nobody does, none need be made."""
+
     def progress(self, done: int, total: int) -> None:
         """Report work done, in forward passes or their equivalent (0 <= done <= total)."""
 

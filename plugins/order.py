@@ -40,7 +40,7 @@ def low_discrepancy_order(*shape: int) -> NDArray[np.int64]:
     return np.stack(np.unravel_index(np.fromiter(found, dtype=np.int64), shape), axis=-1)
 
 
-def stages(total: int, batch: int) -> Iterator[tuple[slice, bool]]:
+def stages(total: int, batch: int, *, partial: bool = True) -> Iterator[tuple[slice, bool]]:
     """Cut work into batches, and say after which of them a partial map is due.
 
     The first is due after a tenth of the work or eight units of it, whichever is less, so that it comes soon however
@@ -52,6 +52,8 @@ def stages(total: int, batch: int) -> Iterator[tuple[slice, bool]]:
         Units of work.
     batch : int
         Most units at once.
+    partial : bool
+        Whether there is to be any (`Job.wants_partial`); where not, no batch is cut short for one.
 
     Yields
     ------
@@ -61,11 +63,11 @@ def stages(total: int, batch: int) -> Iterator[tuple[slice, bool]]:
         Whether a partial map is due after it; never after the last.
     """
     done = 0
-    due = max(1, min(8, total // 10))
+    due = max(1, min(8, total // 10)) if partial else total
     while done < total:
         end = min(done + batch, due, total)
-        partial = end == due and end < total
-        yield slice(done, end), partial
+        now = end == due and end < total
+        yield slice(done, end), now
         done = end
-        if partial:
+        if now:
             due = done + max(1, min(done // 2, total // 10))

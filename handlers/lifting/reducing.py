@@ -10,6 +10,7 @@ import torch
 from torch import fx, nn
 
 from .channels_last import channels_last
+from .first_convolution import replace_first
 
 __all__ = ["reduce_precision"]
 
@@ -48,11 +49,12 @@ def reduce_precision(network: fx.GraphModule) -> fx.GraphModule:
     if set(stem) & set(head):
         return reduced
     exact = {str(node.target) for node in (*stem, *head) if node.op == "call_module"}
-    for name, layer in reduced.named_modules():
+    for name, layer in list(reduced.named_modules()):
         if isinstance(layer, _CONVERTED) and name not in exact:
             _convert(layer)
         elif isinstance(layer, nn.Conv2d):
             layer.weight = nn.Parameter(channels_last(layer.weight), requires_grad=False)
+            replace_first(reduced, name)
     kept = {str(one.target) for node in (*stem, *head) for one in node.all_input_nodes if one.op == "get_attr"}
     for name, constant in list(reduced.named_buffers(recurse=False)):
         # A number without dimensions takes the type of what it meets.

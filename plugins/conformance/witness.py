@@ -35,6 +35,8 @@ class WatchedJob:
         Checks since.
     """
 
+    wants_partial = True
+
     def __init__(self) -> None:
         self.reports: list[tuple[int, int]] = []
         self.cancelled = False

@@ -189,7 +189,9 @@ def _plane_bytes(shape: Sequence[int]) -> int:
 
 
 class _Silent:
-    """A job within a job: it is cancelled with it, and its progress is the outer one's business."""
+    """A job within a job: it is cancelled with it, its progress is the outer one's business, and its maps nobody's."""
+
+    wants_partial = False
 
     def __init__(self, outer: Job) -> None:
         self._outer = outer

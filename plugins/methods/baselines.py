@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import partial
 from math import ceil
 
+import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from ...handlers.brightness import BrightnessStatistics
@@ -106,12 +109,6 @@ def uniform_noise(count: int, height: int, width: int, generator: torch.Generato
 
 def _blurred(image: torch.Tensor) -> torch.Tensor:
     sigma = BLUR * min(image.shape[-2:])
-    radius = max(1, ceil(4 * sigma))
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=torch.float64) / sigma) ** 2)
-
-    def spread(planes: torch.Tensor) -> torch.Tensor:
-        down = functional.conv2d(planes, kernel[None, None, :, None], padding=(radius, 0))
-        return functional.conv2d(down, kernel[None, None, None, :], padding=(0, radius))
-
-    planes = image.double().transpose(0, 1)
-    return (spread(planes) / spread(torch.ones_like(planes[:1]))).transpose(0, 1).to(image.dtype)
+    blur = partial(gaussian_filter, sigma=sigma, radius=max(1, ceil(4 * sigma)), mode="constant", axes=(-2, -1))
+    planes = image.double().numpy()
+    return torch.from_numpy(blur(planes) / blur(np.ones_like(planes[:1, :1]))).to(image.dtype)

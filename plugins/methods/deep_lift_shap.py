@@ -84,7 +84,7 @@ class DeepLiftShap(Method[DeepLiftShapParameters]):
 
         sums = torch.zeros(len(targets), *image.shape[1:], dtype=torch.float64)
         at_background = torch.zeros_like(at_image)
-        for part, due in stages(count, params.internal_batch_size):
+        for part, due in stages(count, params.internal_batch_size, partial=job.wants_partial):
             batch = backgrounds[part]
             with torch.no_grad():
                 at_background += model(batch).double().sum(dim=0)

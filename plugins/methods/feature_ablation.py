@@ -60,7 +60,7 @@ class FeatureAblation(Method[FeatureAblationParameters]):
         job.progress(1, total)
 
         effects = torch.zeros(len(targets), segments.count, dtype=torch.float64)
-        for part, due in stages(segments.count, params.batch_size):
+        for part, due in stages(segments.count, params.batch_size, partial=job.wants_partial):
             hidden = order[part]
             present = torch.ones(len(hidden), segments.count, dtype=torch.bool)
             present[torch.arange(len(hidden)), hidden] = False

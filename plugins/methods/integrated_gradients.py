@@ -128,7 +128,7 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
             for target in unfinished:
                 integral = integrals[target]
                 final = reached[target] == 1
-                if final or integral.steps >= due[target]:
+                if final or (job.wants_partial and integral.steps >= due[target]):
                     due[target] = integral.steps * 3 // 2
                     facts = {"steps": integral.steps} | ({"converged": integral.closeness == 1} if final else {})
                     yield Attribution(
@@ -161,7 +161,7 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
         job.progress(done, total)
 
         sums = torch.zeros(len(targets), *image.shape[1:], dtype=torch.float64)
-        for part, due in stages(steps, params.internal_batch_size):
+        for part, due in stages(steps, params.internal_batch_size, partial=job.wants_partial):
             points = baseline + nodes[part, None, None, None].float() * difference
             for position, gradient in enumerate(gradients(model, points, targets)):
                 sums[position] += (gradient.double() * weights[part, None, None, None]).sum(dim=0)

@@ -80,7 +80,7 @@ class KernelShap(Method[KernelShapParameters]):
         job.progress(2 if len(present) else total, total)
 
         gains = torch.zeros(len(present), len(targets), dtype=torch.float64)
-        for part, due in stages(len(present), params.batch_size):
+        for part, due in stages(len(present), params.batch_size, partial=job.wants_partial):
             with torch.no_grad():
                 gains[part] = model(segments.show(image, baseline, present[part]))[:, chosen].double() - at_baseline
             # There may be fewer segments than asked for, and fewer coalitions of them.

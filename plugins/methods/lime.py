@@ -84,7 +84,7 @@ class Lime(Method[LimeParameters]):
         weights = lime_weights(present, params.kernel_width)
         outputs = torch.zeros(params.samples, len(targets), dtype=torch.float64)
 
-        for part, due in stages(params.samples, params.batch_size):
+        for part, due in stages(params.samples, params.batch_size, partial=job.wants_partial):
             with torch.no_grad():
                 outputs[part] = model(segments.show(image, baseline, present[part]))[:, list(targets)].double()
             job.progress(part.stop, total)

@@ -153,7 +153,7 @@ class NoiseTunnel(Method[P]):
         sums = torch.zeros(2, len(targets), *image.shape[1:], dtype=torch.float64)
         # Integrated gradients fill their batches with the nodes of one image.
         batch = 1 if base is Base.INTEGRATED_GRADIENTS else params.internal_batch_size
-        for part, due in stages(params.samples, batch):
+        for part, due in stages(params.samples, batch, partial=job.wants_partial):
             # One by one, so that the noise does not hang on the size of the batches.
             noise = [torch.randn(1, *image.shape[-2:], generator=generator) for _ in range(part.start, part.stop)]
             noisy = image + deviation * torch.stack(noise)

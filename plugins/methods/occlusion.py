@@ -132,7 +132,7 @@ class Occlusion(Method[OcclusionParameters]):
         effects = Effects(model, image, baseline, windows, targets, params.batch_size)
         done = 1
         job.progress(done, total)
-        for part, due in stages(len(order), len(order)):
+        for part, due in stages(len(order), len(order), partial=job.wants_partial):
             for computed in effects.compute(order[part]):
                 done += computed
                 job.progress(done, total)

@@ -92,7 +92,7 @@ class PathExpectation(Method[P]):
         job.progress(done, total)
 
         sums = torch.zeros(len(targets), *image.shape[1:], dtype=torch.float64)
-        parts = list(stages(params.samples, params.internal_batch_size))
+        parts = list(stages(params.samples, params.internal_batch_size, partial=job.wants_partial))
         draws = self.draws(params, image, (part.stop - part.start for part, _ in parts))
         for (part, due), draw in zip(parts, draws, strict=True):
             starts = background[draw.chosen]

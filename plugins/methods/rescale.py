@@ -49,12 +49,18 @@ class RescaleDeepLift(DeepLift):
     def _backward_hook(self, module: Any, grad_input: Any, grad_output: Any) -> Any:  # noqa: ANN401 - Captum's
         inputs, outputs = module.input, module.output
         del module.input, module.output
-        difference = torch.sub(*inputs.chunk(2)).repeat(2, *[1] * (inputs.dim() - 1))
+        # The first half belongs to the images, the second to their baselines; what is between them holds for both.
+        difference = torch.sub(*inputs.chunk(2))
         if isinstance(module, nn.MaxPool2d):
-            contribution = _pooled_contribution(module, inputs, outputs, grad_output)
+            multiplied = _halves(_pooled_contribution(module, inputs, outputs, grad_output)) / difference
         else:
-            contribution = grad_output * torch.sub(*outputs.chunk(2)).repeat(2, *[1] * (outputs.dim() - 1))
-        return torch.where(difference.abs() < self.eps, grad_input, contribution / difference)
+            multiplied = _halves(grad_output) * (torch.sub(*outputs.chunk(2)) / difference)
+        return torch.where(difference.abs() < self.eps, _halves(grad_input), multiplied).flatten(0, 1)
+
+
+def _halves(both: torch.Tensor) -> torch.Tensor:
+    """Tell images [2 * N, ...] from baselines: [2, N, ...]."""
+    return both.view(2, -1, *both.shape[1:])
 
 
 def _pooled_contribution(

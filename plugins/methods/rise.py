@@ -82,7 +82,7 @@ class Rise(Method[RiseParameters]):
         seen = torch.zeros(height, width, dtype=torch.float64)
         sums = torch.zeros(len(targets), height, width, dtype=torch.float64)
         outputs = torch.zeros(len(targets), dtype=torch.float64)
-        for part, due in stages(params.masks, params.batch_size):
+        for part, due in stages(params.masks, params.batch_size, partial=job.wants_partial):
             masks = torch.stack([next(drawn) for _ in range(part.stop - part.start)])
             with torch.no_grad():
                 batch = model(torch.lerp(baseline, image, masks[:, None]))[:, list(targets)].double()

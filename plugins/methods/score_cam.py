@@ -81,7 +81,7 @@ class ScoreCam(Method[ScoreCamParameters]):
         chosen = list(targets)
 
         outputs = torch.empty(0, len(targets), dtype=torch.float64)
-        for part, due in stages(len(maps), params.internal_batch_size):
+        for part, due in stages(len(maps), params.internal_batch_size, partial=job.wants_partial):
             with torch.no_grad():
                 masked = torch.lerp(baseline, image, _masks(maps[part], image))
                 outputs = torch.cat([outputs, model(masked)[:, chosen].double()])

@@ -86,7 +86,7 @@ class Xrai(Method[XraiParameters]):
 
         sums = torch.zeros(len(targets), *image.shape[-2:], dtype=torch.float64)
         done = ranked = 0
-        for part, due in stages(len(nodes), params.internal_batch_size):
+        for part, due in stages(len(nodes), params.internal_batch_size, partial=job.wants_partial):
             differences = image - starts[part]
             points = starts[part] + nodes[part] * differences
             shares = weights[part, None, None, None] * differences.double()

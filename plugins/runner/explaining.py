@@ -179,7 +179,7 @@ def explain(
     spec = spec or _spec(opened.card, image)
     tensor, affine = read_image(image, spec)
     shape = tuple(tensor.shape[1:])
-    job = _Job(progress)
+    job = _Job(progress, wants_partial=on_partial is not None)
 
     def observe(seen: torch.Tensor, other: torch.nn.Module | None) -> ObservedModel:
         return ObservedModel(
@@ -228,8 +228,9 @@ def explain(
 class _Job:
     """Passes progress on. An author stops a method by an interrupt, so nothing is ever cancelled here."""
 
-    def __init__(self, report: Callable[[int, int], None] | None) -> None:
+    def __init__(self, report: Callable[[int, int], None] | None, *, wants_partial: bool) -> None:
         self._report = report
+        self.wants_partial = wants_partial
 
     def check(self) -> None:
         """Go on."""

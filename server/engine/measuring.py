@@ -235,6 +235,8 @@ class Measuring:
 class _Part:
     """The `Job` of one measure: a part of the task's work."""
 
+    wants_partial = False
+
     def __init__(self, run: TaskRun, before: int, passes: int) -> None:
         self._run = run
         self._before = before

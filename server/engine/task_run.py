@@ -86,6 +86,11 @@ class TaskRun:
         """Samples that went forward."""
         return self.measured_passes + (self.model.forward_passes if self.model is not None else 0)
 
+    @property
+    def wants_partial(self) -> bool:
+        """Whether the client looks at partial maps."""
+        return self.task.partial
+
     def expect(self, method: int, measures: int) -> None:
         """Have progress be of a whole that measures are part of.
 

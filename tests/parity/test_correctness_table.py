@@ -106,6 +106,8 @@ IDENTITIES: dict[frozenset[str], str] = {
 
 
 class Quiet:
+    wants_partial = False
+
     def check(self) -> None:
         pass
 

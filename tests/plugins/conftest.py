@@ -32,6 +32,7 @@ class Recorder:
     """A job that writes down what it is told, and is cancelled at a given forward pass."""
 
     cancel_at_check: int | None = None
+    wants_partial: bool = True
     checks: int = 0
     reports: list[tuple[int, int]] = field(default_factory=list)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,31 @@ def test_similarity_to_the_final_map_grows_on_average(
     assert np.diff(mean).min() > -0.02
 
 
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [*METHODS, ("integrated_gradients", {"max_error": 1e-3}), ("rise", {"masks": 40}), ("lime", {"samples": 40})],
+)
+def test_where_nobody_looks_at_partial_maps_there_are_none_and_the_last_is_the_same(
+    explain: Explain, recorder: type[Any], image: torch.Tensor, method: str, parameters: dict[str, object]
+) -> None:
+    watched, alone = (
+        explain(method, image, **parameters),
+        explain(method, image, job=recorder(wants_partial=False), **parameters),
+    )
+    assert all(one.final for one in alone.maps)
+    for target in (1, 3):
+        torch.testing.assert_close(alone.final(target).values, watched.final(target).values, rtol=1e-3, atol=1e-5)
+    assert alone.job.reports[-1] == watched.job.reports[-1]
+
+
+def test_work_that_stops_for_no_map_still_shows_how_far_it_is(
+    explain: Explain, recorder: type[Any], image: torch.Tensor
+) -> None:
+    reports = explain("occlusion", image, job=recorder(wants_partial=False), window=4).job.reports
+    steps = [done for done, _ in reports]
+    assert max(after - before for before, after in pairwise(steps)) <= 32
+
+
 @pytest.mark.parametrize(("method", "parameters"), METHODS)
 def test_progress_ends_at_the_cost_and_never_goes_back(
     explain: Explain, image: torch.Tensor, method: str, parameters: dict[str, object]
@@ -102,3 +128,12 @@ def test_stages_cover_the_work_and_partial_maps_stay_few(total: int, batch: int)
     assert total not in due
     if total >= 10:
         assert due[0] <= 0.1 * total
+
+
+def test_stages_without_partial_maps_are_whole_batches() -> None:
+    assert [(part.stop - part.start, due) for part, due in stages(50, 16, partial=False)] == [
+        (16, False),
+        (16, False),
+        (16, False),
+        (2, False),
+    ]

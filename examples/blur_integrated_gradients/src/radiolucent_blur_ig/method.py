@@ -65,7 +65,7 @@ class BlurIntegratedGradients(Method[BlurParameters]):
         # Visited in an order that covers the whole way early: a part of the stages then estimates the sum of all.
         order = low_discrepancy_order(params.steps)[:, 0].tolist()
         sums = torch.zeros(len(targets), *image.shape[1:], dtype=torch.float64)
-        for part, due in stages(params.steps, params.internal_batch_size):
+        for part, due in stages(params.steps, params.internal_batch_size, partial=job.wants_partial):
             points, ways = [], []
             for step in order[part]:
                 ends = [blur(image, strongest * (1 - (step + share) / params.steps)) for share in (0, 0.5, 1)]
