@@ -28,14 +28,11 @@ def untestable(head: AuditHead, dead_maps: Sequence[DeadMaps]) -> tuple[str, ...
     """
     found = [
         "Physicians' judgement. The paper's authors looked at maps; no reader looked at these. Measures of a map say "
-        "how "
-        "it stands to the network, to boxes and to lungs, not whether it helps anyone.",
+        "how it stands to the network, to boxes and to lungs, not whether it helps anyone.",
         "Other trainings of the same networks. Each network here was trained once; the intervals are over patients, so "
-        "a "
-        "difference between two networks may be one between two trainings. The paper had five random splits.",
+        "a difference between two networks may be one between two trainings. The paper had five random splits.",
         "The paper's recipe: a start from ImageNet's weights and 250 epochs. How these networks were trained is in "
-        "their "
-        "cards.",
+        "their cards.",
     ]
     for what, asked, there in (
         ("labels", _LABELS, {label.name for label in head.labels}),

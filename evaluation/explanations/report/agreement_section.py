@@ -56,8 +56,7 @@ def agreement(result: AuditResult, words: Words) -> Section | None:
         (
             "Two maps of the same film and label are compared pixel by pixel: by their ranks, and by how much of the "
             "strongest tenth they share. Two random maps have a rank correlation of 0 and share a nineteenth. Networks "
-            "that "
-            "agree may agree on a shortcut; methods that differ may each be true to another question.",
+            "that agree may agree on a shortcut; methods that differ may each be true to another question.",
             "Is disagreement a sign of a wrong answer? The last tables compare films with a right answer to those with "
             "a wrong one. The two kinds of films differ in more than that (labels, sources), so a difference is a "
             "hint and no cause.",

@@ -62,8 +62,7 @@ def claims(result: AuditResult) -> Section:
         "Does the paper's finding hold here?",
         (
             "arXiv:2006.02570 compared five networks by eye: its ResNets explained themselves best, DenseNet161 was "
-            "the "
-            "most accurate but had dead neurons and looked outside the lungs; so a model should be chosen by its "
+            "the most accurate but had dead neurons and looked outside the lungs; so a model should be chosen by its "
             "explanations too. “Cannot be told here” is a result: these films do not decide it.",
             f"The rule, fixed beforehand: {result.rule[0].lower()}{result.rule[1:]}",
         ),

@@ -73,8 +73,7 @@ def missing(result: AuditResult) -> Section | None:
         "What is missing",
         (
             "Maps that failed and measures that could not be made. Nothing stands in for them: they are left out of "
-            "means, "
-            "and of comparisons together with what they would have been compared to.",
+            "means, and of comparisons together with what they would have been compared to.",
         ),
         (Table("By reason", ("what", "network", "method", "films", "items", "reason"), rows, prose=True),),
     )

@@ -61,8 +61,7 @@ def compose(
         verdict=f"Shortcuts: {verdict}.".replace("..", "."),
         verdicts=(
             "No map makes up for that: a network that leans on a shortcut is explained faithfully when its map shows "
-            "the "
-            "shortcut.",
+            "the shortcut.",
             *((head.precision,) if head.precision else ()),
             *(f"{one.claim} Here: {one.verdict}." for one in result.claims),
         ),

@@ -41,9 +41,8 @@ def figures(head: AuditHead, pictures: Pictures, words: Words) -> Section:
             f"The paper's figure. {chosen} Each row is a network, each column a method; the X-ray alone stands beside. "
             "The maps explain the true label that is named above the figure, whether the network says it or not.",
             "What it can show: whether two networks, or two methods, look at the same places, and whether these are in "
-            "the "
-            "lungs. What it cannot show: that a place that is marked is diseased, or that a network needs no more than "
-            "what is marked. Each map has its own scale, so equal colours in two maps are not equal amounts.",
+            "the lungs. What it cannot show: that a place that is marked is diseased, or that a network needs no more "
+            "than what is marked. Each map has its own scale, so equal colours in two maps are not equal amounts.",
             *_unread(grids),
         ),
         *_pictures(head, grids),
@@ -73,8 +72,7 @@ def failures(head: AuditHead, pictures: Pictures, words: Words) -> Section | Non
     if missed:
         text.append(
             "Look for: evidence at the right place that was not enough; evidence from the border, from letters or "
-            "tubes; "
-            "nothing at all. A map cannot say why the evidence was weighed so."
+            "tubes; nothing at all. A map cannot say why the evidence was weighed so."
         )
     text += _unread(grids)
     return Section(f"Failure cases of the best network ({best})", tuple(text), *_pictures(head, grids))

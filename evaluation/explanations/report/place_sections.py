@@ -39,13 +39,10 @@ def localisation(result: AuditResult, words: Words) -> Section | None:
         (
             "Boxes that mean disease (not anatomy), on films with that label. Every number stands beside two that know "
             "nothing of the film: the average mask of the training films (where disease mostly is), and what a map "
-            "without "
-            "knowledge gets by chance. A map that does not beat the average mask does not show that the network found "
-            "the "
-            "lesion on this film.",
+            "without knowledge gets by chance. A map that does not beat the average mask does not show that the "
+            "network found the lesion on this film.",
             "All films, and true positives alone: of a label that a network does not say, its map cannot be expected "
-            "to "
-            "point at the disease. Boxes are drawn by readers and are coarse; a map may be right outside them.",
+            "to point at the disease. Boxes are drawn by readers and are coarse; a map may be right outside them.",
         ),
         tuple(items),
     )
@@ -143,15 +140,11 @@ def lungs(result: AuditResult, words: Words) -> Section | None:
         "Lungs: how much of the evidence lies outside?",
         (
             "On films with a mask of the lungs, inside the area that the mask covers. Sources are never put together: "
-            "their "
-            "masks were drawn by different rules (some count the area behind the heart as lung, some do not), so the "
-            "same "
-            "map has other numbers. Kinds of masks are kept apart for the same reason.",
+            "their masks were drawn by different rules (some count the area behind the heart as lung, some do not), so "
+            "the same map has other numbers. Kinds of masks are kept apart for the same reason.",
             "Evidence outside the lungs is no proof of a shortcut (a tube, the heart and the mediastinum are medicine "
-            "too), "
-            "and evidence inside is no proof of none. Compare it to the share of the film that is outside: a map that "
-            "knows "
-            "nothing has as much.",
+            "too), and evidence inside is no proof of none. Compare it to the share of the film that is outside: a map "
+            "that knows nothing has as much.",
         ),
         tuple(items),
     )

@@ -23,9 +23,8 @@ def networks(result: AuditResult, words: Words) -> Section:
         "Networks: the score, and the ranks by each quantity",
         (
             "For every quantity the networks are put in order by their mean over films and methods. What is compared "
-            "is "
-            "always the same: a film's label and a method count only where every network has a map and a number of it. "
-            "There is no total: quantities ask different questions and often contradict each other (below).",
+            "is always the same: a film's label and a method count only where every network has a map and a number of "
+            "it. There is no total: quantities ask different questions and often contradict each other (below).",
             "A rank is only worth what it keeps. The patients are drawn anew many times; the interval holds the middle "
             "95 % of the ranks, and the percentage says how often the network had the same rank.",
         ),
@@ -202,9 +201,7 @@ def disagreement(result: AuditResult, words: Words) -> Section | None:
             )
     text = (
         "If two quantities measured the same goodness, they would put the networks, and the methods, in the same "
-        "order. "
-        "This shows how far they do. The score of the cards stands among them: is the more accurate network also the "
-        "one "
-        "that explains itself better?"
+        "order. This shows how far they do. The score of the cards stands among them: is the more accurate network "
+        "also the one that explains itself better?"
     )
     return Section("Do the quantities agree?", (text,), tuple(items))

@@ -25,8 +25,7 @@ _FAMILIES: dict[Family, tuple[str, str]] = {
     "robustness": (
         "Robustness: does the map stay the same when the film hardly changes?",
         "Noise that nobody sees is added, and the map is computed again. A map that changes much cannot be relied on "
-        "in its "
-        "details. A map that never changes may be blind to the film: an average mask is perfectly robust.",
+        "in its details. A map that never changes may be blind to the film: an average mask is perfectly robust.",
     ),
     "complexity": (
         "Complexity: is the map easy to read?",
@@ -35,14 +34,12 @@ _FAMILIES: dict[Family, tuple[str, str]] = {
     "completeness": (
         "Completeness: do the values add up to the answer?",
         "Some methods promise that the values of a map add up to what the network's answer changed by. This is how "
-        "much of "
-        "the change they miss. Methods that promise nothing are not here.",
+        "much of the change they miss. Methods that promise nothing are not here.",
     ),
     "randomisation": (
         "Randomisation: does the map depend on what the network has learnt? (not ranked)",
         "Weights are replaced by random ones, and the map is computed again. A map that stays the same shows edges of "
-        "the "
-        "film, not the network. It is reported and not ranked: beyond a plain failure, more change is not better.",
+        "the film, not the network. It is reported and not ranked: beyond a plain failure, more change is not better.",
     ),
     "precision": (
         "Precision: are these the maps of float32? (not ranked)",
