@@ -157,6 +157,8 @@ class TritonClient:
             If Triton cannot load it.
         ModelControlForbidden
             If this Triton does not let clients load models.
+        TritonProcessDied
+            If a process that Triton started for the model is gone, or does not answer; Triton itself is well.
         TritonUnavailable, TritonTimeout
             If Triton is gone or takes longer than two minutes.
         """
@@ -310,7 +312,7 @@ def _inference_error(error: InferenceServerException) -> TritonError:
     if status in ("UNAVAILABLE", "NOT_FOUND", "CANCELLED"):
         # NOT_FOUND and some of UNAVAILABLE: Triton is up again, the models are not yet.
         return TritonUnavailable(f"Triton is not available: {message}")
-    if "Stub process" in message and "not healthy" in message:
+    if _is_about_a_process(message):
         return TritonProcessDied(f"a process of Triton died: {message}")
     if status == "DEADLINE_EXCEEDED":
         return TritonTimeout("Triton did not answer in time")
@@ -331,11 +333,18 @@ def _control_error(name: str, error: InferenceServerException) -> TritonError:
     message = str(error.message() or "")
     if "explicit model load / unload is not allowed" in message:
         return ModelControlForbidden("this Triton does not let clients load models (--model-control-mode=explicit)")
+    if _is_about_a_process(message):
+        # On a busy machine that is also one which did not answer in time: it says little of the model.
+        return TritonProcessDied(f"a process of Triton died: {message}")
     known = _inference_error(error)
     # UNAVAILABLE is also what Triton says of a model that it cannot load: then Triton itself wrote the message.
     if isinstance(known, TritonTimeout) or (isinstance(known, TritonUnavailable) and not _is_about_models(message)):
         return known
     return ModelNotLoaded(name, message)
+
+
+def _is_about_a_process(message: str) -> bool:
+    return "Stub process" in message and "not healthy" in message
 
 
 def _is_about_models(message: str) -> bool:

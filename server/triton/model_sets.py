@@ -230,10 +230,12 @@ class ModelSetLoader:
             )
             self._view.point_ensemble(loaded)
             await self._client.load(ENSEMBLE)
-        except (ModelNotLoaded, TritonFailed, TritonTimeout) as error:
+        except (ModelNotLoaded, TritonFailed, TritonTimeout, TritonProcessDied) as error:
             if old is not None:
                 self._view.point_ensemble(old)
             await self._drop(fresh)
+            if isinstance(error, TritonProcessDied):
+                raise
             raise SetRefused(f"model set {version}", f"Triton could not load it: {_first_line(error)}") from error
         # From here on the new set answers. Requests that the old one still works on need its models to the end.
         self._current = loaded
@@ -397,11 +399,12 @@ class ModelSetLoader:
         _LOG.error("%s version %d is not served: %s", *key, reason)
 
     def _count_death(self, key: tuple[str, int], fingerprint: Fingerprint, error: TritonUnavailable) -> None:
-        """Triton went away while it loaded this, which may be its fault; the second time that is no accident."""
+        """Triton, or a process of it, went away while it loaded this; the second time that is no accident."""
         if self._client.sick.is_set() and not isinstance(error, TritonProcessDied):
             return  # a process of what serves already had died, and Triton was ended for that
         if self._deaths.count(key):
-            self._refuse(key, fingerprint, "Triton stopped working while it loaded it; it is tried again later")
+            what = str(error) if isinstance(error, TritonProcessDied) else "Triton stopped working while it loaded it"
+            self._refuse(key, fingerprint, f"{what}; it is tried again later")
 
     def _still_refused(self, key: tuple[str, int], fingerprint: Fingerprint) -> bool:
         """Whether it was refused and nothing speaks for another try."""

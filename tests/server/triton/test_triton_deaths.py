@@ -84,6 +84,14 @@ async def test_a_set_whose_own_processes_die_is_refused(loader: Loader) -> None:
     assert len(loader.refused) == 1
 
 
+async def test_a_process_that_dies_once_while_it_is_loaded_does_not_keep_a_set_from_being_served(
+    loader: Loader,
+) -> None:
+    assert not await loader.attempt(TritonProcessDied("stub"))
+    assert loader.refused == ()
+    assert await loader.attempt(None)
+
+
 async def test_a_refusal_for_deaths_is_not_for_life(loader: Loader, clock: Clock) -> None:
     for _ in range(2):
         await loader.attempt(TritonUnavailable("gone"))

@@ -54,6 +54,12 @@ def test_another_refusal_has_no_reason() -> None:
             errors.ModelControlForbidden,
         ),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", errors.TritonTimeout),
+        (
+            "INVALID_ARGUMENT",
+            "load failed for model 'resnet34@1': version 1 is at UNAVAILABLE state: Invalid argument: failed to run "
+            "warmup sample 'one': Stub process 'resnet34@1_0_0' is not healthy.;",
+            errors.TritonProcessDied,
+        ),
     ],
 )
 def test_a_failed_load_says_whose_fault_it_is(status: str, message: str, becomes: type[Exception]) -> None:
