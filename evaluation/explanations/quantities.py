@@ -27,7 +27,8 @@ OF_MAPS: tuple[Quantity, ...] = (
         name="cost.seconds",
         title="Time of a map",
         description="Wall-clock time that a worker needed for one map, in seconds, without measuring it: that of all "
-        "labels of a film together, divided by their number. Depends on the machine.",
+        "labels of a film together, divided by their number. Of methods that share passes (saliency and input x "
+        "gradient do), the one that runs first bears them. Depends on the machine.",
         family="cost",
         better=Better.LOWER,
         variant="radiolucent: as the gateway's summary tells",
@@ -36,7 +37,7 @@ OF_MAPS: tuple[Quantity, ...] = (
         name="cost.passes",
         title="Passes of a map",
         description="Samples that went forward through the network for one map, without measuring it: those of all "
-        "labels of a film together, divided by their number.",
+        "labels of a film together, divided by their number. Of methods that share passes, the first bears them.",
         family="cost",
         better=Better.NEITHER,
         variant="radiolucent: as the gateway's summary tells",

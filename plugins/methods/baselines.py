@@ -110,5 +110,5 @@ def uniform_noise(count: int, height: int, width: int, generator: torch.Generato
 def _blurred(image: torch.Tensor) -> torch.Tensor:
     sigma = BLUR * min(image.shape[-2:])
     blur = partial(gaussian_filter, sigma=sigma, radius=max(1, ceil(4 * sigma)), mode="constant", axes=(-2, -1))
-    planes = image.double().numpy()
+    planes = image.detach().double().numpy()
     return torch.from_numpy(blur(planes) / blur(np.ones_like(planes[:1, :1]))).to(image.dtype)

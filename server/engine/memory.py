@@ -8,10 +8,14 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["MemoryBudget", "return_free_memory"]
+__all__ = ["MemoryBudget", "primitives_kept", "return_free_memory"]
 
 _STATUS = Path("/proc/self/status")
 _KIB = 1024
+_PRIMITIVE_BYTES = 1600 * _KIB
+"""At most what the budget is charged for a convolution in bfloat16 that oneDNN keeps compiled: pages for its code, of
+which it writes to a ninth. In float32 it is 640 KiB."""
+_FEWEST_PRIMITIVES, _MOST_PRIMITIVES = 1024, 16384
 
 
 class MemoryBudget:
@@ -41,6 +45,26 @@ class MemoryBudget:
     def taken(self) -> int:
         """Return what it has taken of the budget, bytes."""
         return max(0, _private_bytes() - self._base)
+
+
+def primitives_kept(nbytes: int) -> int:
+    """Return how many compiled convolutions oneDNN may keep: what a third of a worker's memory holds.
+
+    Each is for one shape and batch size. Five networks in two precisions, their gradients and the boxes of occlusion
+    have several times the 1024 that oneDNN keeps by default, and compiling them anew for every film takes a tenth of a
+    second for every batch of InceptionV3. Where they fill the memory, nothing more can be compiled and items fail.
+
+    Parameters
+    ----------
+    nbytes : int
+        What the worker may take.
+
+    Returns
+    -------
+    int
+        No fewer than oneDNN's default, 1024; no more than 16384.
+    """
+    return min(max(nbytes // 3 // _PRIMITIVE_BYTES, _FEWEST_PRIMITIVES), _MOST_PRIMITIVES)
 
 
 def return_free_memory() -> None:

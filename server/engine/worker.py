@@ -16,7 +16,7 @@ import torch
 from ...handlers.errors import HandlersError
 from ...plugins import Applicability, Cancelled, Need, load_registry
 from .explainer import Explainer
-from .memory import MemoryBudget, return_free_memory
+from .memory import MemoryBudget, primitives_kept, return_free_memory
 from .segmented import Segmented
 from .task import FailureReason, ItemTask, ModelRef, WorkerDone, WorkerEvent, WorkerFailure, WorkerMap, WorkerProgress
 
@@ -29,10 +29,6 @@ _LOOK_SECONDS = 1.0
 _UNSOUND = (FailureReason.OUT_OF_MEMORY, FailureReason.WORKER)
 _LITTER_BYTES = 128 * 2**20
 """Growth of a worker after which what nobody refers to is looked for."""
-_PRIMITIVES = "16384"
-"""Convolutions that oneDNN keeps compiled, each for one shape and batch size. Five networks in two precisions, their
-gradients and the boxes of occlusion have several times the 1024 that it keeps by default, and compiling them anew for
-every film took a tenth of a second for every batch of InceptionV3. So many take some 100 MB."""
 _QUEUE_EVENTS = 8
 """Events that may wait for the gateway. A map has the size of the network's input."""
 
@@ -86,7 +82,8 @@ class ExplanationWorker:
 
     def __init__(self, threads: int, warm_bytes: int, max_pixels: int, memory_bytes: int) -> None:
         torch.set_num_threads(threads)
-        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", _PRIMITIVES)  # read at the first convolution
+        # Read at the first convolution.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(primitives_kept(memory_bytes)))
         # Ray shows a worker the graphics card that it was given, and no other.
         device = torch.device("cuda") if torch.cuda.is_available() else None
         # What a graphics card maps counts as well, and is no memory of this machine.

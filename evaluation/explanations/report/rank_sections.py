@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...report.document import Item, Section, Table
 from ...report.numbers import ABSENT, NOT_ESTIMABLE, number
 from ...statistics.score import Score
+from ..disagreement import MAJORITY
 from ..rank_agreement import CARDS, SCORE
 from ..ranking import ENOUGH
 from ..result import AuditResult, Of, Place, Ranking
@@ -56,7 +57,8 @@ def _scores(result: AuditResult) -> tuple[Item, ...]:
             tuple((who, *(number(own.get(name)) for name in names)) for who, own in result.scores.items()),
             "On all test films; more scores are on the cards. They can be reached without medicine: read them with the "
             "verdict on shortcuts: "
-            f"{result.shortcut_verdict or 'not audited'}.",
+            f"{result.shortcut_verdict or 'not audited'}."
+            + (" Majority: the networks' vote, which has no maps and no rank." if MAJORITY in result.scores else ""),
         ),
     )
 

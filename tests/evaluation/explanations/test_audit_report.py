@@ -63,6 +63,18 @@ def test_a_lower_precision_stands_with_the_verdicts(tables: AuditTables) -> None
     assert "Networks computed in bfloat16." in report.verdicts
 
 
+def test_a_vote_among_the_scores_is_told_from_the_networks(tables: AuditTables) -> None:
+    def words(scores: dict[str, dict[str, float]]) -> str:
+        found = replace(tables, head=tables.head.model_copy(update={"scores": scores}))
+        report = compose(find(found, resamples=100), found.head)
+        items = (item for section in report.sections for item in section.items)
+        return next(item.note for item in items if isinstance(item, Table) and "scores" in item.title)
+
+    scores = dict(tables.head.scores)
+    assert "Majority" not in words(scores)
+    assert "Majority: the networks' vote" in words(scores | {"majority": {"micro_f1": 0.9}})
+
+
 def test_the_result_reads_back(written: Path, tables: AuditTables) -> None:
     read = AuditResult.model_validate_json((written / "audit_result.json").read_bytes())
     assert read == find(tables, resamples=100)
