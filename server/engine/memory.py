@@ -12,9 +12,10 @@ __all__ = ["MemoryBudget", "primitives_kept", "return_free_memory"]
 
 _STATUS = Path("/proc/self/status")
 _KIB = 1024
-_PRIMITIVE_BYTES = 1600 * _KIB
-"""At most what the budget is charged for a convolution in bfloat16 that oneDNN keeps compiled: pages for its code, of
-which it writes to a ninth. In float32 it is 640 KiB."""
+_PRIMITIVE_BYTES = 768 * _KIB
+"""What the budget is charged for a convolution that oneDNN keeps compiled: pages for its code, most of them never
+written to. In the five networks of the paper it is 0.4 to 0.6 MB in bfloat16 and less in float32; small convolutions
+were found to take 1.6 MB, of which so many would fill two thirds of the memory."""
 _FEWEST_PRIMITIVES, _MOST_PRIMITIVES = 1024, 16384
 
 
