@@ -335,7 +335,7 @@ class NoDescription(Saliency):
 class _Reports:
     def __init__(self, job: Job, change: Callable[[int, int], tuple[float, float]]) -> None:
         self._job, self._change = job, change
-        self.check = job.check
+        self.check, self.wants_partial = job.check, job.wants_partial
 
     def progress(self, done: int, total: int) -> None:
         self._job.progress(*self._change(done, total))
