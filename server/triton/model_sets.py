@@ -233,9 +233,11 @@ class ModelSetLoader:
         except (ModelNotLoaded, TritonFailed, TritonTimeout, TritonProcessDied) as error:
             if old is not None:
                 self._view.point_ensemble(old)
-            await self._drop(fresh)
             if isinstance(error, TritonProcessDied):
+                with suppress(TritonUnavailable):  # it may be ended for that already
+                    await self._drop(fresh)
                 raise
+            await self._drop(fresh)
             raise SetRefused(f"model set {version}", f"Triton could not load it: {_first_line(error)}") from error
         # From here on the new set answers. Requests that the old one still works on need its models to the end.
         self._current = loaded
