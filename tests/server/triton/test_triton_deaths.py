@@ -84,12 +84,22 @@ async def test_a_set_whose_own_processes_die_is_refused(loader: Loader) -> None:
     assert len(loader.refused) == 1
 
 
-async def test_a_process_that_dies_once_while_it_is_loaded_does_not_keep_a_set_from_being_served(
-    loader: Loader,
+async def test_a_process_that_dies_is_told_from_a_set_that_cannot_be_loaded_also_where_triton_is_ended_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not await loader.attempt(TritonProcessDied("stub"))
-    assert loader.refused == ()
-    assert await loader.attempt(None)
+    async def load(name: str) -> None:
+        raise TritonProcessDied(f"stub of {name}")
+
+    async def unload(name: str) -> None:
+        raise TritonUnavailable("ended by its supervisor")
+
+    client: Any = SimpleNamespace(load=load, unload=unload, sick=asyncio.Event())
+    view: Any = SimpleNamespace(place_set=lambda loaded: ["resnet34@2"])
+    loader = ModelSetLoader(Repository(tmp_path), view, client)
+    monkeypatch.setattr(loader, "_checked_set", lambda version: SimpleNamespace(cards={}))
+    monkeypatch.setattr(loader, "_keep", lambda what, cards, loaded: None)
+    with pytest.raises(TritonProcessDied, match="stub of resnet34@2"):
+        await loader._load_set(2)
 
 
 async def test_a_refusal_for_deaths_is_not_for_life(loader: Loader, clock: Clock) -> None:
