@@ -154,7 +154,9 @@ class ModelSetLoader:
             return before != (self._current, self._networks)
 
     async def drain(self) -> None:
-        """Take no more requests for the ensemble, and wait until those that run have ended."""
+        """Wait until the requests that run have ended, also those on their way to Triton, and take no more."""
+        while not self._client.idle:  # without its ensemble Triton would refuse what has not reached it
+            await asyncio.sleep(0.02)
         async with self._lock:
             if self._current is not None:
                 await self._client.unload(ENSEMBLE)
