@@ -8,7 +8,7 @@ from typing import Any
 
 import onnxruntime
 import torch
-from radiolucent.handlers.lifting import fold, pays
+from radiolucent.handlers.lifting import fold
 from torch.utils.flop_counter import FlopCounterMode
 
 from .context import Context
@@ -46,7 +46,7 @@ def measure(context: Context) -> dict[str, Any]:
                 times = in_turn(sides, 5 if context.short else 15)
             per_second = 2 * SGEMM**3 / spread(times.pop("sgemm"))["median"] / 1e9
             base = {kind: times[f"{kind}, {FORWARD[0]}"] for kind in ("forward", "backward")}
-            served = f"forward, {'folded' if pays(subject.network.lifted()) else FORWARD[0]}"
+            served = "forward, folded"
             for what, seconds in times.items():
                 kind, _, form = what.partition(", ")
                 rows.append(
@@ -128,9 +128,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"One image of {side} pixels in batches, milliseconds per image; *backward* is a pass forth and back for one "
         f"output, to the input alone (weights have no gradients). The share of the peak is against the product of two "
         f"matrices of {sgemm} x {sgemm} in the same rounds; operations are those of convolutions and linear layers. "
-        f"`x` is how many times as fast as the TorchScript copy, with quartiles. Forward passes "
-        f"of methods that need no gradient take the folded form where branches are concatenated (the Inceptions), all "
-        f"others the copy.",
+        f"`x` is how many times as fast as the TorchScript copy, with quartiles. Methods "
+        f"that need forward passes alone take the folded form, all others the copy or the lifted network.",
     ]
     for kind, forms in (("forward", FORWARD), ("backward", BACKWARD)):
         chosen = [row for row in rows if row["kind"] == kind]

@@ -18,7 +18,6 @@ from ..handlers.lifting import (
     check_reduced,
     fold,
     lift,
-    pays,
 )
 from .contract import Method, Need, Parameters, Precision
 from .errors import NotApplicable
@@ -74,7 +73,7 @@ class ExplainableNetwork:
         """Return the form that a method explains.
 
         That is the lifted network where it needs modules, the copy itself where it needs gradients, and where it needs
-        forward passes alone the folded network, or the copy where folding does not pay. What it needs may depend on its
+        forward passes alone the folded network, or the copy where there is none. What it needs may depend on its
         parameters; without them it is what it needs at least. The lifted network shares the weights of the copy; the
         folded one has a copy of some. Both are compared with the copy on random images before first use.
 
@@ -113,7 +112,7 @@ class ExplainableNetwork:
         return needs
 
     def folded(self) -> torch.nn.Module:
-        """Return the fastest form for forward passes: the folded network, or the copy where that does not pay."""
+        """Return the fastest form for forward passes: the folded network, or the copy where there is none."""
         if self._folded is None:
             try:
                 self._folded = self._fold()
@@ -183,8 +182,6 @@ class ExplainableNetwork:
         self._lifted = self._rebuilt
 
     def _fold(self) -> torch.nn.Module:
-        if not pays(self._rebuilt):
-            return self._script
         # A frozen copy has no parameters of its own.
         self._before_copying(sum(one.nbytes for one in self._rebuilt.parameters()))
         folded = fold(self._rebuilt)

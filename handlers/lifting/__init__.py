@@ -2,7 +2,7 @@
 
 from .errors import NotDifferentiable, NotLiftable
 from .fidelity import check_fidelity, check_folding, check_gradient, check_reduced
-from .folding import fold, pays
+from .folding import fold
 from .layers import ACTIVATIONS
 from .lift import lift
 from .reducing import reduce_precision
@@ -17,6 +17,5 @@ __all__ = [
     "check_reduced",
     "fold",
     "lift",
-    "pays",
     "reduce_precision",
 ]

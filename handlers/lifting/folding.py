@@ -10,9 +10,10 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .channels_last import channels_last
+from .joins import nest_joins
 from .layers import BatchNorm
 
-__all__ = ["fold", "pays"]
+__all__ = ["fold"]
 
 
 def fold(lifted: fx.GraphModule) -> fx.GraphModule:
@@ -21,6 +22,7 @@ def fold(lifted: fx.GraphModule) -> fx.GraphModule:
     - A batch normalisation, or a factor, goes into the weights of the convolution before it.
     - A convolution of single pixels goes after the average pooling that follows it: fewer pixels are left there.
     - A ReLU goes after the maximum pooling that follows it, for the same reason.
+    - A concatenation that begins with all of an earlier one goes on from that.
     - No non-linearity gets a clone any more, and a ReLU overwrites its input where nothing else reads that.
     - Weights of convolutions lie channels-last, so what they compute does too.
 
@@ -40,26 +42,18 @@ def fold(lifted: fx.GraphModule) -> fx.GraphModule:
     """
     tensors = [*lifted.parameters(), *lifted.buffers()]
     folded: fx.GraphModule = copy.deepcopy(lifted, {id(tensor): tensor for tensor in tensors})
-    for step in (_drop_clones, _fold_normalisations, _fold_factors, _pool_early, _overwrite, _channels_last):
-        step(folded)
+    _drop_clones(folded)
+    nest_joins(folded)
+    _fold_normalisations(folded)
+    _fold_factors(folded)
+    _pool_early(folded)
+    _overwrite(folded)
+    _channels_last(folded)
     folded.graph.eliminate_dead_code()
     folded.graph.lint()
     folded.recompile()
     folded.delete_all_unused_submodules()
     return folded
-
-
-def pays(lifted: fx.GraphModule) -> bool:
-    """Tell whether a network's forward passes are faster folded, by its structure alone: the same choice everywhere.
-
-    They are where branches of convolutions are concatenated. Measured on one thread of an x86-64 processor, processor
-    time, 128 to 224 px, batches of one to eight, the copy's time by the folded network's: InceptionV3 1.4 to 1.6,
-    InceptionResNetV2 1.0 to 1.2. Without concatenations (ResNets) it is 0.9 to 1.1; where normalisations read
-    concatenations and stay (DenseNet161), 0.9 to 1.0.
-    """
-    joins = any(node.target is torch.ops.aten.cat for node in lifted.graph.nodes)
-    norms = [node for node in lifted.graph.nodes if isinstance(_layer(lifted, node), BatchNorm)]
-    return joins and all(isinstance(_own_convolution(lifted, _source(node)), nn.Conv2d) for node in norms)
 
 
 def _drop_clones(network: fx.GraphModule) -> None:

@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 from radiolucent.handlers import InputSpec
-from radiolucent.handlers.lifting import NotLiftable, check_folding, fold, lift, pays
+from radiolucent.handlers.lifting import NotLiftable, check_folding, fold, lift
 from radiolucent.handlers.lifting.channels_last import channels_last
 from torch import fx, nn
 
@@ -66,7 +66,6 @@ def test_the_networks_compute_the_same_folded(name: str) -> None:
     left = sum(isinstance(layer, nn.BatchNorm2d) for layer in made.modules())
     assert left == (82 if name == "densenet161" else 0)  # those that read a concatenation
     assert not any(node.target is torch.ops.aten.mul for node in made.graph.nodes)
-    assert pays(lift(copy_of(network, 80))) == name.startswith("inception")
 
 
 def test_poolings_go_before_what_commutes_with_them() -> None:

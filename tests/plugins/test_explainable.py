@@ -64,12 +64,6 @@ def test_a_method_of_forward_passes_alone_gets_the_folded_network(traced: Traced
     torch.testing.assert_close(folded(image), network.form_for(registry.method("saliency"))(image))
 
 
-def test_where_folding_does_not_pay_nothing_is_copied(traced: Traced, registry: Registry) -> None:
-    network = explainable(traced, nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(392, 2)))
-    assert isinstance(network.form_for(registry.method("occlusion")), torch.jit.ScriptModule)
-    assert network.copied_bytes == 0
-
-
 def test_what_cannot_be_lifted_keeps_its_forward_and_gradient_methods(traced: Traced, registry: Registry) -> None:
     network = explainable(traced, WritesIntoAPart())
     found = network.applicability(registry.methods.values())
