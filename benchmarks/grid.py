@@ -104,8 +104,9 @@ def _ours(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict
     seconds = {}
     for name in methods:
         given = dict(GIVEN.get(name, {}))
-        needs = registry.method(name).needs_of(registry.parameters(name, given))
-        form = tuple(need in needs for need in (Need.GRADIENT, Need.MODULES))
+        method = registry.method(name)
+        needs = method.needs_of(registry.parameters(name, given))
+        form = (*(need in needs for need in (Need.GRADIENT, Need.MODULES)), method.averages_gradients)
         shared = known.setdefault(form, {})
         seconds[name] = explain(subject, image, name, subject.labels, known=shared, **given).seconds
     return seconds

@@ -22,7 +22,7 @@ SGEMM = 2048
 """Rows and columns of the matrices whose product says what the cores can do."""
 FORWARD = ("TorchScript", "lifted, channels-last", "folded", "ONNX Runtime")
 BACKWARD = ("TorchScript", "lifted, channels-last", "folded")
-"""The folded form computes outputs; the gradient through it is measured, and served to nobody."""
+"""The folded form's gradients are for methods that average many of them."""
 
 
 def measure(context: Context) -> dict[str, Any]:
@@ -128,8 +128,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"One image of {side} pixels in batches, milliseconds per image; *backward* is a pass forth and back for one "
         f"output, to the input alone (weights have no gradients). The share of the peak is against the product of two "
         f"matrices of {sgemm} x {sgemm} in the same rounds; operations are those of convolutions and linear layers. "
-        f"`x` is how many times as fast as the TorchScript copy, with quartiles. Methods "
-        f"that need forward passes alone take the folded form, all others the copy or the lifted network.",
+        f"`x` is how many times as fast as the TorchScript copy, with quartiles. Methods that need forward passes "
+        f"alone, or average gradients of many points, take the folded form, all others the copy or the lifted network.",
     ]
     for kind, forms in (("forward", FORWARD), ("backward", BACKWARD)):
         chosen = [row for row in rows if row["kind"] == kind]

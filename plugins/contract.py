@@ -143,6 +143,10 @@ class Method(ABC, Generic[P]):
     """Whether its attributions are complete."""
     channels: ClassVar[Channels] = Channels.SHARES
     """What the channels of its attributions are to each other."""
+    averages_gradients: ClassVar[bool] = False
+    """Whether its maps are means of gradients at many points, so that none of them decides: in float32 a unit next to
+    zero may be on either side of its kink. Such a method gets the folded network, whose passes are faster; its layers
+    can be differentiated once, and are not those of the copy."""
     needs_float32: ClassVar[str] = ""
     """Why its maps do not survive passes in bfloat16, as half a sentence; empty: they do. It is refused there."""
 
@@ -169,8 +173,8 @@ class Method(ABC, Generic[P]):
         ----------
         network
             What `explain` would get as ``model.network``: the lifted network (`torch.fx.GraphModule`) where `needs`
-            has `Need.MODULES`, else the TorchScript copy. (A method that needs forward passes alone may then be given
-            another form with the same outputs, which runs faster.)
+            has `Need.MODULES`, else the TorchScript copy. (A method that needs forward passes alone, or averages
+            gradients, may then be given another form with the same outputs, which runs faster.)
 
         Raises
         ------

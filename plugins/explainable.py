@@ -72,10 +72,11 @@ class ExplainableNetwork:
     def form_for(self, method: Method[Any], params: Parameters | None = None) -> torch.nn.Module:
         """Return the form that a method explains.
 
-        That is the lifted network where it needs modules, the copy itself where it needs gradients, and where it needs
-        forward passes alone the folded network, or the copy where there is none. What it needs may depend on its
-        parameters; without them it is what it needs at least. The lifted network shares the weights of the copy; the
-        folded one has a copy of some. Both are compared with the copy on random images before first use.
+        That is the lifted network where it needs modules. Else it is the copy itself where it needs a gradient, and
+        where it needs forward passes alone or averages gradients the folded network, or the copy where there is none.
+        What it needs may depend on its parameters; without them it is what it needs at least. The lifted network shares
+        the weights of the copy; the folded one has a copy of some. Both are compared with the copy on random images
+        before first use.
 
         Raises
         ------
@@ -83,9 +84,9 @@ class ExplainableNetwork:
             If this network has not what the method needs, or the method refuses it.
         """
         needs = self.granted(method, params)
-        if needs <= {Need.FORWARD}:
-            return self.folded()
-        return self.lifted() if Need.MODULES in needs else self._script
+        if Need.MODULES in needs:
+            return self.lifted()
+        return self.folded() if method.averages_gradients or Need.GRADIENT not in needs else self._script
 
     def at(self, precision: Precision) -> ExplainableNetwork | ReducedNetwork:
         """Return the network in a precision: itself in float32."""
@@ -112,7 +113,7 @@ class ExplainableNetwork:
         return needs
 
     def folded(self) -> torch.nn.Module:
-        """Return the fastest form for forward passes: the folded network, or the copy where there is none."""
+        """Return the fastest form: the folded network, or the copy where there is none."""
         if self._folded is None:
             try:
                 self._folded = self._fold()

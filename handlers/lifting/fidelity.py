@@ -17,6 +17,9 @@ _TOLERANCE = 1e-6
 """Largest difference, as a share of the largest value. The same kernels run, so it is 0 as a rule."""
 _FOLDED_TOLERANCE = 1e-5
 """The same for outputs of a folded network, whose sums are rounded in another order: it is below 1e-6 as a rule."""
+_FOLDED_GRADIENT_TOLERANCE = 0.1
+"""Largest distance of the gradient through a folded network, as a share of its length: units next to zero change sides,
+which is below 0.01 as a rule, and another network's gradient is as far away as it is long."""
 
 _REDUCED_TOLERANCE = 0.2
 """The same for outputs in bfloat16: what is above is another network. Each image's own is in its result."""
@@ -95,9 +98,10 @@ def check_fidelity(
 
 
 def check_folding(folded: nn.Module, script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:
-    """Compare outputs on two random images.
+    """Compare outputs on two random images, and the gradient of one of them where there is any.
 
-    Gradients are not compared: where a unit is next to zero, rounding alone decides on which side of a kink it is.
+    The gradient is compared as a whole: where a unit is next to zero, rounding alone decides on which side of a kink it
+    is, and moves some pixels.
 
     Parameters
     ----------
@@ -113,11 +117,29 @@ def check_folding(folded: nn.Module, script: nn.Module, spec: InputSpec, *, seed
     Raises
     ------
     NotLiftable
-        If they differ by more than 1e-5 of the largest output, or the folded one fails.
+        If outputs differ by more than 1e-5 of the largest, or the gradient by more than a tenth of its length, or the
+        folded one fails.
     """
     difference = _difference(folded, script, spec, seed, "cannot be folded: its layers do not run")
     if not difference <= _FOLDED_TOLERANCE:
         raise NotLiftable(f"cannot be folded: its outputs differ by {difference:.1e} of the largest")
+    image = _images(spec, 1, torch.Generator().manual_seed(seed))
+    try:
+        with torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
+            _, expected = _outputs(script, image)
+    except RuntimeError as error:
+        if ran_out(error):
+            raise
+        return  # there is none that could be wrong
+    try:
+        _, gradient = _outputs(folded, image)
+    except RuntimeError as error:
+        if ran_out(error):
+            raise
+        raise NotLiftable("cannot be folded: it has no gradient then") from error
+    distance = float((gradient - expected).norm() / expected.norm().clamp(min=1e-30))
+    if not distance <= _FOLDED_GRADIENT_TOLERANCE:
+        raise NotLiftable(f"cannot be folded: its gradient differs by {distance:.0%}")
 
 
 def check_reduced(reduced: nn.Module, script: nn.Module, spec: InputSpec, *, seed: int = 0) -> None:

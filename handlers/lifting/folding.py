@@ -10,6 +10,7 @@ from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .channels_last import channels_last
+from .first_convolution import replace_first
 from .joins import nest_joins
 from .layers import BatchNorm
 
@@ -25,10 +26,11 @@ def fold(lifted: fx.GraphModule) -> fx.GraphModule:
     - A concatenation that begins with all of an earlier one goes on from that.
     - No non-linearity gets a clone any more, and a ReLU overwrites its input where nothing else reads that.
     - Weights of convolutions lie channels-last, so what they compute does too.
+    - A convolution of few channels finds its gradient as `FirstConvolution` does.
 
     In exact arithmetic nothing changes. In float32 sums are rounded in another order, which moves outputs by some 1e-7
     of the largest, and puts a unit that is next to zero on the other side of a ReLU's kink: its gradient is switched.
-    `check_folding` compares outputs, so only methods that need no gradient may rely on the folded form.
+    So a gradient at a single point may be another at some pixels; a mean over many points hardly is.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def fold(lifted: fx.GraphModule) -> fx.GraphModule:
     _fold_factors(folded)
     _pool_early(folded)
     _overwrite(folded)
-    _channels_last(folded)
+    _lay_out(folded)
     folded.graph.eliminate_dead_code()
     folded.graph.lint()
     folded.recompile()
@@ -124,10 +126,11 @@ _NEW = (torch.ops.aten.add, torch.ops.aten.cat)
 """Operators whose output is a tensor of its own, and of no use for the gradient."""
 
 
-def _channels_last(network: fx.GraphModule) -> None:
-    for layer in network.modules():
+def _lay_out(network: fx.GraphModule) -> None:
+    for name, layer in list(network.named_modules()):
         if isinstance(layer, nn.Conv2d):
             layer.weight = nn.Parameter(channels_last(layer.weight), requires_grad=False)
+            replace_first(network, name)
 
 
 def _layer(network: fx.GraphModule, node: fx.Node | None) -> nn.Module | None:

@@ -55,7 +55,8 @@ def folded(network: nn.Module, size: int = 16) -> fx.GraphModule:
 
 
 def kinds(network: fx.GraphModule) -> list[type[nn.Module]]:
-    return [type(network.get_submodule(str(node.target))) for node in network.graph.nodes if node.op == "call_module"]
+    layers = [network.get_submodule(str(node.target)) for node in network.graph.nodes if node.op == "call_module"]
+    return [nn.Conv2d if isinstance(layer, nn.Conv2d) else type(layer) for layer in layers]
 
 
 @pytest.mark.parametrize("name", ["resnet18", "inception_v3", "inception_resnet_v2", "densenet161"])
@@ -106,6 +107,26 @@ def test_a_network_that_computes_something_else_is_found_out() -> None:
     next(made.parameters()).data *= 1.001
     with pytest.raises(NotLiftable, match="differ"):
         check_folding(made, script, InputSpec(size=16))
+
+
+def test_a_network_with_another_gradient_is_found_out() -> None:
+    script = copy_of(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten()))
+
+    class Halved(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return script((images + images.detach()) / 2)  # type: ignore[no-any-return]
+
+    with pytest.raises(NotLiftable, match="gradient differs by 50%"):
+        check_folding(Halved(), script, InputSpec(size=16))
+
+
+def test_a_network_without_a_gradient_is_folded() -> None:
+    class Counts(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return (images.mean((2, 3)) > 0).float()
+
+    script = copy_of(Counts())
+    check_folding(fold(lift(script)), script, InputSpec(size=16))
 
 
 def test_a_grey_image_is_computed_channels_last_from_the_first_layer_on() -> None:

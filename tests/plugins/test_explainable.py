@@ -64,6 +64,18 @@ def test_a_method_of_forward_passes_alone_gets_the_folded_network(traced: Traced
     torch.testing.assert_close(folded(image), network.form_for(registry.method("saliency"))(image))
 
 
+@pytest.mark.parametrize(
+    "averages", ["integrated_gradients", "smooth_grad", "gradient_shap", "expected_gradients", "xrai"]
+)
+def test_a_mean_of_gradients_gets_the_folded_network_and_a_single_one_the_copy(
+    traced: Traced, registry: Registry, averages: str
+) -> None:
+    network = explainable(traced, Branches())
+    assert network.form_for(registry.method(averages)) is network.folded()
+    assert isinstance(network.folded(), fx.GraphModule)
+    assert isinstance(network.form_for(registry.method("saliency")), torch.jit.ScriptModule)
+
+
 def test_what_cannot_be_lifted_keeps_its_forward_and_gradient_methods(traced: Traced, registry: Registry) -> None:
     network = explainable(traced, WritesIntoAPart())
     found = network.applicability(registry.methods.values())
