@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import onnx.helper
 import onnx.numpy_helper
 import onnxruntime
 import torch
+from numpy.typing import NDArray
 
 from ..handlers.card import InputSpec, Parity
 from ..handlers.image import XRay
@@ -63,12 +65,17 @@ def quiet_torchscript() -> Iterator[None]:
 
 def example(spec: InputSpec, batch: int) -> torch.Tensor:
     """Make images to compare on: chest phantoms, since noise drives networks to where float32 runs out of digits."""
-    films = (draw_phantom(batch, index).pixels for index in range(batch))
-    xrays = (XRay(film.astype(np.float32) / np.float32(255), "png") for film in films)
+    xrays = (XRay(film.astype(np.float32) / np.float32(255), "png") for film in _films(batch))
     return torch.from_numpy(np.stack([preprocess(xray, spec).tensor for xray in xrays]))
 
 
-def trace_network(network: torch.nn.Module, spec: InputSpec) -> torch.jit.ScriptModule:
+@cache
+def _films(batch: int) -> tuple[NDArray[np.uint8], ...]:
+    """Draw them once for all networks."""
+    return tuple(draw_phantom(batch, index).pixels for index in range(batch))
+
+
+def trace_network(network: torch.nn.Module, spec: InputSpec, *, check: bool = True) -> torch.jit.ScriptModule:
     """Trace the logits-only TorchScript copy.
 
     Parameters
@@ -77,9 +84,13 @@ def trace_network(network: torch.nn.Module, spec: InputSpec) -> torch.jit.Script
         In evaluation mode, float32.
     spec : InputSpec
         Its input.
+    check : bool
+        Whether to trace it again and compare; needless where `measure_parity` follows, which compares other images.
     """
     with torch.no_grad(), quiet_torchscript():
-        traced: torch.jit.ScriptModule = torch.jit.trace(network, example(spec, 2))  # type: ignore[no-untyped-call]
+        traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call]
+            network, example(spec, 2), check_trace=check
+        )
     return traced
 
 

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from captum.metrics import infidelity
 from pydantic import Field
 
 from ..contract import Job, Parameters
@@ -103,6 +102,8 @@ class Infidelity(Measure[InfidelityParameters]):
 
 def _share(outputs: torch.Tensor, changes: torch.Tensor, gone: torch.Tensor, heatmap: torch.Tensor) -> float:
     """Return the share of the changes [N] that a map [1, 1, H, W] does not foretell."""
+    from captum.metrics import infidelity  # not at the top: Captum brings pandas and matplotlib
+
     # Captum asks for the outputs of the image and of all squares; it gets those that are known.
     left = infidelity(
         lambda shown: outputs[:1] if len(shown) == 1 else outputs[1:],

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
-from captum.metrics import sensitivity_max
 from pydantic import Field
 
 from ..contract import Job, Parameters
@@ -80,6 +79,8 @@ class MaxSensitivity(Measure[MaxSensitivityParameters]):
             done += subject.passes
             job.progress(done, total)
             return (heatmap.detach()[None],)
+
+        from captum.metrics import sensitivity_max  # not at the top: Captum brings pandas and matplotlib
 
         found = sensitivity_max(
             explained, subject.image, noisy, n_perturb_samples=params.perturbations, max_examples_per_batch=1

@@ -8,14 +8,15 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field
-from torch import fx
+from torch import fx, nn
 
+from ...handlers.lifting import ACTIVATIONS
 from ..contract import Attribution, Completeness, Job, Method, Need, Parameters
 from ..errors import NotApplicable
 from ..observed import ObservedModel
 from .baselines import BASELINES, Baseline
-from .rescale import RescaleDeepLift, not_covered
 from .seeds import seed_field
+from .signal_path import not_affine
 
 __all__ = ["DeepLift", "DeepLiftParameters", "deep_lift_shares", "refuse_what_is_not_covered"]
 
@@ -79,10 +80,18 @@ def refuse_what_is_not_covered(network: torch.nn.Module) -> None:
         If not; names the first parts that it does not cover.
     """
     assert isinstance(network, fx.GraphModule)  # noqa: S101 - what Need.MODULES promises
-    parts = list(dict.fromkeys(not_covered(network)))
+    parts = list(dict.fromkeys(_not_covered(network)))
     if parts:
         more = f" and {len(parts) - 3} more" if len(parts) > 3 else ""
         raise NotApplicable(f"DeepLIFT's Rescale rule does not cover {', '.join(parts[:3])}{more}")
+
+
+def _not_covered(network: fx.GraphModule) -> Iterator[str]:
+    """Name what of a lifted network the Rescale rule does not cover: a layer's kind and name, or an operator's name."""
+    for node, what in not_affine(network):
+        layer = network.get_submodule(str(node.target)) if node.op == "call_module" else None
+        if not isinstance(layer, (*ACTIVATIONS, nn.MaxPool2d)):
+            yield what
 
 
 def deep_lift_shares(model: ObservedModel, images: torch.Tensor, baselines: torch.Tensor, target: int) -> torch.Tensor:
@@ -102,6 +111,8 @@ def deep_lift_shares(model: ObservedModel, images: torch.Tensor, baselines: torc
     torch.Tensor
         Float32 [N, C, H, W]; each sums to the change of the output from its baseline to its image.
     """
+    from .rescale import RescaleDeepLift  # not at the top: Captum brings pandas and matplotlib
+
     with warnings.catch_warnings():
         # Captum says of every call that it sets hooks and removes them.
         warnings.filterwarnings("ignore", "Setting forward, backward hooks", UserWarning)

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import torch
-from captum.attr import LayerGradCam
 from pydantic import Field
 
 from ..contract import Attribution, Channels, Completeness, Job, Method, Need
@@ -53,6 +52,8 @@ class GradCam(Method[GradCamParameters]):
         self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: GradCamParameters, job: Job
     ) -> Iterator[Attribution]:
         """Yield one final map per target."""
+        from captum.attr import LayerGradCam  # not at the top: Captum brings pandas and matplotlib
+
         total = self.cost(params, image.shape[1:], len(targets))
         with tapped(model, image, params.layer) as tap:
             captums = LayerGradCam(model, tap)

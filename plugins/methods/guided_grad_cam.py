@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import torch
-from captum.attr import GuidedGradCam as CaptumsGuidedGradCam
 
 from ..contract import Attribution, Completeness, Job, Method, Need
 from ..observed import ObservedModel
@@ -46,6 +45,9 @@ class GuidedGradCam(Method[LayerParameters]):
         self, model: ObservedModel, image: torch.Tensor, targets: Sequence[int], params: LayerParameters, job: Job
     ) -> Iterator[Attribution]:
         """Yield one final map per target."""
+        # Not at the top: Captum brings pandas and matplotlib.
+        from captum.attr import GuidedGradCam as CaptumsGuidedGradCam
+
         total = self.cost(params, image.shape[1:], len(targets))
         with tapped(model, image, params.layer) as tap:
             for position, target in enumerate(targets):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from scipy.interpolate import CloughTocher2DInterpolator
 from threadpoolctl import threadpool_limits
 
 __all__ = ["interpolated"]
@@ -27,6 +26,8 @@ def interpolated(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
     """
     if min(known.shape) == 1:
         return _along_a_line(values.flatten(1), known.flatten()).reshape(values.shape)
+    from scipy.interpolate import CloughTocher2DInterpolator  # not at the top: a quarter of a second of every start
+
     cells, missing = known.nonzero().numpy(), (~known).nonzero().numpy()
     # Slopes are found to a tolerance that is absolute; no unit of the outputs must decide how well.
     largest = values.abs().amax(dim=(1, 2))[:, None]

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import torch
 from pydantic import Field, model_validator
-from sklearn.linear_model import Ridge
 from typing_extensions import Self
 
 from ..contract import Attribution, Channels, Completeness, Job, Method, Need
@@ -115,6 +114,8 @@ def lime_weights(present: torch.Tensor, kernel_width: float) -> torch.Tensor:
 
 def _fit(present: torch.Tensor, outputs: torch.Tensor, weights: torch.Tensor, regularisation: float) -> torch.Tensor:
     """Return coefficients, float64 [T, segments]."""
+    from sklearn.linear_model import Ridge  # not at the top: a second of every worker's start
+
     ridge = Ridge(alpha=regularisation, solver="svd")  # The other solvers need a regularisation above 0.
     ridge.fit(present.double().numpy(), outputs.numpy(), sample_weight=weights.numpy())
     return torch.from_numpy(ridge.coef_).reshape(outputs.shape[1], -1)

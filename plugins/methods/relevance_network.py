@@ -8,7 +8,6 @@ from typing import Any, cast
 import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
-from zennit.layer import Sum
 
 from ..errors import NotApplicable
 from .private_copy import private_copy
@@ -143,6 +142,9 @@ class _Writer:
         self._network.graph.erase_node(node)
 
     def sum(self, node: fx.Node) -> None:
+        # Not at the top: every network is checked for rules where it is first served, and zennit imports torchvision.
+        from zennit.layer import Sum
+
         factor = float(cast("float", node.kwargs.get("alpha", 1))) * (-1 if operator_name(node) == "sub" else 1)
         one, other = node.args[:2]
         with self._network.graph.inserting_before(node):

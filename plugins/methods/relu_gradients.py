@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import captum.attr
 import torch
 from torch import fx, nn
 
@@ -33,8 +32,8 @@ class ReluGradient(Method[ReluGradientParameters]):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FORWARD, Need.GRADIENT, Need.MODULES})
     signed = True
     completeness = Completeness.NONE
-    captums: ClassVar[Any]
-    """Captum's class."""
+    captums: ClassVar[str]
+    """Name of Captum's class."""
 
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network with activations for which the method is not defined, by their names.
@@ -69,10 +68,13 @@ class ReluGradient(Method[ReluGradientParameters]):
 
     def gradient(self, model: ObservedModel, images: torch.Tensor, target: int) -> torch.Tensor:
         """Return the maps [N, C, H, W] of one output for several images."""
+        import captum.attr  # not at the top: it brings pandas and matplotlib
+
+        method = getattr(captum.attr, self.captums)(model)
         with warnings.catch_warnings():
             # Captum says of every call that it sets hooks and removes them.
             warnings.filterwarnings("ignore", "Setting backward hooks on ReLU", UserWarning)
-            values: torch.Tensor = self.captums(model).attribute(images.clone().requires_grad_(), target=target)
+            values: torch.Tensor = method.attribute(images.clone().requires_grad_(), target=target)
         return values.detach()
 
     def cost(self, params: ReluGradientParameters, shape: Sequence[int], targets: int) -> int:
@@ -93,7 +95,7 @@ class GuidedBackprop(ReluGradient):
         "Springenberg, Dosovitskiy, Brox, Riedmiller: Striving for Simplicity: The All Convolutional Net. "
         "ICLR Workshop 2015. arXiv:1412.6806"
     )
-    captums = captum.attr.GuidedBackprop
+    captums = "GuidedBackprop"
 
 
 class Deconvolution(ReluGradient):
@@ -106,4 +108,4 @@ class Deconvolution(ReluGradient):
         "forward. Like guided backprop it shows edges nearly whatever the network learnt."
     )
     reference = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks. ECCV 2014. arXiv:1311.2901"
-    captums = captum.attr.Deconvolution
+    captums = "Deconvolution"

@@ -1,38 +1,17 @@
-"""DeepLIFT's Rescale rule on a lifted network: which of its parts the rule covers, and the rule for poolings."""
+"""DeepLIFT's Rescale rule on a lifted network, with a rule for poolings that overlap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from captum.attr import DeepLift
-from torch import fx, nn
+from torch import nn
 from torch.nn import functional
 
 from ...handlers.lifting import ACTIVATIONS
-from .signal_path import not_affine
 
-__all__ = ["RescaleDeepLift", "not_covered"]
-
-
-def not_covered(network: fx.GraphModule) -> Iterator[str]:
-    """Name what of a lifted network the Rescale rule does not cover.
-
-    Parameters
-    ----------
-    network : torch.fx.GraphModule
-        A lifted network.
-
-    Yields
-    ------
-    str
-        A layer's kind and name, or an operator's name.
-    """
-    for node, what in not_affine(network):
-        layer = network.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if not isinstance(layer, (*ACTIVATIONS, nn.MaxPool2d)):
-            yield what
+__all__ = ["RescaleDeepLift"]
 
 
 class RescaleDeepLift(DeepLift):

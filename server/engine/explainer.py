@@ -330,7 +330,9 @@ class Explainer:
 def _reset_torch(threads: int) -> None:
     """Undo what an earlier method may have set for the whole process."""
     torch.set_default_dtype(torch.float32)
-    torch.use_deterministic_algorithms(False)
+    # Asked first: this setter imports torch's compiler, which takes as long as all the rest of a worker's start.
+    if torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(False)
     torch.set_num_threads(threads)
 
 

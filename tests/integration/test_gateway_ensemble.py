@@ -56,8 +56,9 @@ def test_votes_aggregates_and_networks_come_in_one_job(gateway: RunningGateway, 
 
 
 def test_the_mean_probability_can_be_explained_and_a_vote_has_no_logit(gateway: RunningGateway, png: bytes) -> None:
+    few = {"rise": {"masks": 100}}
     with Client(gateway.address) as client:
-        with client.explain(png, "rise", models=["chest_xray"], targets="all", output="probability") as stream:
+        with client.explain(png, few, models=["chest_xray"], targets="all", output="probability") as stream:
             result = stream.result()
         assert result.classification is not None
         for label in result.classification.labels:

@@ -33,7 +33,9 @@ def long(png: bytes) -> pb.ExplainRequest:
 
 @pytest.fixture
 def short(png: bytes) -> pb.ExplainRequest:
-    methods = [pb.MethodCall(name="saliency"), pb.MethodCall(name="integrated_gradients")]
+    call = pb.MethodCall(name="integrated_gradients")
+    call.parameters.update({"steps": 8})
+    methods = [pb.MethodCall(name="saliency"), call]
     return pb.ExplainRequest(xray=image_pb2.XRay(file=png), methods=methods, request_id=str(uuid4()))
 
 

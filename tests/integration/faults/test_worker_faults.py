@@ -52,6 +52,9 @@ def stub(faulty: Any) -> Iterator[Stub]:
 def explain(stub: Stub, png: bytes) -> Callable[..., list[pb.JobEvent]]:
     def run(*methods: str, models: tuple[str, ...] = ()) -> list[pb.JobEvent]:
         calls = [pb.MethodCall(name=name) for name in methods]
+        for call in calls:
+            if call.name == "integrated_gradients":
+                call.parameters.update({"steps": 8})
         asked = pb.ExplainRequest(xray=image_pb2.XRay(file=png), methods=calls, models=models)
         return [answer.event for answer in stub.Explain(asked, timeout=120)]
 

@@ -326,6 +326,7 @@ def spoils_modes(model: Any, image: Any, targets: Any, job: Any) -> Body:  # noq
     torch.set_default_dtype(torch.float64)
     model.network.train()
     torch.set_num_threads(7)
+    torch.use_deterministic_algorithms(True)
     raise ZeroDivisionError
     yield
 
@@ -349,6 +350,7 @@ def test_what_a_strangers_method_does_to_the_network_no_other_sees(
     assert after.output_value == before.output_value
     np.testing.assert_array_equal(after.heatmap, before.heatmap)
     assert torch.get_num_threads() == threads
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_a_lack_of_memory_says_nothing_of_the_network(
