@@ -9,6 +9,7 @@ import torch
 from radiolucent.evaluation.explanations.settling import PAPER_METHODS
 from radiolucent.plugins import Need, NotApplicable
 from radiolucent.plugins.methods.occlusion import OcclusionParameters
+from torch.utils.flop_counter import FlopCounterMode
 
 from .captum_runs import attribute, best_batch, integrate, seconds_per_window
 from .context import Context
@@ -61,6 +62,7 @@ def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, A
         own, rival = (sum(side[name][-1] for name in methods) for side in (ours, theirs))
         context.say(f"{subject.name}, round {number + 1} of {rounds}: {own:.1f} s, Captum {rival:.1f} s")
     converged = explain(subject, image, "integrated_gradients", subject.labels).seconds
+    left = _left(subject, image, methods)
     best, own_totals = ([sum(many) for many in zip(*side.values(), strict=True)] for side in (theirs, ours))
     defaults = [
         total - batched + single
@@ -76,8 +78,10 @@ def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, A
         "ratio": ratio(best, own_totals),
         "captum_defaults": spread(defaults),
         "defaults_ratio": ratio(defaults, own_totals),
+        "limit": round(sum(best) / sum(sum(theirs[name]) * left[name] for name in methods), 2),
         "methods": {
             name: {
+                "left": left[name],
                 "ours": spread(ours[name]),
                 "captum": spread(theirs[name]),
                 "ratio": ratio(theirs[name], ours[name]),
@@ -97,10 +101,12 @@ def _explains(subject: Subject, name: str) -> bool:
     return True
 
 
-def _ours(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict[str, float]:
+def _ours(
+    subject: Subject, image: torch.Tensor, methods: Sequence[str], known: dict[Any, dict[Any, Any]] | None = None
+) -> dict[str, float]:
     """Time each method for all labels; one that shares passes with an earlier one finds them, as in a worker."""
     registry = built_in()
-    known: dict[Any, dict[Any, Any]] = {}
+    known = {} if known is None else known
     seconds = {}
     for name in methods:
         given = dict(GIVEN.get(name, {}))
@@ -110,6 +116,23 @@ def _ours(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict
         shared = known.setdefault(form, {})
         seconds[name] = explain(subject, image, name, subject.labels, known=shared, **given).seconds
     return seconds
+
+
+def _left(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict[str, float]:
+    """Count each method's multiply-adds, as a share of those of Captum's calls for all labels."""
+    left = {}
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        subject.network.lifted()(image)
+    forward = counter.get_total_flops()
+    # A pass back to the input has as many as one forward; DeepLIFT's are of two images each.
+    passes = {"occlusion": 1 + _windows(image), "integrated_gradients": 2 * STEPS, "deep_lift": 4}
+    known: dict[Any, dict[Any, Any]] = {}
+    for name in methods:
+        with FlopCounterMode(display=False) as counter:
+            _ours(subject, image, [name], known)
+        theirs = len(subject.labels) * passes.get(name, 2) * forward
+        left[name] = round(counter.get_total_flops() / theirs, 3)
+    return left
 
 
 def _theirs(subject: Subject, image: torch.Tensor, name: str, target: int, batch: int) -> tuple[float, float]:
@@ -177,12 +200,13 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"labels, and of its occlusion those of some windows, by their number: in the batches that suit it best, and "
         f"one at a time as by its default. Integrated gradients take Captum's {STEPS} points on both sides, whatever "
         f"they miss, {AT_ONCE} at once; ours by default goes on until it has converged, which is told below, and "
-        f"compared above.",
+        f"compared above. The limit is what the multiply-adds that are left of Captum's would allow, if each took as "
+        f"long as in Captum's best; those left of each method stand behind its seconds.",
         "",
-        "| network, labels | ours, s | Captum's defaults, s | ratio | Captum's best, s | ratio | "
+        "| network, labels | ours, s | Captum's defaults, s | ratio | Captum's best, s | ratio | limit | "
         + " | ".join(methods)
         + " |",
-        "|---|---|---|---|---|---|" + "---|" * len(methods),
+        "|---|---|---|---|---|---|---|" + "---|" * len(methods),
     ]
     for row in rows:
         cells = [
@@ -192,6 +216,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
             verdict(row["defaults_ratio"]),
             f"{row['captum']['median']:.1f}",
             verdict(row["ratio"]),
+            f"{row['limit']:.1f}",
             *(_cell(row["methods"].get(name)) for name in methods),
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -234,7 +259,7 @@ def _cell(one: Mapping[str, Any] | None) -> str:
     if one is None:
         return "refused"
     loses = ", **we lose**" if one["ratio"]["median"] < 1 else ""
-    return f"{one['ours']['median']:.2f} / {one['captum']['median']:.2f}{loses}"
+    return f"{one['ours']['median']:.2f} / {one['captum']['median']:.2f} ({one['left']:.2f}){loses}"
 
 
 def _within(found: Mapping[str, float], most: float) -> tuple[str, str]:

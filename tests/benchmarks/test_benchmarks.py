@@ -19,7 +19,7 @@ def test_a_row_that_loses_says_so_and_one_that_wins_does_not(document: dict[str,
     wins, loses = rows["| a"], rows["| b"]
     assert "6.00 x (5.40 to 6.60) |" in wins
     assert "0.75 x (0.68 to 0.83), **we lose** |" in loses
-    assert "1.00 / 0.50, **we lose**" in wins, "also where it is one method of a row that wins"
+    assert "1.00 / 0.50 (0.25), **we lose**" in wins, "also where it is one method of a row that wins"
 
 
 def test_an_aim_that_is_missed_says_so(document: dict[str, Any]) -> None:
