@@ -86,7 +86,8 @@ class Settings(BaseSettings):
     """Threads that one worker computes with; 0: the processor cores divided by the workers."""
     warm_bytes: int = Field(default=0, ge=0)
     """Weights that a worker keeps loaded, bytes, those of folded forms and of forms in bfloat16 among them. With less
-    than the explained networks have, they reload each time. 0: a third of what a worker may take; at least 1 GiB."""
+    than the explained networks have, they reload each time. 0: a third of what a worker may take; at least 1.25 GiB,
+    which holds the five networks in float32."""
     worker_memory_bytes: int = Field(default=0, ge=0)
     """Memory that one worker may take beside what it starts with (0.5 GB), bytes; an item that needs more fails, and
     nothing else does. 0: four fifths of this machine's memory, divided by the workers; at least 2 GiB."""
@@ -134,7 +135,7 @@ class Settings(BaseSettings):
     @property
     def warm_memory(self) -> int:
         """Weights that a worker keeps loaded, bytes, with the default worked out."""
-        return self.warm_bytes or max(1024 * _MIB, self.memory_per_worker // 3)
+        return self.warm_bytes or max(1280 * _MIB, self.memory_per_worker // 3)
 
     @property
     def recycle_memory(self) -> int:

@@ -77,7 +77,7 @@ class Explainer:
         self,
         registry: Registry,
         *,
-        warm_bytes: int = 2**30,
+        warm_bytes: int = 5 * 2**28,
         max_pixels: int = MAX_PIXELS,
         device: torch.device | None = None,
         measures: Mapping[str, Measure[Any]] = MEASURES,

@@ -45,7 +45,7 @@ class PoolSettings:
 
     workers: int = 1
     threads_per_worker: int = 2
-    warm_bytes: int = 2**30
+    warm_bytes: int = 5 * 2**28
     memory_bytes: int = 2**35
     recycle_bytes: int = 2**34
     recycle_items: int = 1000

@@ -85,4 +85,6 @@ def test_workers_together_may_not_take_all_memory(monkeypatch: pytest.MonkeyPatc
     assert settings.memory_per_worker == 8 * 2**30
     assert settings.recycle_memory == 6 * 2**30
     assert settings.warm_memory == 8 * 2**30 // 3, "five networks in both precisions, and room for what runs"
-    assert load_settings(None, workers=4, worker_memory_bytes=2**31).memory_per_worker == 2**31
+    small = load_settings(None, workers=4, worker_memory_bytes=2**31)
+    assert small.memory_per_worker == 2**31
+    assert small.warm_memory == 5 * 2**28, "five networks in float32, which take 1.09e9 bytes"
