@@ -9,7 +9,8 @@ import torch
 from radiolucent.evaluation.explanations.settling import PAPER_METHODS
 from radiolucent.plugins import Need, NotApplicable
 from radiolucent.plugins.methods.occlusion import OcclusionParameters
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from .captum_runs import attribute, best_batch, integrate, seconds_per_window
 from .context import Context
@@ -121,18 +122,30 @@ def _ours(
 def _left(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict[str, float]:
     """Count each method's multiply-adds, as a share of those of Captum's calls for all labels."""
     left = {}
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with torch.no_grad(), _Operations() as forward:
         subject.network.lifted()(image)
-    forward = counter.get_total_flops()
-    # A pass back to the input has as many as one forward; DeepLIFT's are of two images each.
-    passes = {"occlusion": 1 + _windows(image), "integrated_gradients": 2 * STEPS, "deep_lift": 4}
+    # A pass back to the input has as many as one forward. DeepLIFT's are of two images each; it, and integrated
+    # gradients, take two outputs more to say what they miss.
+    passes = {"occlusion": 1 + _windows(image), "integrated_gradients": 2 * STEPS + 2, "deep_lift": 2 * 2 + 2}
     known: dict[Any, dict[Any, Any]] = {}
     for name in methods:
-        with FlopCounterMode(display=False) as counter:
+        with _Operations() as counted:
             _ours(subject, image, [name], known)
-        theirs = len(subject.labels) * passes.get(name, 2) * forward
-        left[name] = round(counter.get_total_flops() / theirs, 3)
+        theirs = len(subject.labels) * passes.get(name, 2) * forward.total
+        left[name] = round(counted.total / theirs, 3)
     return left
+
+
+class _Operations(TorchDispatchMode):
+    """Counts as `FlopCounterMode` does, whose hooks of modules stand in the way of a gradient at its leaf."""
+
+    total = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        result = func(*args, **(kwargs or {}))
+        if (count := flop_registry.get(func._overloadpacket)) is not None:
+            self.total += count(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 def _theirs(subject: Subject, image: torch.Tensor, name: str, target: int, batch: int) -> tuple[float, float]:

@@ -145,8 +145,7 @@ class Method(ABC, Generic[P]):
     """What the channels of its attributions are to each other."""
     averages_gradients: ClassVar[bool] = False
     """Whether its maps are means of gradients at many points, so that none of them decides: in float32 a unit next to
-    zero may be on either side of its kink. Such a method gets the folded network, whose passes are faster; its layers
-    can be differentiated once, and are not those of the copy."""
+    zero may be on either side of its kink. Such a method gets the folded network, whose passes are faster."""
     needs_float32: ClassVar[str] = ""
     """Why its maps do not survive passes in bfloat16, as half a sentence; empty: they do. It is refused there."""
 

@@ -33,7 +33,8 @@ class ObservedModel(torch.nn.Module):
     Parameters
     ----------
     network : torch.nn.Module
-        The TorchScript copy, or the lifted network for a method that needs modules: [N, C, H, W] to logits [N, L].
+        The TorchScript copy, the lifted network for a method that needs modules, or the folded one, which is faster:
+        [N, C, H, W] to logits [N, L].
     job : Job
         Asked before every forward pass.
     spec : InputSpec

@@ -65,7 +65,7 @@ class IncrementalForward:
         for step in self._steps:
             if step.rule is None or step.rule.needs_planes:
                 wanted.update(step.inputs)
-        if overwritten & wanted:
+        if any(node is self._last or _is_plane(self._values[node]) for node in overwritten & wanted):
             raise NotLiftable("writes into activations that are needed as they were")
         changing = {self._image, *(step.node for step in self._steps)}
         self._constants = {node: value for node, value in self._values.items() if node not in changing}

@@ -133,7 +133,7 @@ def check_folding(folded: nn.Module, script: nn.Module, spec: InputSpec, *, seed
         return  # there is none that could be wrong
     try:
         _, gradient = _outputs(folded, image)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         if ran_out(error):
             raise
         raise NotLiftable("cannot be folded: it has no gradient then") from error

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 __all__ = ["FirstConvolution", "replace_first"]
@@ -61,7 +60,6 @@ class _Convolution(torch.autograd.Function):
         return functional.conv2d(image, weight, bias, stride, padding, dilation)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:  # noqa: ANN401
         (weight,) = ctx.saved_tensors
         patches = grad.permute(0, 2, 3, 1).flatten(1, 2) @ weight.flatten(1)

@@ -9,7 +9,9 @@ import torch
 from torch import fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from ..out_of_memory import ran_out
 from .channels_last import channels_last
+from .errors import NotLiftable
 from .first_convolution import replace_first
 from .joins import nest_joins
 from .layers import BatchNorm
@@ -41,18 +43,23 @@ def fold(lifted: fx.GraphModule) -> fx.GraphModule:
     -------
     torch.fx.GraphModule
         In evaluation mode. Its convolutions have weights of their own; all others are shared with `lifted`.
+
+    Raises
+    ------
+    NotLiftable
+        If something in its graph is not as it should be.
     """
     tensors = [*lifted.parameters(), *lifted.buffers()]
     folded: fx.GraphModule = copy.deepcopy(lifted, {id(tensor): tensor for tensor in tensors})
-    _drop_clones(folded)
-    nest_joins(folded)
-    _fold_normalisations(folded)
-    _fold_factors(folded)
-    _pool_early(folded)
-    _overwrite(folded)
-    _lay_out(folded)
-    folded.graph.eliminate_dead_code()
-    folded.graph.lint()
+    try:
+        for step in (_drop_clones, nest_joins, _fold_normalisations, _fold_factors, _pool_early, _overwrite, _lay_out):
+            step(folded)
+        folded.graph.eliminate_dead_code()
+        folded.graph.lint()
+    except (RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
+        if ran_out(error):
+            raise
+        raise NotLiftable(f"cannot be folded ({type(error).__name__})") from error
     folded.recompile()
     folded.delete_all_unused_submodules()
     return folded

@@ -29,7 +29,8 @@ def nest_joins(network: fx.GraphModule) -> None:
         if node.target is not torch.ops.aten.cat or node.args[1:] != _CHANNELS or node.kwargs:
             continue
         parts = node.args[0]
-        assert isinstance(parts, Sequence)  # noqa: S101 - of what else could it be
+        if not isinstance(parts, Sequence):
+            continue  # a list that an operator gave
         whole = tuple(part for part in parts if isinstance(part, fx.Node))
         if len(whole) < len(parts):
             continue
@@ -37,7 +38,8 @@ def nest_joins(network: fx.GraphModule) -> None:
         if length:
             node.update_arg(0, [joined[whole[:length]], *whole[length:]])
         joined.setdefault(whole, node)
-    for parts, node in joined.items():
-        if len(parts) == 1:
+    for node in joined.values():
+        parts = node.args[0]  # not those from before: what they were may be gone
+        if isinstance(parts, Sequence) and len(parts) == 1:
             node.replace_all_uses_with(parts[0])
             network.graph.erase_node(node)

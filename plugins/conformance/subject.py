@@ -109,7 +109,7 @@ class Subject:
         return self.method.cost(self.params(), case.image.shape[1:], targets)
 
     def network(self, case: Case) -> torch.nn.Module:
-        """Return a case's network as the method gets it: traced, and lifted where it needs modules."""
+        """Return a case's network: traced, and lifted where the method needs modules."""
         if case not in self._networks:
             self._networks[case] = explainable(case.network, self.method, self.params(), case.image, case.spec)
         return self._networks[case]

@@ -72,10 +72,11 @@ def open_network(source: NetworkSource) -> OpenNetwork:
 def explainable(
     network: torch.nn.Module, method: Method[Any], params: Parameters, example: torch.Tensor, spec: InputSpec
 ) -> torch.nn.Module:
-    """Return a network in the form in which the server hands it to a method.
+    """Return a network in the form in which the server hands it to a method, but never folded.
 
     An ordinary module is traced, in evaluation mode and without gradients of its weights; a method that needs modules
-    gets the lifted network. The given network is never changed.
+    gets the lifted network. Folding, which changes a map by rounding alone, would take longer than it saves for one.
+    The given network is never changed.
 
     Parameters
     ----------

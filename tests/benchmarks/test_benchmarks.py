@@ -109,6 +109,21 @@ def test_a_part_runs_from_end_to_end_on_a_tiny_network(
     assert "512 pixels, window 50, stride 4: 13,689 windows." in capsys.readouterr().out
 
 
+def test_the_grid_counts_what_is_left_of_captums_work(tiny_set: Path, tmp_path: Path) -> None:
+    out = tmp_path / "b.json"
+    asked = ["--part", "grid", "--short", "--threads", "1", "--repository", str(tiny_set), "--out", str(out)]
+    assert bench.main(asked) == 0
+    (row,) = read(out)["grid"]["measured"]["rows"]
+    left = {name: one["left"] for name, one in row["methods"].items()}
+    assert row["labels"] == 2
+    # One pass forth and one back for each of two labels, instead of two of both.
+    assert left["saliency"] == pytest.approx(0.75, abs=0.02)
+    assert left["integrated_gradients"] == pytest.approx(0.75, abs=0.02)
+    assert left["input_x_gradient"] == 0, "it takes the gradient of saliency"
+    assert 0 < left["occlusion"] < 0.5, "both labels from one sweep"
+    assert row["limit"] > 1
+
+
 def test_approximate_occlusion_takes_a_network_that_it_does_not_know(
     tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

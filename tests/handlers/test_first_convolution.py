@@ -37,6 +37,12 @@ def test_outputs_and_gradients_are_those_of_the_layer(
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
+def test_it_can_be_differentiated_twice() -> None:
+    layer = FirstConvolution.of(nn.Conv2d(1, 4, 3, 2, 1).double().requires_grad_(False))
+    image = torch.rand(1, 1, 7, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda one: layer(one).sin(), (image,))
+
+
 def _network(first: nn.Conv2d) -> nn.Module:
     layers = [first, nn.ReLU(), nn.Conv2d(8, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.Flatten(), nn.Linear(8 * 36, 3)]
     return nn.Sequential(*layers).eval().requires_grad_(False)

@@ -205,6 +205,18 @@ def test_a_network_that_overwrites_what_has_to_stand_is_refused() -> None:
         IncrementalForward(fx.symbolic_trace(Overwriting().eval()), torch.rand(1, 1, 16, 16))
 
 
+def test_what_is_overwritten_behind_the_last_planes_does_not_matter() -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, CHANNELS, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * CHANNELS, 8)]
+    network = nn.Sequential(*layers, nn.ReLU(inplace=True), nn.Linear(8, 2)).eval()
+    image = torch.rand(1, 1, 16, 16)
+    ((_, found),) = IncrementalForward(fx.symbolic_trace(network), image).batches(
+        image * 0, [(slice(2, 6), slice(3, 9))]
+    )
+    image[:, :, 2:6, 3:9] = 0
+    torch.testing.assert_close(found, network(image))
+
+
 def test_memory_is_bounded_by_whole_images() -> None:
     image = torch.rand(1, 3, 32, 32)
     forward = IncrementalForward(narrow_network(image), image)

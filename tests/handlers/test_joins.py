@@ -34,6 +34,28 @@ def test_a_dense_block_joins_two_parts_each_time() -> None:
     assert all(map(torch.equal, network(image), expected(image)))
 
 
+def test_joins_of_one_part_are_that_part_also_one_in_another() -> None:
+    graph = fx.Graph()
+    image = graph.placeholder("image")
+    once = graph.call_function(cat, ([image], 1))
+    twice = graph.call_function(cat, ([once], 1))
+    graph.output(graph.call_function(torch.neg, (twice,)))
+    network = fx.GraphModule({}, graph)
+    nest_joins(network)
+    network.graph.lint()
+    assert parts_of(network.graph) == []
+
+
+def test_a_list_that_an_operator_gives_is_let_alone() -> None:
+    graph = fx.Graph()
+    pieces = graph.call_function(torch.split, (graph.placeholder("image"), 2, 1))
+    graph.output(graph.call_function(cat, (pieces, 1)))
+    network = fx.GraphModule({}, graph)
+    nest_joins(network)
+    image = torch.rand(1, 4, 2, 2)
+    assert torch.equal(network(image), image)
+
+
 def test_what_is_joined_in_another_order_or_along_another_axis_is_let_alone() -> None:
     network = traced(([1, 2], 1), ([2, 1, 3], 1), ([1, 2, 3], 2))
     before = parts_of(network.graph)
