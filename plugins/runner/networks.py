@@ -75,8 +75,7 @@ def explainable(
     """Return a network in the form in which the server hands it to a method, but never folded.
 
     An ordinary module is traced, in evaluation mode and without gradients of its weights; a method that needs modules
-    gets the lifted network. Folding, which changes a map by rounding alone, would take longer than it saves for one.
-    The given network is never changed.
+    gets the lifted network. Folding would change a map by rounding alone. The given network is never changed.
 
     Parameters
     ----------
