@@ -24,7 +24,7 @@ ERROR = 0.01
 RULES = ("gausslegendre", "riemann_middle")
 """Captum's default, and the simplest."""
 FIRST_STEPS = 8
-MOST_STEPS = 512
+MOST_STEPS = 256
 FILMS = 3
 BATCHES = (1, 4, 16)
 """Points at once among which Captum's best is looked for."""

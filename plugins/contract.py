@@ -143,9 +143,11 @@ class Method(ABC, Generic[P]):
     """Whether its attributions are complete."""
     channels: ClassVar[Channels] = Channels.SHARES
     """What the channels of its attributions are to each other."""
-    averages_gradients: ClassVar[bool] = False
-    """Whether its maps are means of gradients at many points, so that none of them decides: in float32 a unit next to
-    zero may be on either side of its kink. Such a method gets the folded network, whose passes are faster."""
+    survives_folding: ClassVar[bool] = False
+    """Whether it explains a network in which layers are merged as well, and then gets that, for its passes are faster.
+    It asks for no layer by name; and its maps are means of gradients at many points, so that none of them decides (in
+    float32 a unit next to zero may be on either side of its kink), or look at the last feature maps and behind, which
+    stay as they are. Forward passes alone always survive."""
     needs_float32: ClassVar[str] = ""
     """Why its maps do not survive passes in bfloat16, as half a sentence; empty: they do. It is refused there."""
 
@@ -165,15 +167,15 @@ class Method(ABC, Generic[P]):
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network that this method cannot explain. The default refuses none.
 
-        A static look, without a forward pass: it is called when a network is loaded, to tell clients which methods
-        explain it, and again before `explain`.
+        A static look, without a forward pass, once for each network: when it is loaded, to tell clients which methods
+        explain it, or before the first `explain`.
 
         Parameters
         ----------
         network
-            What `explain` would get as ``model.network``: the lifted network (`torch.fx.GraphModule`) where `needs`
-            has `Need.MODULES`, else the TorchScript copy. (A method that needs forward passes alone, or averages
-            gradients, may then be given another form with the same outputs, which runs faster.)
+            The lifted network (`torch.fx.GraphModule`) where `needs` has `Need.MODULES`, else the TorchScript copy.
+            `explain` gets the same as ``model.network``, or, where the method needs forward passes alone or survives
+            folding, a form with the same outputs that runs faster.
 
         Raises
         ------

@@ -67,16 +67,16 @@ class ExplainableNetwork:
         self._lifted: torch.fx.GraphModule | None = None
         self._folded: torch.nn.Module | None = None
         self._missing: dict[Need, str | None] = {Need.FORWARD: None}
+        self._refused: dict[tuple[str, bool], str | None] = {}
         self._reduced: ReducedNetwork | None = None
 
     def form_for(self, method: Method[Any], params: Parameters | None = None) -> torch.nn.Module:
         """Return the form that a method explains.
 
-        That is the lifted network where it needs modules. Else it is the copy itself where it needs a gradient, and
-        where it needs forward passes alone or averages gradients the folded network, or the copy where there is none.
-        What it needs may depend on its parameters; without them it is what it needs at least. The lifted network shares
-        the weights of the copy; the folded one has a copy of some. Both are compared with the copy on random images
-        before first use.
+        That is the folded network where the method survives folding or needs forward passes alone. Else, and where
+        there is none, it is the lifted network where it needs modules, and the copy itself where not. What it needs may
+        depend on its parameters; without them it is what it needs at least. The lifted network shares the weights of
+        the copy; the folded one has a copy of some. Both are compared with the copy on random images before first use.
 
         Raises
         ------
@@ -84,9 +84,9 @@ class ExplainableNetwork:
             If this network has not what the method needs, or the method refuses it.
         """
         needs = self.granted(method, params)
-        if Need.MODULES in needs:
-            return self.lifted()
-        return self.folded() if method.averages_gradients or Need.GRADIENT not in needs else self._script
+        if (method.survives_folding or needs <= {Need.FORWARD}) and self.folded() is not self._script:
+            return self.folded()
+        return self.lifted() if Need.MODULES in needs else self._script
 
     def at(self, precision: Precision) -> ExplainableNetwork | ReducedNetwork:
         """Return the network in a precision: itself in float32."""
@@ -109,7 +109,15 @@ class ExplainableNetwork:
         for need in Need:
             if need in needs and (reason := self._lacks(need)) is not None:
                 raise NotApplicable(f"the network {reason}")
-        method.check_network(self.lifted() if Need.MODULES in needs else self._script)
+        checked = (method.name, Need.MODULES in needs)
+        if checked not in self._refused:
+            try:
+                method.check_network(self.lifted() if Need.MODULES in needs else self._script)
+                self._refused[checked] = None
+            except NotApplicable as error:
+                self._refused[checked] = str(error)
+        if (reason := self._refused[checked]) is not None:
+            raise NotApplicable(reason)
         return needs
 
     def folded(self) -> torch.nn.Module:

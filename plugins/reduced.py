@@ -49,8 +49,8 @@ class ReducedNetwork:
     def form_for(self, method: Method[Any], params: Parameters | None = None) -> torch.nn.Module:
         """Return the form that a method explains.
 
-        That is the lifted network in bfloat16 where it needs modules, else the folded one: folding moves a gradient
-        less than bfloat16 does.
+        That is the lifted network in bfloat16 where it needs modules and does not survive folding, else the folded
+        one: folding moves a gradient less than bfloat16 does.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class ReducedNetwork:
         if method.needs_float32:
             raise NotApplicable(f"{method.name} is not computed in bfloat16: {method.needs_float32}")
         needs = self.exact.granted(method, params)
-        return self.lifted() if Need.MODULES in needs else self.folded()
+        return self.lifted() if Need.MODULES in needs and not method.survives_folding else self.folded()
 
     def folded(self) -> torch.fx.GraphModule:
         """Return the fastest form, for forward and backward passes; raises as `lifted`."""

@@ -23,7 +23,8 @@ def fold(lifted: fx.GraphModule) -> fx.GraphModule:
     """Rebuild a lifted network so that it needs fewer operations for the same outputs and input gradients.
 
     - A batch normalisation, or a factor, goes into the weights of the convolution before it.
-    - A convolution of single pixels goes after the average pooling that follows it: fewer pixels are left there.
+    - A convolution of single pixels goes after the average pooling that follows it: fewer pixels are left there. Not
+      the last one: the last feature maps before the pooling stay as they are.
     - A ReLU goes after the maximum pooling that follows it, for the same reason.
     - A concatenation that begins with all of an earlier one goes on from that.
     - No non-linearity gets a clone any more, and a ReLU overwrites its input where nothing else reads that.
@@ -101,12 +102,25 @@ def _pool_early(network: fx.GraphModule) -> None:
         before = _layer(network, source)
         if source is None or len(source.users) > 1 or not _commute(before, pooling):
             continue
+        if isinstance(before, nn.Conv2d) and not _any_behind(network, node, nn.Conv2d):
+            continue
         origin = _source(source)
         if origin is not None:
             node.replace_all_uses_with(source)
             node.replace_input_with(source, origin)
             source.replace_input_with(origin, node)
             node.append(source)
+
+
+def _any_behind(network: fx.GraphModule, node: fx.Node, kind: type[nn.Module]) -> bool:
+    """Tell whether a layer of a kind comes after a node."""
+    reached = {node}
+    for later in network.graph.nodes:
+        if not reached.isdisjoint(later.all_input_nodes):
+            if isinstance(_layer(network, later), kind):
+                return True
+            reached.add(later)
+    return False
 
 
 def _commute(before: nn.Module | None, pooling: nn.Module | None) -> bool:

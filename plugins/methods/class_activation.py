@@ -38,7 +38,7 @@ class GradientClassActivation(Method[LayerParameters]):
     ) -> Iterator[Attribution]:
         """Yield one final map per target; they share one forward pass."""
         total = self.cost(params, image.shape[1:], len(targets))
-        with tapped(model, image, params.layer) as tap:
+        with tapped(model, image, choose_map(model.network, params.layer)) as tap:
             for position, (maps, gradient) in enumerate(map_gradients(model, tap, image, targets)):
                 values = upsampled(self.combine(maps, gradient), image)
                 job.progress(3 + 2 * position, total)

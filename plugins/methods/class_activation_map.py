@@ -42,6 +42,7 @@ class ClassActivationMap(Method[ClassActivationMapParameters]):
     signed = True
     completeness = Completeness.NONE  # of the cells, before they are enlarged
     channels = Channels.REPEATED
+    survives_folding = True
 
     def check_network(self, network: torch.nn.Module) -> None:
         """Refuse a network with a way past its last feature maps, or more than means and linear layers behind them."""
@@ -72,8 +73,7 @@ class ClassActivationMap(Method[ClassActivationMapParameters]):
         """Yield one final map per target; they share the forward pass."""
         if model.output is not Output.LOGIT:
             raise NotApplicable("a probability is no sum over places; let the logit be explained")
-        layer = layer_name(choose_map(model.network, poolings=MEANS))
-        with tapped(model, image, layer) as tap:
+        with tapped(model, image, choose_map(model.network, poolings=MEANS)) as tap:
             # Behind the maps the network is affine, so the gradient is its weights, and costs next to nothing.
             for target, (maps, weights) in zip(targets, map_gradients(model, tap, image, targets), strict=True):
                 cells = (weights * maps).sum(dim=0)

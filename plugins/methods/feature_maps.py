@@ -71,7 +71,7 @@ class Tap(nn.Module):
 
 
 @contextmanager
-def tapped(model: ObservedModel, image: torch.Tensor, layer: str | None) -> Iterator[Tap]:
+def tapped(model: ObservedModel, image: torch.Tensor, node: fx.Node) -> Iterator[Tap]:
     """Let a model run with a tap behind a layer; at the end its network is as it was.
 
     Parameters
@@ -80,8 +80,8 @@ def tapped(model: ObservedModel, image: torch.Tensor, layer: str | None) -> Iter
         Of a lifted network.
     image : torch.Tensor
         The explained image, [1, C, H, W].
-    layer : str, optional
-        As `choose_map` takes it.
+    node : torch.fx.Node
+        Of the layer, in the network's graph, as `choose_map` finds it.
 
     Yields
     ------
@@ -91,10 +91,9 @@ def tapped(model: ObservedModel, image: torch.Tensor, layer: str | None) -> Iter
     Raises
     ------
     NotApplicable
-        On entering, if there is no such layer; in a forward pass, if its maps are too small to say where.
+        In a forward pass, if the layer's maps are too small to say where.
     """
     network = cast("fx.GraphModule", model.network)
-    node = choose_map(network, layer)
     tap = Tap()
     try:
         if (handle := _hooked(network, node, tap)) is not None:
@@ -102,7 +101,7 @@ def tapped(model: ObservedModel, image: torch.Tensor, layer: str | None) -> Iter
                 yield tap
         else:
             copied = private_copy(network)
-            _insert(copied, choose_map(copied, layer), tap)
+            _insert(copied, choose_map(copied, layer_name(node)), tap)
             with swapped(model, copied):
                 yield tap
     except _TooSmallError as error:

@@ -55,7 +55,7 @@ class GradCam(Method[GradCamParameters]):
         from captum.attr import LayerGradCam  # not at the top: Captum brings pandas and matplotlib
 
         total = self.cost(params, image.shape[1:], len(targets))
-        with tapped(model, image, params.layer) as tap:
+        with tapped(model, image, choose_map(model.network, params.layer)) as tap:
             captums = LayerGradCam(model, tap)
             for position, target in enumerate(targets):
                 plane = captums.attribute(image.clone().requires_grad_(), target=target, relu_attributions=params.relu)

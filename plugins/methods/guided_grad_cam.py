@@ -49,7 +49,7 @@ class GuidedGradCam(Method[LayerParameters]):
         from captum.attr import GuidedGradCam as CaptumsGuidedGradCam
 
         total = self.cost(params, image.shape[1:], len(targets))
-        with tapped(model, image, params.layer) as tap:
+        with tapped(model, image, choose_map(model.network, params.layer)) as tap:
             for position, target in enumerate(targets):
                 with warnings.catch_warnings():
                     # Captum says of every call that it sets hooks and removes them.

@@ -73,7 +73,7 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
     reference = "Sundararajan, Taly, Yan: Axiomatic Attribution for Deep Networks. ICML 2017. arXiv:1703.01365"
     parameters = IntegratedGradientsParameters
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FORWARD, Need.GRADIENT})
-    averages_gradients = True
+    survives_folding = True
     signed = True
     completeness = Completeness.EXACT
 

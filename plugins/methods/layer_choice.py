@@ -131,12 +131,13 @@ def _named(network: fx.GraphModule, values: Mapping[fx.Node, _Value], layer: str
 def _values(network: fx.GraphModule) -> dict[fx.Node, _Value]:
     """Say of every node that depends on the image what it is, in the order of the graph."""
     values: dict[fx.Node, _Value] = {}
+    layers = dict(network.named_modules())
     for node in network.graph.nodes:
         inputs = [values[source] for source in node.all_input_nodes if source in values]
         if node.op == "placeholder":
             values[node] = (_Kind.IMAGE, _CHANNELS_FIRST)
         elif node.op == "call_module":
-            values[node] = _of_layer(network.get_submodule(str(node.target)), inputs[0])
+            values[node] = _of_layer(layers[str(node.target)], inputs[0])
         elif node.op == "call_function" and inputs:
             values[node] = _of_operator(node, max(inputs, key=lambda value: value[0].value))
     return values

@@ -95,7 +95,7 @@ class NoiseTunnel(Method[P]):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FORWARD, Need.GRADIENT})
-    averages_gradients = True
+    survives_folding = True
     completeness = Completeness.NONE
     fewest: ClassVar[int] = 1
     """Noisy images from which there is a map to show."""

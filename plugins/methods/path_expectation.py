@@ -66,7 +66,7 @@ class PathExpectation(Method[P]):
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FORWARD, Need.GRADIENT})
-    averages_gradients = True
+    survives_folding = True
     signed = True
     completeness = Completeness.IN_EXPECTATION
 

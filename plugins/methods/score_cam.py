@@ -72,7 +72,7 @@ class ScoreCam(Method[ScoreCamParameters]):
     ) -> Iterator[Attribution]:
         """Yield partial maps with a growing part of the feature maps, then all; targets share every forward pass."""
         total = self.cost(params, image.shape[1:], len(targets))
-        with torch.no_grad(), tapped(model, image, params.layer) as tap:
+        with torch.no_grad(), tapped(model, image, choose_map(model.network, params.layer)) as tap:
             model(image)
             maps = tap.maps[0].clone()
         job.progress(1, total)

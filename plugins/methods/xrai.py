@@ -67,7 +67,7 @@ class Xrai(Method[XraiParameters]):
     )
     parameters = XraiParameters
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FORWARD, Need.GRADIENT})
-    averages_gradients = True
+    survives_folding = True
     signed = False
     completeness = Completeness.NONE
     channels = Channels.REPEATED

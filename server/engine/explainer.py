@@ -215,7 +215,7 @@ class Explainer:
             task.output,
             task.precision,
             *(need in method.needs_of(params) for need in (Need.GRADIENT, Need.MODULES)),
-            method.averages_gradients,
+            method.survives_folding,
         )
 
         def forms() -> ExplainableNetwork | ReducedNetwork:

@@ -24,8 +24,8 @@ def test_a_row_that_loses_says_so_and_one_that_wins_does_not(document: dict[str,
 
 def test_an_aim_that_is_missed_says_so(document: dict[str, Any]) -> None:
     page = told(document, ["grid"])
-    assert "all 2 networks together, Captum at its best batches: 2.5 x (aim: at least 5 x): **missed**." in page
-    assert "all 2 networks together, Captum at its defaults: 5.0 x (aim: at least 5 x): reached." in page
+    assert "all 2 networks together, the same points: 2.5 x (aim: at least 5 x): **missed**." in page
+    assert "all 2 networks together, each with its defaults: 5.0 x (aim: at least 5 x): reached." in page
     assert "1.50 x (1.35 to 1.65) | at most 1.05: **missed** |" in page
     assert "1.10 x (0.99 to 1.21) | at most 1.2: reached |" in page
 
@@ -122,6 +122,8 @@ def test_the_grid_counts_what_is_left_of_captums_work(tiny_set: Path, tmp_path: 
     assert left["input_x_gradient"] == 0, "it takes the gradient of saliency"
     assert 0 < left["occlusion"] < 0.5, "both labels from one sweep"
     assert row["limit"] > 1
+    assert row["converged_missed"] <= 0.01, "ours goes on until it has converged"
+    assert row["missed"].get("integrated_gradients", 0) > 0, "as many points as Captum takes miss something"
 
 
 def test_approximate_occlusion_takes_a_network_that_it_does_not_know(

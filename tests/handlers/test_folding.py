@@ -70,14 +70,23 @@ def test_the_networks_compute_the_same_folded(name: str) -> None:
 
 
 def test_poolings_go_before_what_commutes_with_them() -> None:
-    def network(pooling: nn.Module) -> nn.Module:
-        return nn.Sequential(
-            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 2, 1), pooling, nn.Flatten()
-        )
+    def network(pooling: nn.Module, *behind: nn.Module) -> nn.Module:
+        first = (nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
+        return nn.Sequential(*first, nn.Conv2d(4, 2, 1), pooling, *behind, nn.Flatten())
 
-    assert kinds(folded(network(nn.AvgPool2d(2)))) == [nn.Conv2d, nn.MaxPool2d, nn.ReLU, nn.AvgPool2d, nn.Conv2d]
+    last = nn.Conv2d(2, 2, 2)
+    assert kinds(folded(network(nn.AvgPool2d(2), last))) == [
+        nn.Conv2d,
+        nn.MaxPool2d,
+        nn.ReLU,
+        nn.AvgPool2d,
+        nn.Conv2d,
+        nn.Conv2d,
+    ]
     # At a border that counts, the bias would be missing.
-    assert kinds(folded(network(nn.AvgPool2d(2, padding=1))))[-2:] == [nn.Conv2d, nn.AvgPool2d]
+    assert kinds(folded(network(nn.AvgPool2d(2, padding=1), last)))[-3:] == [nn.Conv2d, nn.AvgPool2d, nn.Conv2d]
+    # The last feature maps stay: a class activation map is made of them.
+    assert kinds(folded(network(nn.AvgPool2d(2))))[-2:] == [nn.Conv2d, nn.AvgPool2d]
 
 
 class ReadTwice(nn.Module):

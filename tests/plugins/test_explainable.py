@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from radiolucent.handlers import InputSpec
-from radiolucent.plugins import ExplainableNetwork, Need, NotApplicable, Registry
+from radiolucent.plugins import ExplainableNetwork, Job, Need, NotApplicable, ObservedModel, Registry
 from torch import fx, nn
 
 SPEC = InputSpec(size=16)
@@ -74,6 +74,62 @@ def test_a_mean_of_gradients_gets_the_folded_network_and_a_single_one_the_copy(
     assert network.form_for(registry.method(averages)) is network.folded()
     assert isinstance(network.folded(), fx.GraphModule)
     assert isinstance(network.form_for(registry.method("saliency")), torch.jit.ScriptModule)
+
+
+class EndsInAPixelwiseConvolution(nn.Module):
+    """Its last convolution commutes with the pooling behind it, and has a bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1))
+        self.head = nn.Sequential(nn.AvgPool2d(16), nn.Flatten(), nn.Linear(4, 2))
+
+    def forward(self, batch: torch.Tensor) -> torch.Tensor:
+        return self.head(self.first(batch))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("made", [Branches, EndsInAPixelwiseConvolution])
+def test_a_class_activation_map_is_the_same_on_the_folded_network(
+    traced: Traced, registry: Registry, recorder: Callable[[], Job], made: Callable[[], nn.Module]
+) -> None:
+    torch.manual_seed(0)
+    network, method = explainable(traced, made()), registry.method("class_activation_map")
+    image, params = torch.rand(1, 1, 16, 16), registry.parameters("class_activation_map", {})
+    folded = network.form_for(method)
+    assert folded is network.folded()
+    assert isinstance(folded, fx.GraphModule)
+    (one, other), (same, _) = (
+        [*method.explain(ObservedModel(form, recorder(), spec=SPEC, image=image), image, (1, 0), params, recorder())]
+        for form in (folded, network.lifted())
+    )
+    torch.testing.assert_close(one.values, same.values)
+    assert one.facts["bias"] == pytest.approx(same.facts["bias"], abs=1e-6)
+    assert not torch.allclose(one.values, other.values)
+
+
+def test_where_nothing_is_folded_the_lifted_network_has_the_layers(
+    traced: Traced, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = explainable(traced, Branches())
+    monkeypatch.setattr(network, "_folded", network._script)
+    assert network.form_for(registry.method("class_activation_map")) is network.lifted()
+
+
+def test_a_network_is_looked_at_once_for_each_method(traced: Traced, registry: Registry) -> None:
+    looked: list[nn.Module] = []
+
+    class Looks(type(registry.method("saliency"))):  # type: ignore[misc]
+        name = "looks"
+
+        def check_network(self, network: nn.Module) -> None:
+            looked.append(network)
+            raise NotApplicable("there is a reason")
+
+    network = explainable(traced, Branches())
+    assert network.applicability([Looks()]).refusals == {"looks": "there is a reason"}
+    with pytest.raises(NotApplicable, match="there is a reason"):
+        network.form_for(Looks())
+    assert len(looked) == 1
 
 
 def test_what_cannot_be_lifted_keeps_its_forward_and_gradient_methods(traced: Traced, registry: Registry) -> None:
