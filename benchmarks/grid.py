@@ -266,7 +266,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"{STEPS} points {row['missed'].get('integrated_gradients', 0):.1%}"
         for row in rows
     )
-    lines.append(f"- Integrated gradients of all labels by our default, and the most that they miss of a change: {told}.")
+    lines.append(f"- Integrated gradients of all labels by our default, and the most they miss of a change: {told}.")
     wrong = [row for row in rows if row["missed"].get("deep_lift", 0) > WRONG]
     if wrong:
         told = ", ".join(f"{row['network']} {row['missed']['deep_lift']:.0%}" for row in wrong)

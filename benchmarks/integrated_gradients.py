@@ -59,12 +59,14 @@ def measure(context: Context) -> dict[str, Any]:
     films = context.films[: 2 if context.short else FILMS]
     for name in names:
         subject = open_subject(context, name)
-        explain(subject, subject.image(films[0]), "saliency", subject.labels[:1])  # looks at the network, once for all
+        # Folds the network, once for all.
+        explain(subject, subject.image(films[0]), "integrated_gradients", [0], steps=4)
         batch = _best_batch(subject, films[0])
         maps = [_map(context, subject, film, batch) for film in films]
         rows.append({"network": name, "batch": batch, **_summary(maps), "maps": [asdict(one) for one in maps]})
-        for side, given in _memory_cases(batch, context.short):
-            peak, points = in_a_fresh_process(_peak, context.repository, name, films[0], context.threads, side, given)
+        cases = _memory_cases(batch, context.short)
+        peaks = in_a_fresh_process(_peaks, context.repository, name, films[0], context.threads, cases)
+        for (side, given), (peak, points) in zip(cases, peaks, strict=True):
             memories.append({"network": name, "side": side, **given, "points": points, "peak_mib": peak})
             context.say(f"{name}: {side} {given}: {points} points, {peak} MiB")
     return {"error": ERROR, "most_steps": MOST_STEPS, "films": len(films), "rows": rows, "memory": memories}
@@ -169,13 +171,18 @@ def _memory_cases(batch: int, short: bool) -> list[tuple[str, dict[str, Any]]]:
     return cases
 
 
-def _peak(
-    repository: Path, name: str, film: Path, threads: int, side: str, given: Mapping[str, Any]
-) -> tuple[int, int]:
-    """Explain once, in a fresh process; return the peak in MiB and the points it took."""
+def _peaks(
+    repository: Path, name: str, film: Path, threads: int, cases: Sequence[tuple[str, Mapping[str, Any]]]
+) -> list[tuple[int, int]]:
+    """Explain once each, in a fresh process; return the peaks in MiB and the points they took."""
     torch.set_num_threads(threads)
     subject = open_subject(Context(repository, (film,), False, threads, lambda line: None), name)
     image = subject.image(film)
+    explain(subject, image, "integrated_gradients", [0], steps=4)  # folds the network
+    return [_peak(subject, image, side, given) for side, given in cases]
+
+
+def _peak(subject: Subject, image: torch.Tensor, side: str, given: Mapping[str, Any]) -> tuple[int, int]:
     target, points = subject.strongest(image), [0]
     if side == "ours":
 
@@ -233,7 +240,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
         )
         + ".",
         "",
-        "Most memory beside the loaded network, each in a fresh process:",
+        "Most memory beside the loaded network:",
         "",
         "| network | side | parameters | points | peak, MiB |",
         "|---|---|---|---|---|",

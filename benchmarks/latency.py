@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +15,38 @@ from radiolucent.plugins import Completeness, NotApplicable
 
 from .context import Context
 from .memory import in_a_fresh_process, peak_mib
-from .subjects import SIDE, Explained, built_in, explain, open_subject, subject_names
+from .subjects import SIDE, Explained, Subject, built_in, explain, open_subject, subject_names
 
 TITLE = "Every method on every network"
 
 
 def measure(context: Context) -> dict[str, Any]:
-    """Explain the first film with each method on each network, each in a fresh process."""
+    """Explain the first film with each method on each network, each of these in a fresh process."""
     methods = PAPER_METHODS if context.short else tuple(sorted(built_in().methods))
     networks = subject_names(context, short=("resnet18", "densenet161"))
     rows: dict[str, dict[str, Any]] = {}
     for network in networks:
-        for method in methods:
-            row = in_a_fresh_process(_measured, context.repository, context.films[0], context.threads, network, method)
+        found = in_a_fresh_process(_rows, context.repository, context.films[0], context.threads, network, methods)
+        for method, row in found.items():
             rows.setdefault(method, {})[network] = row
-            context.say(f"{network}: {method} {row}")
     return {"input": dict.fromkeys(networks, SIDE), "networks": networks, "methods": rows}
 
 
-def _measured(repository: Path, film: Path, threads: int, network: str, name: str) -> dict[str, Any]:
+def _rows(repository: Path, film: Path, threads: int, network: str, methods: Sequence[str]) -> dict[str, Any]:
     torch.set_num_threads(threads)
     subject = open_subject(Context(repository, (film,), False, threads, lambda line: None), network)
     image = subject.image(film)
+    # The first pass pays for what every later one has, and lifting is done once for a network.
+    explain(subject, image, "input_x_gradient", subject.labels[:1])
+    subject.network.graph_of(subject.script)
+    rows = {}
+    for name in methods:
+        rows[name] = _row(subject, image, name)
+        sys.stderr.write(f"latency: {network}: {name} {rows[name]}\n")
+    return rows
+
+
+def _row(subject: Subject, image: torch.Tensor, name: str) -> dict[str, Any]:
     target, method = subject.strongest(image), built_in().method(name)
     found: list[tuple[Explained, float]] = []
 
@@ -45,10 +56,7 @@ def _measured(repository: Path, film: Path, threads: int, network: str, name: st
         found.append((explained, time.process_time() - start))
 
     try:
-        # The first pass pays for what every later one has, and lifting is done once for a network.
-        explain(subject, image, "input_x_gradient", [target])
         subject.network.form_for(method)
-        subject.network.graph_of(subject.script)
         peak = peak_mib(work)
     except NotApplicable as error:
         return {"refused": str(error)}
