@@ -261,6 +261,11 @@ def markdown(measured: Mapping[str, Any]) -> str:
         mean = geometric_mean(row[compared]["median"] for row in rows)
         lines.append(aim(total, 5, f"all {len(rows)} networks together, {what}"))
         lines.append(f"- the same, geometric mean over networks: {mean:.1f} x.")
+    reach = sum(row["captum"]["median"] for row in rows) / sum(row["captum"]["median"] / row["limit"] for row in rows)
+    lines.append(
+        f"- What stands in the way: with the same points {reach:.1f} x is the limit of all networks together. Of "
+        f"integrated gradients the labels of a film share the pass forward, and no pass back."
+    )
     told = ", ".join(
         f"{row['network']} {row['converged']['median']:.1f} s, {row['converged_missed']:.1%} missed, Captum's "
         f"{STEPS} points {row['missed'].get('integrated_gradients', 0):.1%}"
