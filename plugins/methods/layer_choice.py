@@ -131,7 +131,7 @@ def _named(network: fx.GraphModule, values: Mapping[fx.Node, _Value], layer: str
 def _values(network: fx.GraphModule) -> dict[fx.Node, _Value]:
     """Say of every node that depends on the image what it is, in the order of the graph."""
     values: dict[fx.Node, _Value] = {}
-    layers = dict(network.named_modules())
+    layers = dict(network.named_modules(remove_duplicate=False))
     for node in network.graph.nodes:
         inputs = [values[source] for source in node.all_input_nodes if source in values]
         if node.op == "placeholder":
