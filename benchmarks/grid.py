@@ -15,7 +15,7 @@ from torch.utils.flop_counter import flop_registry
 
 from .captum_runs import attribute, best_batch, integrate, seconds_per_window
 from .context import Context
-from .ratios import aim, geometric_mean, in_turn, ratio, seconds_of, spread, verdict
+from .ratios import aim, geometric_mean, in_turn, missed, ratio, seconds_of, spread, verdict
 from .subjects import SIDE, Subject, as_the_server, built_in, explain, open_subject, subject_names
 
 TITLE = "The whole grid, and the first heatmap"
@@ -50,7 +50,7 @@ def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, A
     ours: dict[str, list[float]] = {name: [] for name in methods}
     theirs: dict[str, list[float]] = {name: [] for name in methods}
     rounds = 2 if context.short else 3
-    missed: dict[str, float] = dict.fromkeys(methods, 0.0)
+    worst: dict[str, float] = dict.fromkeys(methods, 0.0)
     one_at_a_time, converged = [], []
     own_missed = 0.0
     for number in range(rounds):
@@ -60,7 +60,7 @@ def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, A
             target = subject.labels[number % len(subject.labels)]
             seconds, share = _theirs(subject, image, name, target, batch)
             theirs[name].append(seconds)
-            missed[name] = max(missed[name], share)
+            worst[name] = max(worst[name], share)
         windows = _windows(image) * len(subject.labels)
         one_at_a_time.append(windows * seconds_per_window(subject.script, image, subject.spec().black, 1))
         found = explain(subject, image, "integrated_gradients", subject.labels)
@@ -94,15 +94,14 @@ def _row(context: Context, subject: Subject, image: torch.Tensor) -> dict[str, A
             for name in methods
         },
         "converged": spread(converged),
-        "converged_missed": float(f"{own_missed:.2g}"),
-        "missed": {name: float(f"{share:.2g}") for name, share in missed.items() if share},
+        "converged_missed": own_missed,
+        "missed": {name: share for name, share in worst.items() if share},
     }
 
 
 def _missed(one: Attribution) -> float:
-    """Return the share of the change of the output that a complete map misses."""
     delta = one.convergence_delta or 0.0
-    return abs(delta) / max(abs(float(one.values.double().sum()) - delta), 1e-12)
+    return missed(delta, float(one.values.double().sum()) - delta)
 
 
 def _instead(totals: Sequence[float], parts: Sequence[float], others: Sequence[float]) -> list[float]:
@@ -182,7 +181,7 @@ def _theirs(subject: Subject, image: torch.Tensor, name: str, target: int, batch
     baseline = torch.full_like(image, black if name == "integrated_gradients" else 0.0)  # zeros are DeepLIFT's
     with torch.no_grad():
         outputs = script(torch.cat([image, baseline]))[:, target]
-    return seconds, abs(float(found[0][1])) / max(abs(float(outputs[0] - outputs[1])), 1e-12)
+    return seconds, missed(float(found[0][1]), float(outputs[0] - outputs[1]))
 
 
 def _windows(image: torch.Tensor) -> int:

@@ -14,7 +14,7 @@ import torch
 from .captum_runs import integrate
 from .context import Context
 from .memory import in_a_fresh_process, peak_mib
-from .ratios import aim, geometric_mean, spread, verdict
+from .ratios import aim, geometric_mean, missed, spread, verdict
 from .subjects import Subject, as_the_server, explain, open_subject, subject_names
 
 TITLE = "Integrated gradients at equal error"
@@ -107,11 +107,11 @@ def _map(context: Context, subject: Subject, film: Path, batch: int) -> _Map:
         ours_seconds=round((found.seconds + again.seconds) / 2, 4),
         ours_points=int(own.facts["steps"]),
         ours_passes=found.passes,
-        ours_error=_share(own.convergence_delta or 0.0, change),
+        ours_error=missed(own.convergence_delta or 0.0, change),
         steps=steps,
         last_seconds=last,
         all_seconds=every,
-        default_error=_share(default, change),
+        default_error=missed(default, change),
     )
     told = ", ".join(f"{rule} {steps[rule]} steps" for rule in RULES)
     context.say(f"{subject.name}: {one.ours_points} points in {one.ours_seconds:.1f} s; Captum: {told}")
@@ -132,10 +132,6 @@ def _until(
         if converged or 2 * steps > MOST_STEPS:
             return (steps if converged else None), round(seconds, 4), round(total, 4)
         steps *= 2
-
-
-def _share(delta: float, change: float) -> float:
-    return float(f"{abs(delta) / max(abs(change), 1e-12):.2g}")
 
 
 def _summary(maps: Sequence[_Map]) -> dict[str, Any]:

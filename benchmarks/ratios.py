@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-__all__ = ["Spread", "aim", "geometric_mean", "in_turn", "ratio", "seconds_of", "spread", "verdict"]
+__all__ = ["Spread", "aim", "geometric_mean", "in_turn", "missed", "ratio", "seconds_of", "spread", "verdict"]
 
 
 class Spread(TypedDict):
@@ -62,6 +62,11 @@ def ratio(theirs: Sequence[float], ours: Sequence[float]) -> Spread:
 def geometric_mean(values: Iterable[float]) -> float:
     """Return the mean of ratios."""
     return float(np.exp(np.mean(np.log(list(values)))))
+
+
+def missed(delta: float, change: float) -> float:
+    """Return the share of the change of an output that a complete map with this convergence delta misses."""
+    return float(f"{abs(delta) / max(abs(change), 1e-12):.2g}")
 
 
 def aim(found: float, wanted: float, what: str) -> str:

@@ -14,6 +14,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pyarrow import parquet
 from radiolucent.client import AsyncClient, Unavailable
 from radiolucent.client.batch import score
@@ -129,6 +130,8 @@ def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(
     program, fake, folder, tmp_path, suffix, monkeypatch
 ) -> None:
     out, journal = tmp_path / f"scores.{suffix}", tmp_path / f".scores.{suffix}.journal.csv"
+    for brightness, name in enumerate(("a.png", "b.PNG", "inner/c.png", "d.jpeg")):
+        Image.new("L", (48, 48), brightness).save(folder / name, format="PNG")
     program("batch", folder, "--out", out, "--address", fake.address)
     before = out.read_bytes()
 
@@ -146,8 +149,12 @@ def test_overwriting_keeps_the_old_table_until_the_new_one_is_complete(
     assert "--resume --overwrite goes on" in ran.err
     assert out.read_bytes() == before
     assert [row["file"] for row in rows(journal)] == ["a.png", "a.png", "b.PNG", "b.PNG"]
+    fake.classified.clear()
     ran = program("batch", folder, "--out", out, "--resume", "--overwrite", "--address", fake.address)
     assert ran.code == 4  # the letter
+    # What the stopped run was about to ask for may come to the server late, and so twice.
+    again = ("b.PNG", "inner/c.png", "d.jpeg", "letter.png")
+    assert set(fake.classified) == {(folder / name).read_bytes() for name in again}
     assert "3 scored, 1 kept, 1 failed" in ran.err, "the last image of a journal counts as cut off"
     assert len(rows(out) if suffix == "csv" else parquet.read_table(out)) == 9
     assert not journal.exists()
