@@ -169,12 +169,19 @@ async def test_a_reader_who_never_reads_does_not_cost_the_pool_a_worker(pool: Wo
 async def test_a_killed_worker_is_replaced_and_its_task_retried(pool: WorkerPool, make_task: MakeTask) -> None:
     await all_idle(pool)
     pids = {worker.pid for worker in pool.workers}
-    tasks = [make_task(item_id=str(n), method="occlusion", parameters=MEDIUM, want_input=True) for n in range(2)]
-    streams = [asyncio.create_task(everything(pool, task)) for task in tasks]
-    await until(lambda: all(worker.busy for worker in pool.workers))
-    await asyncio.sleep(0.5)
+    tasks = [make_task(item_id=str(n), method="occlusion", parameters=LONG, want_input=True) for n in range(2)]
+    results: list[list[WorkerEvent]] = [[], []]
+
+    async def collect(task: ItemTask, events: list[WorkerEvent]) -> None:
+        async for event in run(pool, task):
+            events.append(event)  # noqa: PERF401 - read while they come
+
+    streams = [asyncio.create_task(collect(*one)) for one in zip(tasks, results, strict=True)]
+    # Two maps of each, so that one that begins again is seen to go back.
+    await until(lambda: all(sum(isinstance(event, WorkerMap) for event in events) >= 2 for events in results))
+    assert all(worker.busy for worker in pool.workers)
     os.kill(pool.workers[0].pid, signal.SIGKILL)
-    results = await asyncio.gather(*streams)
+    await asyncio.gather(*streams)
     for events in results:
         assert finals(events) == [0]
         assert isinstance(events[-1], WorkerDone)
