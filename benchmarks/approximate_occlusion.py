@@ -74,14 +74,15 @@ def _row(runs: list[tuple[float, dict[int, float], int, float]], windows: int) -
 
 def markdown(measured: Mapping[str, Any]) -> str:
     """Tell what was measured, and whether the aim is reached."""
-    rows, batches = measured["rows"], ", ".join(map(str, BATCHES))
+    rows, batches, films = measured["rows"], ", ".join(map(str, BATCHES)), measured["films"]
     lines = [
         f"{measured['side']} pixels, window {measured['window']}, stride {measured['stride']}, black, all labels of "
-        f"the network, {measured['films']} film(s), until the estimated error is at most {measured['max_error']:.0%} "
-        f"of the map's range; how large it is in truth stands under *Approximate occlusion: error*. *The paper's way* "
-        f"is one Captum call for each of {measured['labels']} labels, a window at a time; *Captum's best* the same in "
-        f"the best of batches of {batches}. Their time is that of a few windows before and after ours, by the number "
-        f"of windows and labels. Medians over films, with quartiles.",
+        f"the network, {films} film{'s' * (films > 1)}, until the estimated error is at most "
+        f"{measured['max_error']:.0%} of the map's range; how large it is in truth stands under *Approximate "
+        f"occlusion: error*. *The paper's way* is one Captum call for each of {measured['labels']} labels, a window at "
+        f"a time; *Captum's best* the same in the best of batches of {batches}. Their time is that of a few windows "
+        f"before and after ours, by the number of windows and labels."
+        f"{' Medians over films, with quartiles.' * (films > 1)}",
         "",
         "| network | windows computed | estimated error, largest | ours, s | paper's way, s | paper's way / ours | "
         "Captum's best / ours |",

@@ -21,6 +21,8 @@ TITLE = "Integrated gradients at equal error"
 
 ERROR = 0.01
 """Share of the change of the output that a map may miss: our default."""
+AIM = 3.6
+"""How many times as long Captum's should take."""
 RULES = ("gausslegendre", "riemann_middle")
 """Captum's default, and the simplest."""
 FIRST_STEPS = 8
@@ -226,7 +228,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
                 verdict(one["all_ratio"]),
             ]
             lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *_aims(rows), ""]
+    lines += ["", *_aims(rows), *_limits(rows, measured["most_steps"]), ""]
     lines += [
         f"With its default of {_DEFAULT_STEPS} steps Captum misses more than {error:.0%} in "
         + ", ".join(
@@ -252,5 +254,23 @@ def _aims(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for rule in RULES:
         for accounting in ("last", "all"):
             mean = float(np.exp(np.mean([np.log(row["rules"][rule][f"{accounting}_mean"]) for row in rows])))
-            lines.append(aim(mean, 3.6, f"{rule}, {accounting} run{'s' * (accounting == 'all')}, geometric mean"))
+            lines.append(aim(mean, AIM, f"{rule}, {accounting} run{'s' * (accounting == 'all')}, geometric mean"))
+    return lines
+
+
+def _limits(rows: Sequence[Mapping[str, Any]], most: int) -> list[str]:
+    """Say what a last run of Captum's is made of: points, and the time of each; and what the aim would take of us."""
+    lines = []
+    for rule in RULES:
+        pairs = [(one, one["steps"][rule] or most) for row in rows for one in row["maps"]]
+        points = geometric_mean(steps / one["ours_points"] for one, steps in pairs)
+        ratio = geometric_mean(one["last_seconds"][rule] / one["ours_seconds"] for one, _ in pairs)
+        if ratio >= AIM:
+            continue
+        found = [one["ours_points"] for one, _ in pairs]
+        lines.append(
+            f"- What stands in the way of {rule}, last run: it takes {points:.1f} x as many points as ours, each "
+            f"{ratio / points:.1f} x as long. For the aim ours would have to find out with {ratio / AIM:.0%} of its "
+            f"points that they suffice; it took {min(found)} at least, {np.median(found):.0f} in the middle."
+        )
     return lines

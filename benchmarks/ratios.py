@@ -76,6 +76,8 @@ def aim(found: float, wanted: float, what: str) -> str:
 
 
 def verdict(found: Mapping[str, Any]) -> str:
-    """Write a ratio with its quartiles, and say it where we lose."""
-    text = f"{found['median']:.2f} x ({found['low']:.2f} to {found['high']:.2f})"
+    """Write a ratio with its quartiles, if it was measured more than once, and say it where we lose."""
+    text = f"{found['median']:.2f} x"
+    if found["low"] < found["high"]:
+        text += f" ({found['low']:.2f} to {found['high']:.2f})"
     return text if found["median"] >= 1 else f"{text}, **we lose**"
