@@ -250,27 +250,32 @@ def markdown(measured: Mapping[str, Any]) -> str:
 
 
 def _aims(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    lines = []
-    for rule in RULES:
-        for accounting in ("last", "all"):
-            mean = float(np.exp(np.mean([np.log(row["rules"][rule][f"{accounting}_mean"]) for row in rows])))
-            lines.append(aim(mean, AIM, f"{rule}, {accounting} run{'s' * (accounting == 'all')}, geometric mean"))
-    return lines
+    return [
+        aim(
+            _mean(rows, rule, accounting), AIM, f"{rule}, {accounting} run{'s' * (accounting == 'all')}, geometric mean"
+        )
+        for rule in RULES
+        for accounting in ("last", "all")
+    ]
 
 
 def _limits(rows: Sequence[Mapping[str, Any]], most: int) -> list[str]:
     """Say what a last run of Captum's is made of: points, and the time of each; and what the aim would take of us."""
     lines = []
+    maps = [one for row in rows for one in row["maps"]]
+    found = [one["ours_points"] for one in maps]
     for rule in RULES:
-        pairs = [(one, one["steps"][rule] or most) for row in rows for one in row["maps"]]
-        points = geometric_mean(steps / one["ours_points"] for one, steps in pairs)
-        ratio = geometric_mean(one["last_seconds"][rule] / one["ours_seconds"] for one, _ in pairs)
-        if ratio >= AIM:
-            continue
-        found = [one["ours_points"] for one, _ in pairs]
-        lines.append(
-            f"- What stands in the way of {rule}, last run: it takes {points:.1f} x as many points as ours, each "
-            f"{ratio / points:.1f} x as long. For the aim ours would have to find out with {ratio / AIM:.0%} of its "
-            f"points that they suffice; it took {min(found)} at least, {np.median(found):.0f} in the middle."
-        )
+        ratio = _mean(rows, rule, "last")
+        points = geometric_mean((one["steps"][rule] or most) / one["ours_points"] for one in maps)
+        if ratio < AIM:
+            lines.append(
+                f"- What stands in the way of {rule}, last run: it takes {points:.1f} x as many points as ours, each "
+                f"{ratio / points:.1f} x as long. For the aim ours would have to find out with {ratio / AIM:.0%} of "
+                f"its points that they suffice; it took {min(found)} at least, {np.median(found):.0f} in the middle."
+            )
     return lines
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], rule: str, accounting: str) -> float:
+    """Return the geometric mean over networks, all of as many maps."""
+    return geometric_mean(row["rules"][rule][f"{accounting}_mean"] for row in rows)
