@@ -155,6 +155,14 @@ class Method(ABC, Generic[P]):
         """Return what it needs of a network with these parameters: `needs`, unless a parameter asks for more."""
         return self.needs
 
+    def adaptive(self, params: P) -> bool:
+        """Return whether what it finds decides how much it does, so that `cost` is an expectation. The default: no.
+
+        Progress is then reported against the same total, and reaches it when the method is done. How long a run takes
+        is learnt apart from runs that are as long as they say.
+        """
+        return False
+
     def shared_passes(self, params: P) -> Hashable | None:
         """Return what names the passes that it shares with other methods. The default: it shares none.
 
@@ -220,6 +228,8 @@ class Method(ABC, Generic[P]):
     @abstractmethod
     def cost(self, params: P, shape: Sequence[int], targets: int) -> int:
         """Return the work for one image, in forward passes or their equivalent (a backward pass counts two).
+
+        Where `adaptive` says so, it is what is to be expected.
 
         Parameters
         ----------

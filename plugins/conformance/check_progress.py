@@ -54,8 +54,12 @@ def _check_cost(subject: Subject, total: int) -> None:
     if not passes <= cost <= most:
         raise Breach(
             f"cost says {cost}, but {passes} samples went forward; count a forward pass of a sample as 1 and a "
-            "backward pass as 2. Where it can only be a bound, set parameters in the test class for which it is reached"
+            "backward pass as 2. Where it can only be a bound or an expectation, set parameters in the test class for "
+            "which it is reached"
         )
+    adaptive = subject.method.adaptive(subject.params())
+    if not isinstance(adaptive, bool):
+        raise Breach(f"adaptive must return True or False, not {adaptive!r}")
 
 
 def check_first_partial(subject: Subject) -> None:

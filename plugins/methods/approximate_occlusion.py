@@ -135,6 +135,10 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
                 return
             earlier.append(maps)
 
+    def adaptive(self, params: ApproximateOcclusionParameters) -> bool:
+        """Return whether it stops before all windows are computed."""
+        return params.max_error > 0
+
     def cost(self, params: ApproximateOcclusionParameters, shape: Sequence[int], targets: int) -> int:
         """Return the number of windows it takes, and one for the image itself; targets cost nothing.
 

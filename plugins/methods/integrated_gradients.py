@@ -179,11 +179,14 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
             delta = values.sum() - (at_image[target] - at_baseline[target])
             yield Attribution(target, values.float(), fraction=1.0, final=True, convergence_delta=float(delta))
 
+    def adaptive(self, params: IntegratedGradientsParameters) -> bool:
+        """Return whether the number of points is up to what they give."""
+        return params.steps is None
+
     def cost(self, params: IntegratedGradientsParameters, shape: Sequence[int], targets: int) -> int:
         """Return the cost of a forward pass per point and a backward pass per point and target.
 
-        Without a given number of steps it is an expectation, no bound: fitted to the means of 23
-        maps of five networks.
+        Without a given number of steps it is an expectation, fitted to the means of 23 maps of five networks.
         """
         if params.steps is not None:
             return 2 + params.steps * (1 + 2 * targets)

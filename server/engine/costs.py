@@ -60,6 +60,8 @@ class Effort:
         Labels to explain.
     precision : Precision
         Of the networks.
+    adaptive : bool
+        Whether the passes are what is expected, as `Method.adaptive` says.
     """
 
     method: str
@@ -69,11 +71,13 @@ class Effort:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     targets: int = 1
     precision: Precision = Precision.FLOAT32
+    adaptive: bool = False
 
     @property
     def name(self) -> str:
-        """The method, and the precision where it is not the usual one: each has a pace of its own."""
-        return self.method if self.precision is Precision.FLOAT32 else f"{self.method} in {self.precision.value}"
+        """The method, whether it is adaptive, and the precision where it is not the usual one: each has its pace."""
+        name = f"adaptive {self.method}" if self.adaptive else self.method
+        return name if self.precision is Precision.FLOAT32 else f"{name} in {self.precision.value}"
 
     @property
     def work(self) -> Work:

@@ -10,7 +10,7 @@ from typing import Any
 from ...plugins import Method, NotApplicable, Parameters
 from ...plugins.measures import Measure, Shared, runs_together
 
-__all__ = ["MeasurePasses", "measure_passes", "method_passes"]
+__all__ = ["MeasurePasses", "is_adaptive", "measure_passes", "method_passes"]
 
 _LOG = logging.getLogger(__name__)
 _MOST_PASSES = 10**9
@@ -68,6 +68,15 @@ def method_passes(method: Method[Any], params: Parameters, shape: Sequence[int],
     except (Exception, SystemExit):  # noqa: BLE001 - a stranger's code; the worker will say what is wrong with it
         _LOG.warning("method %s cannot say what it costs", method.name, exc_info=True)
         return 1
+
+
+def is_adaptive(method: Method[Any], params: Parameters) -> bool:
+    """Return whether what a method announces is what it expects; not where it cannot say."""
+    try:
+        return bool(method.adaptive(params))
+    except (Exception, SystemExit):  # noqa: BLE001 - a stranger's code
+        _LOG.warning("method %s cannot say whether it is adaptive", method.name, exc_info=True)
+        return False
 
 
 def measure_passes(

@@ -17,7 +17,7 @@ from .check_measures import CheckedMeasure
 from .costs import CostModel, Effort, MeasureEffort
 from .events import Item, ItemEstimate, Target, Verdict
 from .order import ExplainOrder
-from .passes import MeasurePasses, measure_passes, method_passes
+from .passes import MeasurePasses, is_adaptive, measure_passes, method_passes
 from .task import ItemTask, MeasureTask, ModelRef, Output, Precision, VoterRef, WorkerDone, WorkerEvent, WorkerMap
 from .validate import CheckedCall
 
@@ -310,7 +310,8 @@ def _effort(
 ) -> Effort:
     passes = method_passes(call.method, call.parameters, _shape(card), targets)
     parameters = call.parameters.model_dump(mode="json")
-    return Effort(call.method.name, version, tuple(cards), passes, parameters, targets, precision)
+    adaptive = is_adaptive(call.method, call.parameters)
+    return Effort(call.method.name, version, tuple(cards), passes, parameters, targets, precision, adaptive)
 
 
 def _measuring(

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from radiolucent.benchmarks import __main__ as bench
+from radiolucent.benchmarks import estimates
 from radiolucent.benchmarks.document import keep, read
 from radiolucent.benchmarks.page import told
 from radiolucent.benchmarks.ratios import geometric_mean, in_turn, ratio
@@ -33,6 +34,18 @@ def test_an_aim_that_is_missed_says_so(document: dict[str, Any]) -> None:
 def test_every_part_says_on_what_it_was_measured(document: dict[str, Any]) -> None:
     said = "Measured on 2026-01-02 in 67 min (a short run: few networks, few repetitions, wide spreads). threads 2, "
     assert said + "films 2 drawn phantoms. processor some, cores 2. torch 2.0." in told(document, ["grid"])
+
+
+def test_what_no_estimate_can_know_is_told_beside_the_estimates() -> None:
+    same = {"network": "a", "parameters": {}, "labels": 1}
+    adaptive = {**same, "name": "adaptive x", "adaptive": True, "announced": 10, "seconds": 1.0}
+    rows = [adaptive | {"expected_s": 1.0, "passes": passes} for passes in (10, 11, 30, 9)]
+    rows.append({**same, "name": "measures of x", "expected_s": 3.0, "seconds": 0.01, "refused": 2})
+    text = estimates.markdown({"threads": 1, "networks": ["a"], "warm_up": 1, "again": [1.0], "rows": rows})
+    assert "Of 4 such items 75% made within 30 % as many forward passes" in text
+    assert "In 1 items some measure was refused at once" in text
+    assert "1 of them are beyond 30 %." in text
+    assert "Aim: 90 % of items within 30 %: not reached (80%). Below it: measures of x." in text
 
 
 def test_a_ratio_is_that_of_pairs() -> None:

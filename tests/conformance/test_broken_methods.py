@@ -292,6 +292,11 @@ class CostsLess(Saliency):
         yield from super().explain(model, image, targets, params, job)
 
 
+class AdaptsMaybe(Saliency):
+    def adaptive(self, params):
+        return None
+
+
 class CostsMore(Saliency):
     def explain(self, model, image, targets, params, job):
         yield from super().explain(model, image, targets, params, _Reports(job, lambda done, total: (total, total)))
@@ -376,6 +381,7 @@ BROKEN: list[tuple[type[Method[Any]], str, str]] = [
     (CountsInShares, "check_progress", "progress must be whole numbers"),
     (CostsLess, "check_progress", "cost says 5, but 10 samples went forward"),
     (CostsMore, "check_progress", "count a forward pass of a sample as 1"),
+    (AdaptsMaybe, "check_progress", "adaptive must return True or False, not None"),
     (AnotherTotal, "check_progress", "report self.cost(...) as the total"),
     (FirstMapAtTheEnd, "check_first_partial", "yield the first partial map (final=False) before 20 %"),
     (GoesRoundTheModel, "check_every_pass_counts", "call model.network; call the model itself"),

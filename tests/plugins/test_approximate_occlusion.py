@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from radiolucent.handlers import InputSpec
+from radiolucent.plugins.methods.approximate_occlusion import ApproximateOcclusion
 from radiolucent.plugins.methods.interpolation import interpolated
 from radiolucent.plugins.methods.window_order import window_order
 from torch import nn
@@ -95,6 +96,9 @@ def test_without_an_allowed_error_it_ends_at_the_map_of_occlusion(
         truth = [error(one.values, final.values) for one in result.partial(target) if "estimated_error" in one.facts]
         assert np.mean(np.less_equal(truth, errors)) >= 0.8
     assert result.model.forward_passes == result.cost == 1 + 43**2
+    # So its cost is no expectation, as it is where an error is allowed.
+    method = ApproximateOcclusion()
+    assert [method.adaptive(method.parameters(max_error=error)) for error in (0, 0.05)] == [False, True]
 
 
 def test_a_label_that_nothing_matters_to_does_not_ask_for_all_windows(

@@ -14,7 +14,7 @@ from radiolucent.plugins.methods import Saliency
 from radiolucent.plugins.registry import Origin
 from radiolucent.server.engine.costs import CostModel, Effort, MeasureEffort
 from radiolucent.server.engine.events import Target, TargetReason
-from radiolucent.server.engine.order import ExplainOrder
+from radiolucent.server.engine.order import ExplainOrder, MethodCall
 from radiolucent.server.engine.passes import measure_passes
 from radiolucent.server.engine.plan import Explained, PlannedItem, Planner
 from radiolucent.server.engine.tally import Tally
@@ -197,6 +197,24 @@ def test_a_request_is_priced_before_it_is_known_what_it_explains(
     assert planner.seconds(calls, networks, labels=1) == pytest.approx(planned_s)
 
 
+def test_runs_until_convergence_say_nothing_of_given_steps(planner: Planner, make_order: MakeOrder) -> None:
+    card = planner.repository.card("resnet18", 1)
+    explained = Explained(card.name, 1, card, (Target("Nodule", TargetReason.ASKED),), {})
+
+    def item(**parameters: float) -> PlannedItem:
+        order = make_order(methods=(MethodCall("integrated_gradients", parameters),))
+        (found,) = planner.plan("job", order, check_methods(order.methods, planner.registry), [explained])
+        return found
+
+    given, until_convergence = item(steps=40).effort, item(max_error=0.01).effort
+    for _ in range(4):
+        planner.costs.learn(given, 4.0)
+        planner.costs.learn(until_convergence, 40.0)
+    assert item(steps=40).estimate.seconds == near(4.0)
+    assert item(steps=20).estimate.seconds == near(2.0)
+    assert item(max_error=0.01).estimate.seconds == near(40.0)
+
+
 class Hostile(Saliency):
     """Whatever the plan asks it is wrong."""
 
@@ -207,6 +225,9 @@ class Hostile(Saliency):
 
     def shared_passes(self, params: Parameters) -> Any:  # noqa: ANN401
         return self._shares
+
+    def adaptive(self, params: Parameters) -> bool:
+        raise SystemExit(1)
 
     def needs_of(self, params: Parameters) -> frozenset[Need]:
         if self._needs is not None:
