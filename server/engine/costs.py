@@ -28,9 +28,11 @@ _SHORTEST_S = 1e-3
 """A time below it says nothing."""
 
 # How far processor time per pass differs from that guess, and for what: over five networks and the built-in methods.
+# It has its times as well: others on the same machine take caches and memory, and a processor that is hot slows down.
 _OF_METHODS = Spreads(
-    everything=1.5, version=0.5, name=0.7, both=0.4, form=0.5, form_on_version=0.25, slope=0.2, noise=0.2
+    everything=1.5, time=0.15, version=0.5, name=0.7, both=0.4, form=0.5, form_on_version=0.25, slope=0.2, noise=0.2
 )
+_ITEMS_OF_A_TIME = 15.0
 # How far it differs for a measure from that of the method that it runs again, or of the network's passes.
 _OF_MEASURES = Spreads(name=0.7, both=0.4, form=0.4, form_on_version=0.1, noise=0.15)
 # How far a second of the processor differs from one of the clock: what else the machine does, and how well threads
@@ -116,9 +118,9 @@ class MeasureEffort:
 class CostModel:
     """Estimates the seconds that a worker needs for an item, and learns from those that ended.
 
-    What is learnt of an item is its processor time per announced pass, which stays the same whoever else is at work.
-    Seconds of the clock follow from how long a processor second took of late. Of work that was never done, it says what
-    it has in common with what was: the network, the method on other networks, parameters that are near.
+    What is learnt of an item is its processor time per announced pass, which nearly stays the same whoever else is at
+    work. Seconds of the clock follow from how long a processor second took of late. Of work that was never done, it
+    says what it has in common with what was: the network, the method on other networks, parameters that are near.
 
     Parameters
     ----------
@@ -128,7 +130,7 @@ class CostModel:
 
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads
-        self._paces = WorkRegressor(_OF_METHODS)
+        self._paces = WorkRegressor(_OF_METHODS, fading=_ITEMS_OF_A_TIME)
         self._measures = WorkRegressor(_OF_MEASURES)
         self._times = WorkRegressor(_OF_TIMES)
 

@@ -138,7 +138,7 @@ class WorkRegressor:
         return self._known[work]
 
     def learn(self, work: Work, seen: float, *, alone: bool = False) -> None:
-        """Take in what it was; `alone` where that says nothing of work by others, now and ever.
+        """Take in what it was; `alone` where that says nothing of work by others, now and ever, beyond its time.
 
         What is not finite is left out: it would spoil every later estimate.
         """
