@@ -72,6 +72,6 @@ class Case:
         self.effects(np.zeros((1, 2), dtype=np.int64))
 
 
-def whole(axis: NDArray[np.int64]) -> NDArray[np.int64]:
+def whole(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the cells [N, 2] of a grid that has these rows and columns."""
-    return np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1).reshape(-1, 2)
+    return np.stack(np.meshgrid(rows, columns, indexing="ij"), axis=-1).reshape(-1, 2)

@@ -153,3 +153,5 @@ def test_approximate_occlusion_takes_a_network_that_it_does_not_know(
     (case,) = read(out)["approximation_error"]["measured"]["parts"][0]["cases"]
     assert all(0 <= true <= 1 for _, true in case["estimates"])
     assert case["ours"]["max_error"][-1] == case["estimates"][-1][1], "the last map is the one that is compared"
+    assert case["rival_windows"] < case["all_windows"], "all windows are no rival: they are the map it is compared with"
+    assert case["rival_windows"] >= min(case["windows"], case["all_windows"] // 2)
