@@ -157,9 +157,10 @@ def markdown(measured: Mapping[str, Any]) -> str:
     """Tell what was measured, and where the rivals are better."""
     lines = [
         f"Black windows, all labels of the network, `max_error` {measured['max_error']}. The rival hides the windows "
-        f"of an even grid, no fewer than ours but not all, and takes what stands between from those alone, or by "
-        f"splines. Spearman's correlation, intersection over union of the strongest 5 % and the largest "
-        f"error of a pixel (as a share of the exact map's range) are to the exact map, over films and labels.",
+        f"of an even grid, how many of them and in how much of our time the table says, and takes what stands between "
+        f"from those alone, or by splines. Spearman's correlation, intersection over union of the strongest 5 % and "
+        f"the largest error of a pixel (as a share of the exact map's range) are to the exact map, over films and "
+        f"labels.",
     ]
     for part in measured["parts"]:
         cases = part["cases"]
