@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
@@ -71,8 +72,8 @@ class Row:
         What a running mean of seconds per announced pass of the method on the network said.
     adaptive
         Whether the announced passes are what the method expects.
-    announced, passes
-        Announced passes, and forward passes that were made; of a method alone.
+    announced
+        Announced passes, of a method alone.
     refused
         Measures that were refused, since the map or the output allows none.
     """
@@ -88,7 +89,6 @@ class Row:
     plain_s: float = 0.0
     adaptive: bool = False
     announced: int = 0
-    passes: int = 0
     refused: int = 0
 
 
@@ -167,9 +167,8 @@ class _Engine:
         seconds = done.elapsed_s - done.setup_s - done.measured_s
         self._plain.learn(item, seconds)
         expected_s = item.estimate.seconds - item.measured.seconds
-        passes = done.forward_passes - done.measured_passes
         times = expected_s, seconds, processor_s, done.processor_s, plain_s
-        yield Row(*known, *times, item.effort.adaptive, item.effort.passes, passes)
+        yield Row(*known, *times, item.effort.adaptive, item.effort.passes)
         if case.measures:
             taken = [one for event in events if isinstance(event, WorkerMap) for one in event.measurements]
             elapsed = sum(one.elapsed_s for one in taken)
@@ -271,15 +270,15 @@ def _limits(rows: Sequence[Row]) -> Iterator[str]:
     """Say what no estimate can know beforehand."""
     adaptive = [row for row in rows if row.adaptive]
     if adaptive:
-        paces: dict[str, list[float]] = {row.network: [] for row in adaptive}
+        paces = defaultdict(list)
         for row in adaptive:
-            paces[row.network].append(row.passes / row.announced)
+            paces[row.network].append(row.processor_s / row.announced)
         others = [row.expected_s / row.seconds for row in rows if not row.adaptive]
-        best = [row.passes / row.announced / median(paces[row.network]) for row in adaptive]
+        best = [row.processor_s / row.announced / median(paces[row.network]) for row in adaptive]
         yield (
             f"What an adaptive method has to do is known at its end. Of {len(adaptive)} such items {_percent(best)} "
-            "made within 30 % as many forward passes, of each that was announced, as the middle one of the same "
-            "network: an estimate that knew all about the network, and nothing of the X-ray and the label, would be "
+            "took within 30 % as much processor time for each announced pass as the middle one of the same network: an "
+            "estimate that knew all of that network's beforehand, and nothing of the X-ray and the label, would be "
             f"right so often. Of the other items {_percent(others)} are within 30 %."
         )
         yield ""

@@ -33,6 +33,7 @@ _OF_METHODS = Spreads(
     everything=1.5, time=0.15, version=0.5, name=0.7, both=0.4, form=0.5, form_on_version=0.25, slope=0.2, noise=0.2
 )
 _ITEMS_OF_A_TIME = 15.0
+"""After so many what is of a time has gone to a third."""
 # How far it differs for a measure from that of the method that it runs again, or of the network's passes.
 _OF_MEASURES = Spreads(name=0.7, both=0.4, form=0.4, form_on_version=0.1, noise=0.15)
 # How far a second of the processor differs from one of the clock: what else the machine does, and how well threads

@@ -39,10 +39,10 @@ def test_every_part_says_on_what_it_was_measured(document: dict[str, Any]) -> No
 def test_what_no_estimate_can_know_is_told_beside_the_estimates() -> None:
     same = {"network": "a", "parameters": {}, "labels": 1}
     adaptive = {**same, "name": "adaptive x", "adaptive": True, "announced": 10, "seconds": 1.0}
-    rows = [adaptive | {"expected_s": 1.0, "passes": passes} for passes in (10, 11, 30, 9)]
+    rows = [adaptive | {"expected_s": 1.0, "processor_s": seconds} for seconds in (1.0, 1.1, 3.0, 0.9)]
     rows.append({**same, "name": "measures of x", "expected_s": 3.0, "seconds": 0.01, "refused": 2})
     text = estimates.markdown({"threads": 1, "networks": ["a"], "warm_up": 1, "again": [1.0], "rows": rows})
-    assert "Of 4 such items 75% made within 30 % as many forward passes" in text
+    assert "Of 4 such items 75% took within 30 % as much processor time" in text
     assert "In 1 items some measure was refused at once" in text
     assert "1 of them are beyond 30 %." in text
     assert "Aim: 90 % of items within 30 %: not reached (80%). Below it: measures of x." in text
