@@ -73,7 +73,7 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--part", nargs="+", action="extend", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
-    parser.add_argument("--short", action="store_true", help="about two minutes for each part, of fewer networks")
+    parser.add_argument("--short", action="store_true", help="ten minutes for all parts, of fewer networks")
     parser.add_argument("--repository", type=Path, default=DEMO, help="a model set; default: the demo's")
     parser.add_argument("--film", type=Path, nargs="+", action="extend", help="X-rays; default: phantoms are drawn")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")

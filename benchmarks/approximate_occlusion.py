@@ -20,7 +20,7 @@ LABELS = 5
 BATCHES = (1, 4, 16)
 """Windows at once of Captum's; the paper's is the first."""
 FULL, SHORT = (512, 50, 4), (224, 22, 4)
-"""Side, window and stride, pixels: the paper's; and so much less that two minutes do."""
+"""Side, window and stride, pixels: the paper's; and so much less that half a minute does."""
 FILMS = 2
 
 

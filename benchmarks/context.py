@@ -20,7 +20,7 @@ class Context:
     films : tuple of Path
         Real X-rays, or drawn phantoms where none are given; at least one.
     short : bool
-        Whether about two minutes must do.
+        Whether a minute or two must do: all parts share ten.
     threads : int
         That both sides of every comparison compute with.
     say : callable

@@ -57,7 +57,7 @@ class _Map:
 def measure(context: Context) -> dict[str, Any]:
     """Explain every film on every network, both sides in turn."""
     rows, memories = [], []
-    names = subject_names(context, short=("resnet18", "densenet161"))
+    names = subject_names(context, short=("resnet18",))
     films = context.films[: 2 if context.short else FILMS]
     for name in names:
         subject = open_subject(context, name)
