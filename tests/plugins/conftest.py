@@ -110,14 +110,17 @@ def explain(registry: Registry, network: torch.nn.Module) -> Explain:
         spec: InputSpec = SPEC,
         output: Output = Output.LOGIT,
         job: Recorder | None = None,
+        form: Callable[[torch.nn.Module], torch.nn.Module] | None = None,
         **parameters: object,
     ) -> Explanation:
         job = job or Recorder()
         method = registry.method(name)
         params = registry.parameters(name, parameters)
-        form = lift(on) if Need.MODULES in method.needs_of(params) else on
-        method.check_network(form)
-        model = ObservedModel(form, job, spec=spec, output=output, image=image)
+        if form is None and Need.MODULES in method.needs_of(params):
+            form = lift
+        explained = on if form is None else form(on)
+        method.check_network(explained)
+        model = ObservedModel(explained, job, spec=spec, output=output, image=image)
         shape = image.shape[1:]
         maps = list(checked(method, method.explain(model, image, targets, params, job), targets, shape))
         return Explanation(method, maps, job, model, method.cost(params, shape, len(targets)))

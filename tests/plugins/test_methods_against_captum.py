@@ -7,8 +7,10 @@ from typing import Any
 
 import captum.attr
 import pytest
+import timm
 import torch
 from radiolucent.handlers import InputSpec
+from radiolucent.handlers.lifting import fold, lift
 from radiolucent.plugins import Output
 from torch import nn
 
@@ -48,11 +50,25 @@ def test_integrated_gradients_equal_captums(
         assert final.convergence_delta == pytest.approx(float(delta), abs=1e-5)
 
 
+def folded(network: nn.Module) -> nn.Module:
+    """Return the form that the server occludes."""
+    return fold(lift(network))
+
+
+@pytest.mark.parametrize("form", [None, lift, folded])
 @pytest.mark.parametrize(("window", "stride"), [(7, 3), (8, 8), (10, 4), (5, 2), (40, 1), (1, 1)])
 def test_occlusion_equals_captums(
-    explain: Explain, network: nn.Module, image: torch.Tensor, spec: InputSpec, window: int, stride: int
+    explain: Explain,
+    network: nn.Module,
+    image: torch.Tensor,
+    spec: InputSpec,
+    window: int,
+    stride: int,
+    form: Callable[[nn.Module], nn.Module] | None,
 ) -> None:
-    ours = explain("occlusion", image, TARGETS, window=window, stride=stride)
+    ours = explain("occlusion", image, TARGETS, window=window, stride=stride, form=form)
+    if form is not None:
+        assert ours.model.partial_passes, "what a window changes is computed alone"
     for target in TARGETS:
         theirs = captum.attr.Occlusion(network).attribute(
             image,
@@ -63,6 +79,36 @@ def test_occlusion_equals_captums(
             perturbations_per_eval=64,
         )[0]
         torch.testing.assert_close(ours.final(target).values, theirs, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "densenet121", "inception_v3"])
+def test_occlusion_of_a_real_network_equals_captums(
+    explain: Explain, traced: Callable[..., nn.Module], name: str
+) -> None:
+    torch.manual_seed(0)
+    spec = InputSpec(size=96, mean=0.5, std=0.25)
+    network = timm.create_model(name, in_chans=1, num_classes=2)
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):  # gives folding something to do
+            nn.init.uniform_(layer.weight, 0.8, 1.2)
+            nn.init.normal_(layer.bias, std=0.1)
+            nn.init.normal_(layer.running_mean, std=0.1)
+    script = traced(network, (1, 96, 96))
+    image = torch.rand(1, 1, 96, 96) * 4 - 2
+    ours = explain("occlusion", image, (1,), on=script, spec=spec, form=folded, window=20, stride=17)
+    assert ours.model.partial_passes
+    with torch.no_grad():
+        theirs = captum.attr.Occlusion(script).attribute(
+            image,
+            sliding_window_shapes=(1, 20, 20),
+            strides=(1, 17, 17),
+            baselines=spec.black,
+            target=1,
+            perturbations_per_eval=9,
+        )[0]
+        output = float(script(image)[0, 1])
+    allowed = 1e-4 * max(float(theirs.max() - theirs.min()), 1e-3 * abs(output))
+    torch.testing.assert_close(ours.final(1).values, theirs, rtol=0, atol=allowed)
 
 
 def test_occlusion_hides_all_channels_at_once_as_captum_does(
