@@ -13,11 +13,14 @@ from ..observed import ObservedModel
 from ..order import stages
 from .baselines import BASELINES, Baseline
 from .gradients import gradients, outputs_and_gradients
-from .path_integral import POINTS_AT_ONCE, PathIntegral
+from .path_integral import MOST_GRADIENTS, POINTS_AT_ONCE, PathIntegral
 from .quadrature import quadrature
 from .seeds import seed_field
 
 __all__ = ["IntegratedGradients", "IntegratedGradientsParameters"]
+
+_KEPT_BYTES = 2**29
+"""Of gradients that all labels keep together, so that they can refine their integrals."""
 
 
 class IntegratedGradientsParameters(Parameters):
@@ -44,7 +47,10 @@ class IntegratedGradientsParameters(Parameters):
         description="Nodes of one Gauss-Legendre quadrature instead, 2 to 2000, whatever it misses.",
     )
     internal_batch_size: int = Field(
-        default=4, ge=1, le=256, description="Images that go through the network at once, 1 to 256; bounds the memory."
+        default=4,
+        ge=1,
+        le=256,
+        description="Images that go through the network at once, 1 to 256; bounds the memory of passes.",
     )
     baseline: Baseline = Field(
         default=Baseline.BLACK,
@@ -57,7 +63,8 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
     """The integral of the gradient on the straight line from the baseline to the image, times their difference.
 
     Each label has the points of its own that it needs; where labels need the same, they share forward passes. A label
-    is done, and costs nothing any more, as soon as its integral has converged.
+    is done, and costs nothing any more, as soon as its integral has converged. Labels whose gradients would take too
+    much memory together come one after another.
 
     With a given number of steps, the nodes of the quadrature are visited in a low-discrepancy order, not from the
     baseline to the image: the nodes seen so far cover the whole way, and their weighted mean estimates the integral.
@@ -104,8 +111,9 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
         reached = dict.fromkeys(targets, 0.0)
         due = dict.fromkeys(targets, 0)
         done = 0
+        at_once = max(1, _KEPT_BYTES // (MOST_GRADIENTS * image[0].nbytes))
         job.progress(done, total)
-        while unfinished := [target for target in targets if reached[target] < 1]:
+        while unfinished := [target for target in targets if reached[target] < 1][:at_once]:
             for points, together in _by_points(integrals, unfinished):
                 for begin in range(0, len(points), params.internal_batch_size):
                     part = points[begin : begin + params.internal_batch_size]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-__all__ = ["POINTS_AT_ONCE", "PathIntegral"]
+__all__ = ["MOST_GRADIENTS", "POINTS_AT_ONCE", "PathIntegral"]
 
 _FIRST = (1.0, 0.0, 0.5, 0.25, 0.75)
 """The end comes first, so that the output of the explained image is known from the first pass on."""
@@ -18,6 +18,8 @@ POINTS_AT_ONCE = 2 * _HALVED_AT_ONCE
 """Points that are asked for at once, after the first."""
 _MOST_PANELS = 32
 """Panels whose gradients are kept, so that they can be halved."""
+MOST_GRADIENTS = 3 * _MOST_PANELS
+"""Gradients that an integral keeps, at most."""
 _FEWEST = 9
 """Points before an integral can have converged."""
 _BY_CHANCE = 0.3

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from radiolucent.handlers import InputSpec
+from radiolucent.plugins.methods import integrated_gradients
 from radiolucent.plugins.methods.path_integral import PathIntegral
 from torch import nn
 
@@ -40,6 +41,20 @@ def test_the_map_misses_no_more_than_is_allowed(explain: Explain, step: nn.Modul
         assert final.facts["converged"] == 1
         assert abs(float(final.values.sum()) - change) <= max_error * abs(change) * 1.01
         assert final.convergence_delta == pytest.approx(float(final.values.sum()) - change, abs=1e-5)
+
+
+def test_labels_that_would_take_too_much_memory_together_come_one_after_another(
+    explain: Explain, step: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = explain(METHOD, WHITE, (0, 1, 2), on=step, spec=PLAIN)
+    monkeypatch.setattr(integrated_gradients, "_KEPT_BYTES", 1)
+    alone = explain(METHOD, WHITE, (0, 1, 2), on=step, spec=PLAIN)
+    order = [one.target for one in alone.maps]
+    assert order == sorted(order)
+    assert [one.target for one in together.maps] != order
+    for target in (0, 1, 2):
+        torch.testing.assert_close(alone.final(target).values, together.final(target).values)
+    assert alone.job.reports[-1] == (alone.cost, alone.cost)
 
 
 def test_points_go_where_the_output_changes(explain: Explain, step: nn.Module) -> None:
