@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,6 @@ from .context import Context
 
 if TYPE_CHECKING:
     from radiolucent.handlers.repository import LoadedSet, Repository
-    from radiolucent.server.triton import EmbeddedTriton
     from radiolucent.server.triton.client import TritonClient
     from tritonclient.grpc.aio import InferenceServerClient
 
@@ -25,7 +24,12 @@ TITLE = "Classification"
 AIM = 1.1
 _TIMEOUT_S = 120.0
 _AT_ONCE = 8
+_IN_A_ROW = 3
+_OWN = "ONNX Runtime, each network at once a second time, the sum of these"
 _ALONE = "ONNX Runtime, one after another"
+_ABREAST = "ONNX Runtime, side by side"
+_PAUSE_S = 0.05
+"""Between two measurements, so that nothing of one is still at work in the next."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,9 @@ class Arrangement:
     instances
         Of each network.
     limited
-        Whether Triton's rate limiter lets no more networks compute at a time than there are cores for, in the order in
-        which the ensemble lists them: the dearest first.
+        Whether the networks wait for the cores that they take, so that no more compute at a time than there are for.
+    sorted
+        Whether the ensemble lists the dearest network first.
     """
 
     key: str
@@ -52,12 +57,14 @@ class Arrangement:
     threads: int
     instances: int = 1
     limited: bool = False
+    sorted: bool = False
 
 
 ARRANGEMENTS = (
-    Arrangement("side", "side by side, one thread each (as served)", 1),
-    Arrangement("list", "as many at a time as cores, one thread each, the dearest first", 1, limited=True),
-    Arrangement("turn", "one at a time, all cores, the dearest first", 0, limited=True),
+    Arrangement("some", "as many at a time as cores, one thread each (as served)", 1, limited=True),
+    Arrangement("side", "side by side, one thread each", 1),
+    Arrangement("turn", "one at a time, all cores", 0, limited=True),
+    Arrangement("list", "as many at a time as cores, one thread each, the dearest first", 1, limited=True, sorted=True),
     Arrangement("wide", "side by side, all cores each", 0),
     Arrangement("pair", "side by side, one thread each, two instances", 1, instances=2),
 )
@@ -82,7 +89,7 @@ def measure(context: Context) -> dict[str, Any]:
         "threads": context.threads,
         "networks": {name: card.input.size for name, card in loaded.cards.items()},
         "film": [xray.height, xray.width],
-        "each_ms": {name: _milliseconds(alone.times(name, 3 if context.short else 10)) for name in tensors},
+        "each_ms": {name: round(1000 * float(np.median(times)), 2) for name, times in alone.own_s.items()},
         **found,
     }
 
@@ -96,10 +103,17 @@ class _AloneRuns:
         self._narrow = {name: _session(file, 1) for name, file in files.items()}
         self._pool = ThreadPoolExecutor(threads)
         self.dearest: Sequence[str] = tuple(files)
+        self.own_s: dict[str, list[float]] = {name: [] for name in files}
+        """What each network takes with all cores, when it has just run."""
 
-    def times(self, name: str, rounds: int) -> list[float]:
-        """One network, all cores: seconds."""
-        return [_seconds(lambda: self._run(self._wide[name], name)) for _ in range(rounds)]
+    def own(self) -> float:
+        """Run each network twice, with all cores; return the sum of their second times, seconds."""
+        total = 0.0
+        for name, session in self._wide.items():
+            self._run(session, name)
+            self.own_s[name].append(_seconds(lambda: self._run(session, name)))  # noqa: B023
+            total += self.own_s[name][-1]
+        return total
 
     def one_after_another(self) -> None:
         """All networks, each with all cores."""
@@ -128,21 +142,23 @@ class _AloneRuns:
 async def _served(
     context: Context, repository: Repository, loaded: LoadedSet, film: bytes, alone: _AloneRuns
 ) -> dict[str, Any]:
+    from radiolucent.server.triton import EmbeddedTriton
     from radiolucent.server.triton.client import TritonClient
     from tritonclient.grpc.aio import InferenceServerClient
 
     rounds, blocks = (10, 2) if context.short else (60, 6)
     arrangements = ARRANGEMENTS[: _IN_SHORT if context.short else None]
     alone.warm_up()
-    async with _triton() as triton:
+    async with EmbeddedTriton() as triton:
         async with TritonClient(triton.address) as control:
             preprocessing = await _place(
                 context, triton.models, repository, loaded, control, arrangements, alone.dearest
             )
         async with InferenceServerClient(triton.address) as client:
             sides: dict[str, Callable[[], Any]] = {
+                _OWN: alone.own,
                 _ALONE: alone.one_after_another,
-                "ONNX Runtime, side by side": alone.side_by_side,
+                _ABREAST: alone.side_by_side,
                 "decoding and preprocessing in Triton": lambda: _ask(client, preprocessing, film),
             }
             for one in arrangements:
@@ -150,38 +166,31 @@ async def _served(
             latency: dict[str, list[float]] = {name: [] for name in sides}
             for number in range(rounds + 2):
                 for name, work in sides.items():
+                    await asyncio.sleep(_PAUSE_S)
                     begin = time.perf_counter()
-                    if (answer := work()) is not None:
+                    answer = work()
+                    if isinstance(answer, Awaitable):
                         await answer
+                    taken = answer if isinstance(answer, float) else time.perf_counter() - begin
                     if number >= 2:
-                        latency[name].append(time.perf_counter() - begin)
+                        latency[name].append(taken)
                 last = ", ".join(f"{name} {1000 * times[-1]:.0f} ms" for name, times in latency.items() if times)
                 context.say(f"one at a time: round {number + 1} of {rounds + 2}: {last}")
-            rates: dict[str, list[float]] = {_ALONE: [], **{one.title: [] for one in arrangements}}
+            rates: dict[str, list[float]] = {_ALONE: [], _ABREAST: [], **{one.title: [] for one in arrangements}}
             for block in range(blocks):
                 for one in arrangements:
                     begin = time.perf_counter()
                     await asyncio.gather(*(_ask_twice(client, _ensemble(one), film) for _ in range(_AT_ONCE)))
                     rates[one.title].append(2 * _AT_ONCE / (time.perf_counter() - begin))
-                rates[_ALONE].append(1 / _seconds(alone.one_after_another))
+                for name in (_ALONE, _ABREAST):
+                    await asyncio.sleep(_PAUSE_S)
+                    rates[name].append(_IN_A_ROW / _seconds(lambda: [sides[name]() for _ in range(_IN_A_ROW)]))  # noqa: B023
                 context.say(f"{_AT_ONCE} at a time: block {block + 1} of {blocks}")
     return {
         "rounds": rounds,
         "latency_s": {name: [round(one, 5) for one in times] for name, times in latency.items()},
         "images_per_second": {name: [round(one, 3) for one in found] for name, found in rates.items()},
     }
-
-
-def _triton() -> EmbeddedTriton:
-    from radiolucent.server.triton import EmbeddedTriton
-
-    class Limited(EmbeddedTriton):
-        """As the gateway starts it, and able to have models wait for each other."""
-
-        def _command(self, binary: Any, backends: Path) -> list[str]:  # noqa: ANN401
-            return [*super()._command(binary, backends), "--rate-limit=execution_count"]
-
-    return Limited()
 
 
 async def _place(
@@ -208,14 +217,12 @@ async def _place(
         for member in members:
             config = member_config(member, versions=(member.version,), threads=one.threads or context.threads)
             name = f"{served_name(member.name, member.version)}-{one.key}"
-            text = to_pbtxt(replace(config, name=name, instances=one.instances))
-            if one.limited:
-                cores = f'resources [ {{ name: "cores" count: {one.threads or context.threads} global: true }} ]'
-                text = text.replace("kind: KIND_CPU", f"kind: KIND_CPU\n  rate_limiter {{ {cores} }}")
+            cores = config.cores if one.limited else 0
+            text = to_pbtxt(replace(config, name=name, instances=one.instances, cores=cores))
             _write(folder / name, text, member.version, repository.version_dir(member.name, member.version))
             await client.load(name)
         ensemble = ensemble_config(members, set_version=version)
-        order = {name: place for place, name in enumerate(dearest)} if one.limited else {}
+        order = {name: place for place, name in enumerate(dearest)} if one.sorted else {}
         steps = tuple(
             replace(step, model=served_name(step.model, step.version) + (f"-{one.key}" if at_network else ""))
             for step in sorted(ensemble.steps, key=lambda step: order.get(step.model, -1))
@@ -255,7 +262,9 @@ def _session(file: Path, threads: int) -> Any:  # noqa: ANN401 - untyped
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads spin between the layers of a run, and no longer than it: they would take the cores of what runs next.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1" if threads > 1 else "0")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
@@ -265,31 +274,33 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-def _milliseconds(seconds: Sequence[float]) -> float:
-    return round(1000 * float(np.median(seconds)), 2)
-
-
 def markdown(measured: Mapping[str, Any]) -> str:
     """Show times, ratios and rates."""
     latency, rates = measured["latency_s"], measured["images_per_second"]
     each = ", ".join(f"{name} {size} px {measured['each_ms'][name]:g}" for name, size in measured["networks"].items())
+    most = max(float(np.median(rates[name])) for name in (_ALONE, _ABREAST))
     height, width = measured["film"]
     lines = [
-        f"{measured['threads']} cores. Each network alone in ONNX Runtime with all of them, ms: {each}. The ensemble "
-        f"gets one file of {height} x {width} pixels, decodes it, prepares it for each network, runs them and counts "
-        f"the votes. {measured['rounds']} rounds, in each of which every row has its turn; the ratio is to the first "
-        f"row in the same round. Images per second with {_AT_ONCE} clients, each asking again when it is answered.",
+        f"{measured['threads']} cores. Each network alone in ONNX Runtime with all of them, when it has just run, ms: "
+        f"{each}. The ensemble gets one file of {height} x {width} pixels, decodes it, prepares it for each network, "
+        f"runs them and counts the votes. {measured['rounds']} rounds, in each of which every row has its turn; the "
+        f"ratio is to the first row in the same round. Images per second with {_AT_ONCE} clients, each asking again "
+        f"when it is answered; of ONNX Runtime one image after another.",
         "",
         "| | p50, ms | p95, ms | ratio, median (quartiles) | images per second |",
         "|---|--:|--:|--:|--:|",
     ]
     for name, times in latency.items():
-        low, middle, high = np.quantile(np.array(times) / np.array(latency[_ALONE]), [0.25, 0.5, 0.75])
-        rate = f"{np.median(rates[name]):.2f}" if name in rates else "-"
+        low, middle, high = np.quantile(np.array(times) / np.array(latency[_OWN]), [0.25, 0.5, 0.75])
+        rate = "-"
+        if name in rates:
+            middle_rate = float(np.median(rates[name]))
+            lost = ", **we lose**" if middle_rate < most and name not in (_ALONE, _ABREAST) else ""
+            rate = f"{middle_rate:.2f}{lost}"
         p50, p95 = (1000 * np.quantile(times, at) for at in (0.5, 0.95))
         lines.append(f"| {name} | {p50:.0f} | {p95:.0f} | {middle:.2f} ({low:.2f} to {high:.2f}) | {rate} |")
     served = ARRANGEMENTS[0].title
-    ratio = float(np.median(np.array(latency[served]) / np.array(latency[_ALONE])))
+    ratio = float(np.median(np.array(latency[served]) / np.array(latency[_OWN])))
     arranged = [one.title for one in ARRANGEMENTS if one.title in latency]
     best = max(arranged, key=lambda name: float(np.median(rates[name])))
     fastest = min(arranged, key=lambda name: float(np.median(latency[name])))
