@@ -30,6 +30,7 @@ _WEIGHT = 0.3
 METHODS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "saliency": ({},),
     "grad_cam": ({},),
+    "guided_backprop": ({},),
     "guided_grad_cam": ({},),
     "deep_lift": ({},),
     "lrp": ({}, {"composite": "epsilon_plus"}),
@@ -37,6 +38,7 @@ METHODS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "smooth_grad": ({"samples": 8}, {"samples": 24}),
     "gradient_shap": ({}, {"samples": 20}),
     "occlusion": ({}, {"window": 0.25}, {"window": 0.0625}, {"window": 0.3, "stride": 0.1}),
+    "approximate_occlusion": ({"window": 0.25, "stride": 0.05}, {"window": 0.3, "stride": 0.05, "max_error": 0.1}),
     "lime": ({"samples": 60}, {"samples": 200}),
 }
 """What is asked for, with parameters that people vary. The warm-up knows the defaults alone."""

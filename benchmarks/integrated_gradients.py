@@ -27,6 +27,8 @@ RULES = ("gausslegendre", "riemann_middle")
 """Captum's default, and the simplest."""
 FIRST_STEPS = 8
 MOST_STEPS = 256
+_HALVINGS = 3
+"""Of the gap between the steps that suffice and half as many, to find how many would have done."""
 FILMS = 3
 BATCHES = (1, 4, 16)
 """Points at once among which Captum's best is looked for."""
@@ -46,11 +48,13 @@ class _Map:
     ours_passes: int
     ours_error: float
     steps: dict[str, int | None]
-    """Captum's, by rule; None where even the most do not suffice."""
+    """Captum's fewest that were found to suffice, by rule; None where even the most do not."""
+    errors: dict[str, float]
+    """What these miss, as a share of the change."""
     last_seconds: dict[str, float]
-    """Of the last run alone, by rule."""
+    """Of the run with these alone, by rule."""
     all_seconds: dict[str, float]
-    """Of all runs that it took to find it, by rule."""
+    """Of all runs with steps doubled until they sufficed, by rule."""
     default_error: float
 
 
@@ -99,9 +103,10 @@ def _map(context: Context, subject: Subject, film: Path, batch: int) -> _Map:
         found = explain(subject, image, "integrated_gradients", [target], max_error=ERROR)
         own = found.maps[target]
         steps: dict[str, int | None] = {}
-        last, every = {}, {}
+        errors, last, every = {}, {}, {}
         for rule in RULES:
-            steps[rule], last[rule], every[rule] = _until(subject, image, target, rule, batch, abs(change))
+            found_steps = _fewest(subject, image, target, rule, batch, change)
+            steps[rule], errors[rule], last[rule], every[rule] = found_steps
         again = explain(subject, image, "integrated_gradients", [target], max_error=ERROR)  # around the rival's runs
         _, default = integrate(subject.script, image, target, black, _DEFAULT_STEPS, RULES[0], batch)
     one = _Map(
@@ -111,6 +116,7 @@ def _map(context: Context, subject: Subject, film: Path, batch: int) -> _Map:
         ours_passes=found.passes,
         ours_error=missed(own.convergence_delta or 0.0, change),
         steps=steps,
+        errors=errors,
         last_seconds=last,
         all_seconds=every,
         default_error=missed(default, change),
@@ -120,20 +126,48 @@ def _map(context: Context, subject: Subject, film: Path, batch: int) -> _Map:
     return one
 
 
-def _until(
+def _fewest(
     subject: Subject, image: torch.Tensor, target: int, rule: str, batch: int, change: float
-) -> tuple[int | None, float, float]:
-    """Double Captum's steps until it misses no more than we may; return them, and what the last and all runs took."""
-    steps, total = FIRST_STEPS, 0.0
-    while True:
+) -> tuple[int | None, float, float, float]:
+    """Double Captum's steps until it misses no more than we may; then halve the gap to those that did not suffice.
+
+    Returns
+    -------
+    steps : int or None
+        The fewest found; None where even the most do not suffice.
+    error : float
+        What they miss, as a share of the change.
+    last : float
+        Seconds of the run with them.
+    every : float
+        Seconds of all runs of the doubling.
+    """
+
+    def run(steps: int) -> tuple[float, float]:
         start = time.perf_counter()
         _, delta = integrate(subject.script, image, target, subject.spec().black, steps, rule, batch)
-        seconds = time.perf_counter() - start
-        total += seconds
-        converged = abs(delta) <= ERROR * change
-        if converged or 2 * steps > MOST_STEPS:
-            return (steps if converged else None), round(seconds, 4), round(total, 4)
+        return time.perf_counter() - start, missed(delta, change)
+
+    steps = FIRST_STEPS
+    seconds, error = run(steps)
+    every = seconds
+    while error > ERROR and 2 * steps <= MOST_STEPS:
         steps *= 2
+        seconds, error = run(steps)
+        every += seconds
+    if error > ERROR:
+        return None, error, round(seconds, 4), round(every, 4)
+    too_few = steps // 2 if steps > FIRST_STEPS else 1
+    for _ in range(_HALVINGS):
+        between = (too_few + steps) // 2
+        if between in (too_few, steps):
+            break
+        tried, left = run(between)
+        if left <= ERROR:
+            steps, seconds, error = between, tried, left
+        else:
+            too_few = between
+    return steps, error, round(seconds, 4), round(every, 4)
 
 
 def _summary(maps: Sequence[_Map]) -> dict[str, Any]:
@@ -143,12 +177,14 @@ def _summary(maps: Sequence[_Map]) -> dict[str, Any]:
         "ours_missed": sum(one.ours_error > ERROR for one in maps),
         "default_missed": sum(one.default_error > ERROR for one in maps),
         "default_error": spread([one.default_error for one in maps]),
+        "ours_error": spread([one.ours_error for one in maps]),
         "rules": {},
     }
     for rule in RULES:
         found["rules"][rule] = {
             "steps": spread([one.steps[rule] or MOST_STEPS for one in maps]),
             "missed": sum(one.steps[rule] is None for one in maps),
+            "error": spread([one.errors[rule] for one in maps]),
             "seconds": spread([one.last_seconds[rule] for one in maps]),
             "last_ratio": spread([one.last_seconds[rule] / one.ours_seconds for one in maps]),
             "all_ratio": spread([one.all_seconds[rule] / one.ours_seconds for one in maps]),
@@ -206,23 +242,24 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"The label of the largest output of each of {count} film{'s' * (count > 1)}, black baseline. Ours takes "
         f"points until it misses at most {error:.0%} of the change of the output. Captum's steps are doubled from "
         f"{FIRST_STEPS} until it misses no more, to {measured['most_steps']} at most, with as many points at once as "
-        f"suit it best; *last run* counts the run that suffices as if its steps had been known, *all runs* what it "
-        f"took to find them. Where the most steps do not suffice (*missed*), they are counted as if they did. Medians "
-        f"over films, with quartiles.",
+        f"suit it best, and *all runs* counts all of these; then the gap to the steps that did not suffice is halved "
+        f"{_HALVINGS} times, and *last run* counts the run with the fewest that did, as if they had been known. Where "
+        f"the most steps do not suffice (*missed*), they are counted as if they did. Medians over films, with "
+        f"quartiles.",
         "",
-        "| network | ours, s | points | missed | Captum's rule (at once) | s | steps | missed | last run / ours | "
-        "all runs / ours |",
+        "| network | ours, s | points (error) | missed | Captum's rule (at once) | s | steps (error) | missed | "
+        "last run / ours | all runs / ours |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        own = [row["network"], f"{row['ours_seconds']['median']:.2f}", f"{row['ours_points']['median']:.0f}"]
-        own.append(str(row["ours_missed"]))
+        own = [row["network"], f"{row['ours_seconds']['median']:.2f}"]
+        own += [_with_error(row["ours_points"], row["ours_error"]), str(row["ours_missed"])]
         for rule, one in row["rules"].items():
             cells = [
                 *own,
                 f"{rule} ({row['batch']})",
                 f"{one['seconds']['median']:.2f}",
-                f"{one['steps']['median']:.0f}",
+                _with_error(one["steps"], one["error"]),
                 str(one["missed"]),
                 verdict(one["last_ratio"]),
                 verdict(one["all_ratio"]),
@@ -247,6 +284,10 @@ def markdown(measured: Mapping[str, Any]) -> str:
         given = ", ".join(f"{key} {one[key]}" for key in ("max_error", "steps") if key in one)
         lines.append(f"| {one['network']} | {one['side']} | {given} | {one['points']} | {one['peak_mib']} |")
     return "\n".join(lines)
+
+
+def _with_error(points: Mapping[str, float], error: Mapping[str, float]) -> str:
+    return f"{points['median']:.0f} ({error['median']:.1%})"
 
 
 def _aims(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,20 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what computes."""
-    return {"Python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    """Return the versions of what computes, and the commit of this checkout."""
+    found = {"Python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    return found | {"commit": _commit()}
+
+
+def _commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    try:
+        said = subprocess.run(  # noqa: S603 - a fixed command
+            asked, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return said.stdout.strip()
 
 
 def _processor() -> str:

@@ -148,12 +148,14 @@ def _maps(folder: Any, films: Sequence[Any], context: Context) -> dict[str, Any]
         except NotApplicable as error:
             rows[method] = {"refused": str(error)}
             continue
-        if correlations:
-            rows[method] = {
-                "median": statistics.median(correlations),
-                "worst": min(correlations),
-                "max_error": max(errors),
-            }
+        if not correlations:
+            rows[method] = {"refused": "not compared: its maps in float32 have no contrast"}
+            continue
+        rows[method] = {
+            "median": statistics.median(correlations),
+            "worst": min(correlations),
+            "max_error": max(errors),
+        }
     return rows
 
 

@@ -68,6 +68,7 @@ def document() -> dict[str, Any]:
 
     first = {"network": "a", "forward_ms": spread(20), "backward_ms": spread(60)}
     first |= {"class_activation_map": spread(1.5), "saliency": spread(1.1)}
+    first |= {"folded_ms": spread(15), "over_folded": spread(2)}
     measured = {
         "side": 224,
         "methods": ["occlusion", "saliency"],
