@@ -130,7 +130,6 @@ def member_config(member: Member, *, versions: Sequence[int] = (), threads: int 
         versions=tuple(versions),
         queue_delay_us=_QUEUE_DELAY_US,
         instances=1,
-        cores=threads,
         parameters=parameters,
         warmup=warmup,
     )

@@ -14,9 +14,7 @@ from types import TracebackType
 
 from typing_extensions import Self
 
-from ...handlers.repository.triton_config import CORES
 from ..leftovers import abandoned, owned_folder
-from ..machine import cores
 from . import warden
 from .backend_directory import assemble
 from .binary import TritonBinary, find_binary
@@ -236,9 +234,6 @@ class EmbeddedTriton:
             f"--allow-http={'true' if options.http_port is not None else 'false'}",
             f"--allow-metrics={'true' if options.metrics_port is not None else 'false'}",
             "--allow-gpu-metrics=false",
-            # No more networks compute at a time than there are cores for.
-            "--rate-limit=execution_count",
-            f"--rate-limit-resource={CORES}:{cores()}",
             "--http-address=127.0.0.1",
             "--metrics-address=127.0.0.1",
             "--log-info=false",

@@ -50,17 +50,6 @@ def test_text_and_json_say_the_same_to_triton(config: ModelConfig) -> None:
     assert text.name == config.name
 
 
-def test_networks_wait_for_as_many_cores_as_they_have_threads() -> None:
-    for config in CONFIGS.values():
-        message = text_format.Parse(to_pbtxt(config), model_config_pb2.ModelConfig())
-        taken = [one for group in message.instance_group for one in group.rate_limiter.resources]
-        if config.backend not in ("onnxruntime", "pytorch"):
-            assert not taken, "what is quick waits for nothing"
-            continue
-        threads = next(value for key, value in config.parameters.items() if key.lower() == "intra_op_thread_count")
-        assert [(one.name, getattr(one, "global"), one.count) for one in taken] == [("cores", True, int(threads))]
-
-
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
 def test_every_model_batches_and_runs_on_the_cpu(config: ModelConfig) -> None:
     message = text_format.Parse(to_pbtxt(config), model_config_pb2.ModelConfig())
