@@ -41,7 +41,7 @@ METHODS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "approximate_occlusion": ({"window": 0.25, "stride": 0.05}, {"window": 0.3, "stride": 0.05, "max_error": 0.1}),
     "lime": ({"samples": 60}, {"samples": 200}),
 }
-"""What is asked for, with parameters that people vary. The warm-up knows the defaults alone."""
+"""What is asked for, with parameters that people vary. The warm-up knows the first of each alone."""
 MEASURED = ("saliency", "grad_cam")
 MEASURES = ("max_sensitivity", "deletion", "infidelity", "sparseness")
 SHARED = ("input_x_gradient", "saliency")
@@ -179,7 +179,7 @@ class _Engine:
 
 
 def warm_up(networks: Sequence[str]) -> list[Case]:
-    """Return what the engine has seen: each method on each network, default parameters, one label and two.
+    """Return what the engine has seen: each method on each network, one choice of parameters, one label and two.
 
     By chance as well: what runs after something else, on another network, takes longer than after its like.
     """
@@ -247,9 +247,10 @@ def markdown(measured: Mapping[str, Any]) -> str:
     names = list(dict.fromkeys(row.name for row in sorted(rows, key=lambda row: row.name)))
     lines = [
         f"One worker of {measured['threads']} thread(s), {len(measured['networks'])} networks, one process. After a "
-        f"warm-up of {measured['warm_up']} items with default parameters and one or two labels, {len(rows)} items with "
-        "one to three labels and parameters that mostly never were seen before; both in an order by chance. The "
-        "estimate is that of the plan, before the item runs; the ratio is estimate to time. Every item is learnt from "
+        f"warm-up of {measured['warm_up']} items with one choice of parameters for each method and one or two labels, "
+        f"{len(rows)} items with one to three labels and parameters that mostly never were seen before; both in an "
+        "order by chance. The estimate is that of the plan, before the item runs; the ratio is estimate to time. Every "
+        "item is learnt from "
         "when it is done, as in the engine. *Processor* is the same of processor time, which other work on the machine "
         "changes less; *plain* is what a running mean of seconds per announced pass for each method and network says. "
         "*Adaptive* is a method that finds out on its way how much it has to do.",
