@@ -11,7 +11,7 @@ import torch
 from .approximate_runs import METHOD, Case
 from .captum_runs import seconds_per_window
 from .context import Context
-from .ratios import aim, geometric_mean, spread, verdict
+from .ratios import aim, for_own_labels, geometric_mean, spread, verdict
 from .subjects import as_the_server, built_in, open_subject, subject_names
 
 TITLE = "Approximate occlusion: time"
@@ -97,7 +97,4 @@ def markdown(measured: Mapping[str, Any]) -> str:
     ]
     mean = geometric_mean(row["paper_ratio"]["median"] for row in rows)
     lines += ["", aim(mean, 35, "geometric mean of the networks, over the paper's way")]
-    labels, own = measured["labels"], measured.get("own_labels", measured["labels"])
-    if own != labels:
-        lines.append(f"- the same with a call for each of the {own} labels of this set: {mean * own / labels:.1f} x.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *for_own_labels(mean, measured["labels"], measured["own_labels"])])

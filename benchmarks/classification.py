@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .context import Context
-from .ratios import ratio
+from .ratios import ratio, seconds_of, written
 
 if TYPE_CHECKING:
     from radiolucent.handlers.repository import LoadedSet, Repository
@@ -113,7 +113,7 @@ class _AloneRuns:
         total = 0.0
         for name, session in self._wide.items():
             self._run(session, name)
-            self.own_s[name].append(_seconds(lambda: self._run(session, name)))  # noqa: B023
+            self.own_s[name].append(seconds_of(lambda: self._run(session, name)))  # noqa: B023
             total += self.own_s[name][-1]
         return total
 
@@ -131,9 +131,7 @@ class _AloneRuns:
         costs = {}
         for name, session in self._narrow.items():
             self._run(session, name)
-            begin = time.perf_counter()
-            self._run(session, name)
-            costs[name] = time.perf_counter() - begin
+            costs[name] = seconds_of(lambda: self._run(session, name))  # noqa: B023
         self.dearest = sorted(costs, key=lambda name: -costs[name])
         self.one_after_another()
 
@@ -185,7 +183,7 @@ async def _served(
                     rates[one.title].append(2 * _AT_ONCE / (time.perf_counter() - begin))
                 for name in (_ALONE, _ABREAST):
                     await asyncio.sleep(_PAUSE_S)
-                    rates[name].append(_IN_A_ROW / _seconds(lambda: [sides[name]() for _ in range(_IN_A_ROW)]))  # noqa: B023
+                    rates[name].append(_IN_A_ROW / seconds_of(lambda: [sides[name]() for _ in range(_IN_A_ROW)]))  # noqa: B023
                 context.say(f"{_AT_ONCE} at a time: block {block + 1} of {blocks}")
     return {
         "rounds": rounds,
@@ -284,18 +282,6 @@ def _session(file: Path, threads: int) -> Any:  # noqa: ANN401 - untyped
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
-def _seconds(work: Callable[[], object]) -> float:
-    begin = time.perf_counter()
-    work()
-    return time.perf_counter() - begin
-
-
-def _over(ones: Sequence[float], others: Sequence[float]) -> str:
-    """Write the median of ratios, pair by pair, and their quartiles."""
-    found = ratio(ones, others)
-    return f"{found['median']:.2f} x ({found['low']:.2f} to {found['high']:.2f})"
-
-
 def markdown(measured: Mapping[str, Any]) -> str:
     """Show times, ratios and rates."""
     latency, rates = measured["latency_s"], measured["images_per_second"]
@@ -316,11 +302,11 @@ def markdown(measured: Mapping[str, Any]) -> str:
     ]
     for name, times in latency.items():
         p50, p95 = (1000 * np.quantile(times, at) for at in (0.5, 0.95))
-        cells = [name, f"{p50:.0f}", f"{p95:.0f}", _over(times, latency[_OWN])]
+        cells = [name, f"{p50:.0f}", f"{p95:.0f}", written(ratio(times, latency[_OWN]))]
         if name in rates:
             rate = float(np.median(rates[name]))
             lost = ", **we lose**" if name == served and rate < most else ""
-            cells += [f"{rate:.2f}{lost}", _over(rates[name], rates[served])]
+            cells += [f"{rate:.2f}{lost}", written(ratio(rates[name], rates[served]))]
         else:
             cells += ["-", "-"]
         lines.append(f"| {' | '.join(cells)} |")
@@ -332,7 +318,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
         "",
         f"Aim: as served within {AIM} x of the sum of ONNX Runtime's own times: "
         f"{'reached' if found <= AIM else '**missed**'} ({found:.2f} x). Of the other arrangements *{fastest}* is the "
-        f"fastest for one request, {_over(latency[fastest], latency[served])} as long; *{best}* for many, "
-        f"{_over(rates[best], rates[served])} as many images.",
+        f"fastest for one request, {written(ratio(latency[fastest], latency[served]))} as long; *{best}* for many, "
+        f"{written(ratio(rates[best], rates[served]))} as many images.",
     ]
     return "\n".join(lines)

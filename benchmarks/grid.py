@@ -15,7 +15,7 @@ from torch.utils.flop_counter import flop_registry
 
 from .captum_runs import attribute, best_batch, integrate, seconds_per_window
 from .context import Context
-from .ratios import aim, geometric_mean, in_turn, missed, ratio, seconds_of, spread, verdict
+from .ratios import aim, geometric_mean, in_turn, missed, ratio, seconds_of, spread, verdict, written
 from .subjects import SIDE, Subject, as_the_server, built_in, explain, open_subject, subject_names
 
 TITLE = "The whole grid, and the first heatmap"
@@ -311,5 +311,4 @@ def _cell(one: Mapping[str, Any] | None) -> str:
 
 
 def _within(found: Mapping[str, float], most: float) -> tuple[str, str]:
-    text = f"{found['median']:.2f} x ({found['low']:.2f} to {found['high']:.2f})"
-    return text, f"at most {most:g}: {'reached' if found['median'] <= most else '**missed**'}"
+    return written(found), f"at most {most:g}: {'reached' if found['median'] <= most else '**missed**'}"

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .captum_runs import best_batch, occlude, seconds_per_window
 from .context import Context
-from .ratios import aim, geometric_mean, ratio, seconds_of, spread, verdict
+from .ratios import aim, for_own_labels, geometric_mean, ratio, seconds_of, spread, verdict
 from .subjects import Subject, as_the_server, explain, observe, open_subject, subject_names
 
 TITLE = "Exact occlusion"
@@ -217,9 +217,7 @@ def _aims(rows: Sequence[Mapping[str, Any]], labels: int, *, paper: bool) -> lis
     if not paper:
         return [f"- {networks}: {mean:.1f} x the paper's way, {best:.1f} x Captum's best."]
     lines = [aim(mean, 10, f"the paper's way, {networks}")]
-    own = rows[0].get("own_labels", labels)
-    if own != labels:
-        lines.append(f"- the same with a call for each of the {own} labels of this set: {mean * own / labels:.1f} x.")
+    lines += for_own_labels(mean, labels, rows[0].get("own_labels", labels))
     small = [row["paper_ratio"]["median"] for row in rows if row["network"] == "resnet18"]
     lines += [aim(one, 20, "the paper's way, resnet18") for one in small]
     return [*lines, aim(best, 2, f"Captum's best for a single label, {networks}")]

@@ -8,7 +8,19 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-__all__ = ["Spread", "aim", "geometric_mean", "in_turn", "missed", "ratio", "seconds_of", "spread", "verdict"]
+__all__ = [
+    "Spread",
+    "aim",
+    "for_own_labels",
+    "geometric_mean",
+    "in_turn",
+    "missed",
+    "ratio",
+    "seconds_of",
+    "spread",
+    "verdict",
+    "written",
+]
 
 
 class Spread(TypedDict):
@@ -75,9 +87,20 @@ def aim(found: float, wanted: float, what: str) -> str:
     return f"- {what}: {found:.1f} x (aim: at least {wanted:g} x): {verdict}."
 
 
-def verdict(found: Mapping[str, Any]) -> str:
-    """Write a ratio with its quartiles, if it was measured more than once, and say it where we lose."""
+def for_own_labels(mean: float, labels: int, own: int) -> list[str]:
+    """Say what a mean ratio to one call for each of so many labels is where the measured set has others."""
+    if own == labels:
+        return []
+    return [f"- the same with a call for each of the {own} labels of this set: {mean * own / labels:.1f} x."]
+
+
+def written(found: Mapping[str, Any]) -> str:
+    """Write a ratio with its quartiles, if it was measured more than once."""
     text = f"{found['median']:.2f} x"
-    if found["low"] < found["high"]:
-        text += f" ({found['low']:.2f} to {found['high']:.2f})"
+    return f"{text} ({found['low']:.2f} to {found['high']:.2f})" if found["low"] < found["high"] else text
+
+
+def verdict(found: Mapping[str, Any]) -> str:
+    """Write a ratio with its quartiles, and say it where we lose."""
+    text = written(found)
     return text if found["median"] >= 1 else f"{text}, **we lose**"
