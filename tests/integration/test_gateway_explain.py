@@ -11,6 +11,8 @@ from grpc_status import rpc_status
 from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb
 from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc, image_pb2
 
+from .streams import happenings
+
 METHODS = ("occlusion", "integrated_gradients", "saliency")
 
 
@@ -21,7 +23,7 @@ def request(png: bytes, *methods: str, **values: object) -> pb.ExplainRequest:
 
 def explain(channel: grpc.Channel, asked: pb.ExplainRequest) -> list[pb.JobEvent]:
     stub = explanation_pb2_grpc.ExplanationServiceStub(channel)
-    return [answer.event for answer in stub.Explain(asked, timeout=50)]
+    return list(happenings(stub.Explain(asked, timeout=50)))
 
 
 def array(tensor: image_pb2.Tensor) -> np.ndarray:
@@ -50,7 +52,7 @@ def test_a_stream_brings_classification_progress_heatmaps_and_a_summary(channel:
     assert kinds[-1] == "summary"
     assert {"progress", "heatmap", "model_input"} <= set(kinds)
     assert "failure" not in kinds
-    assert all(a.sequence < b.sequence for a, b in pairwise(events) if b.WhichOneof("event") != "heartbeat")
+    assert all(a.sequence < b.sequence for a, b in pairwise(events))
     assert len({(event.job_id, event.request_id) for event in events}) == 1
 
     first, summary = events[0].classified, events[-1].summary

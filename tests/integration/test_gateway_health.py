@@ -20,6 +20,8 @@ from radiolucent.protos.radiolucent.v1 import (
     model_pb2_grpc,
 )
 
+from .streams import happenings
+
 CLASSIFICATION = "radiolucent.v1.ClassificationService"
 SERVICES = {
     CLASSIFICATION,
@@ -75,8 +77,8 @@ def test_without_triton_nothing_is_classified_and_with_it_everything_again(
     assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
     retry = error_details_pb2.RetryInfo()
     assert any(one.Unpack(retry) for one in rpc_status.from_call(caught.value).details)
-    stream = explanation.Explain(asked, timeout=20)
-    event = next(stream).event
+    stream = happenings(explanation.Explain(asked, timeout=20))
+    event = next(stream)
     assert event.summary.state == explanation_pb2.JOB_STATE_FAILED
     with pytest.raises(grpc.RpcError) as caught:
         next(stream)

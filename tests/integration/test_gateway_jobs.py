@@ -13,6 +13,8 @@ import pytest
 from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb
 from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc, image_pb2
 
+from .streams import happenings
+
 Stub = explanation_pb2_grpc.ExplanationServiceStub
 
 
@@ -57,14 +59,13 @@ def wait_for_state(stub: Stub, job_id: str, wanted: int, seconds: float = 20) ->
 
 def watch(stub: Stub, job_id: str, after: int = 0) -> list[pb.JobEvent]:
     asked = pb.WatchJobRequest(job_id=job_id, after_sequence=after)
-    events = (answer.event for answer in stub.WatchJob(asked, timeout=50))
-    return [event for event in events if not event.HasField("heartbeat")]
+    return list(happenings(stub.WatchJob(asked, timeout=50)))
 
 
 def test_who_comes_back_misses_nothing(stub: Stub, short: pb.ExplainRequest) -> None:
     short.keep_after_disconnect = True
     stream = stub.Explain(short, timeout=50)
-    before = list(islice((one.event for one in stream if not one.event.HasField("heartbeat")), 4))
+    before = list(islice(happenings(stream), 4))
     stream.cancel()
     after = watch(stub, before[0].job_id, before[-1].sequence)
     assert after[0].sequence > before[-1].sequence

@@ -17,6 +17,8 @@ from radiolucent.protos.radiolucent.v1 import classification_pb2, classification
 from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb
 from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc as explanation
 
+from ..streams import happenings
+
 Maps = dict[tuple[str, int, str, str], np.ndarray[Any, np.dtype[np.float32]]]
 T = TypeVar("T")
 
@@ -43,8 +45,8 @@ class Running:
 
     def __init__(self, channel: grpc.Channel, asked: pb.ExplainRequest) -> None:
         self._stub = explanation.ExplanationServiceStub(channel)
-        self.stream: Iterator[pb.ExplainResponse] = self._stub.Explain(asked, timeout=150)
-        self.events = [next(self.stream).event]
+        self._stream: Iterator[pb.ExplainResponse] = self._stub.Explain(asked, timeout=150)
+        self.events = [next(happenings(self._stream))]
         self.job_id = self.events[0].job_id
 
     @property
@@ -56,7 +58,7 @@ class Running:
 
     def maps(self) -> Maps:
         """Read to the end, which has to be a good one; the final maps by network, version, method and label."""
-        self.events += [answer.event for answer in self.stream]
+        self.events += happenings(self._stream)
         assert self.events[-1].summary.state == pb.JOB_STATE_DONE, self.events[-1]
         heatmaps = [one.heatmap for one in self.events if one.WhichOneof("event") == "heatmap" and one.heatmap.final]
         return {
@@ -65,7 +67,7 @@ class Running:
         }
 
     def cancel(self) -> None:
-        self.stream.cancel()  # type: ignore[attr-defined]
+        self._stream.cancel()  # type: ignore[attr-defined]
 
 
 @contextmanager

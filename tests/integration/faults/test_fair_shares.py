@@ -16,6 +16,8 @@ from grpc_status import rpc_status
 from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb
 from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc, image_pb2
 
+from ..streams import happenings
+
 pytestmark = pytest.mark.timeout(240)
 Stub = explanation_pb2_grpc.ExplanationServiceStub
 MANY = (("radiolucent-caller", "who asks for very much"),)
@@ -86,7 +88,7 @@ def test_a_single_saliency_waits_for_the_item_that_runs_and_no_more(
     jobs += [start(stub, asked(png, "occlusion", priority=priority)) for _ in range(5)]
     time.sleep(1.0)
     before = ended_items(stub, jobs)
-    events = [answer.event for answer in stub.Explain(asked(png, "saliency"), timeout=60, metadata=SINGLE)]
+    events = list(happenings(stub.Explain(asked(png, "saliency"), timeout=60, metadata=SINGLE)))
     after = ended_items(stub, jobs)
     assert events[-1].summary.state == pb.JOB_STATE_DONE
     labels = len(events[0].classified.targets)
@@ -115,12 +117,8 @@ def test_what_is_too_much_is_refused_at_once_with_the_time_to_come_back(
 
 def test_a_plan_can_be_asked_for_while_the_work_waits(stub: Stub, png: bytes, jobs: list[str]) -> None:
     jobs.append(start(stub, asked(png, "occlusion", window=4)))
-    plan, summary = (
-        answer.event
-        for answer in stub.Explain(
-            asked(png, "occlusion", "saliency", "input_x_gradient", dry_run=True), timeout=20, metadata=SINGLE
-        )
-    )
+    request = asked(png, "occlusion", "saliency", "input_x_gradient", dry_run=True)
+    plan, summary = happenings(stub.Explain(request, timeout=20, metadata=SINGLE))
     assert summary.summary.state == pb.JOB_STATE_DONE
     assert not summary.summary.items
     classified = plan.classified

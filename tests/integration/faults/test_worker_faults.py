@@ -15,6 +15,8 @@ import pytest
 from radiolucent.protos.radiolucent.v1 import explanation_pb2 as pb
 from radiolucent.protos.radiolucent.v1 import explanation_pb2_grpc, image_pb2
 
+from ..streams import happenings
+
 pytestmark = pytest.mark.timeout(240)
 Stub = explanation_pb2_grpc.ExplanationServiceStub
 GIB = 2**30
@@ -56,7 +58,7 @@ def explain(stub: Stub, png: bytes) -> Callable[..., list[pb.JobEvent]]:
             if call.name == "integrated_gradients":
                 call.parameters.update({"steps": 8})
         asked = pb.ExplainRequest(xray=image_pb2.XRay(file=png), methods=calls, models=models)
-        return [answer.event for answer in stub.Explain(asked, timeout=120)]
+        return list(happenings(stub.Explain(asked, timeout=120)))
 
     return run
 
@@ -106,15 +108,15 @@ def test_an_item_whose_worker_is_killed_is_computed_elsewhere(stub: Stub, faulty
     call.parameters.update({"window": 6, "stride": 3, "batch_size": 1})
     asked = pb.ExplainRequest(xray=image_pb2.XRay(file=png), methods=[call, pb.MethodCall(name="saliency")])
     asked.partial_heatmaps = True
-    stream = stub.Explain(asked, timeout=120)
+    stream = happenings(stub.Explain(asked, timeout=120))
     events = []
-    for answer in stream:
-        events.append(answer.event)
-        if answer.event.HasField("heatmap") and answer.event.heatmap.method == "occlusion":
+    for event in stream:
+        events.append(event)
+        if event.HasField("heatmap") and event.heatmap.method == "occlusion":
             break
     for worker in workers(faulty):
         worker.kill()
-    events += [answer.event for answer in stream]
+    events += stream
     maps, failures = outcome(events)
     labels = len(events[0].classified.targets)
     assert (maps, failures) == ({"saliency": 2 * labels, "occlusion": 2 * labels}, {})
