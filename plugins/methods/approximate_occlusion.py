@@ -69,8 +69,7 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
     number of windows, as those of samples without any order do; where effects are smooth, errors fall faster and are
     smaller than it.
     (Nakandala, Kumar, Papakonstantinou: Incremental and Approximate Inference for Faster Occlusion-based Deep CNN
-    Explanations, SIGMOD 2019, refines where a coarse map is large. That was tried here, and was no better than as many
-    windows that are spread evenly.)
+    Explanations, SIGMOD 2019, refines where a coarse map says so; the benchmark of the error has a rival that does.)
     """
 
     name = "approximate_occlusion"

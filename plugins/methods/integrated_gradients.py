@@ -20,7 +20,8 @@ from .seeds import seed_field
 __all__ = ["IntegratedGradients", "IntegratedGradientsParameters"]
 
 _KEPT_BYTES = 2**29
-"""Of gradients that all labels keep together, so that they can refine their integrals."""
+"""Of gradients that all labels keep together, so that they can refine their integrals; in a large image a label alone
+may keep more, about as much as its passes take."""
 
 
 class IntegratedGradientsParameters(Parameters):
@@ -107,13 +108,17 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
         job: Job,
     ) -> Iterator[Attribution]:
         total = self.cost(params, image.shape[1:], len(targets))
-        integrals = {target: PathIntegral((image - baseline)[0], params.max_error) for target in targets}
+        difference = (image - baseline)[0].double()
+        integrals: dict[int, PathIntegral] = {}
         reached = dict.fromkeys(targets, 0.0)
         due = dict.fromkeys(targets, 0)
         done = 0
         at_once = max(1, _KEPT_BYTES // (MOST_GRADIENTS * image[0].nbytes))
         job.progress(done, total)
         while unfinished := [target for target in targets if reached[target] < 1][:at_once]:
+            for target in unfinished:
+                if target not in integrals:
+                    integrals[target] = PathIntegral(difference, params.max_error)
             for points, together in _by_points(integrals, unfinished):
                 for begin in range(0, len(points), params.internal_batch_size):
                     part = points[begin : begin + params.internal_batch_size]
@@ -124,32 +129,20 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
                         integrals[target].take(part, outputs[:, target], gradient)
                         job.check()
             for target in unfinished:
-                integral = integrals[target]
-                integral.refine()
-                closeness = integral.closeness
-                final = closeness == 1 or integral.steps + POINTS_AT_ONCE > params.max_steps
-                reached[target] = 1.0 if final else max(reached[target], closeness, integral.steps / params.max_steps)
+                integrals[target].refine()
+                reached[target] = max(reached[target], _reached(integrals[target], params.max_steps))
             # How many points it takes is known at the end alone; how much is missing tells how far it is.
             now = int(sum(reached.values()) / len(targets) * total)
             if now > done:
                 done = now
                 job.progress(done, total)
             for target in unfinished:
-                integral = integrals[target]
                 final = reached[target] == 1
-                if final or (job.wants_partial and integral.steps >= due[target]):
-                    due[target] = integral.steps * 3 // 2
-                    facts = {"steps": integral.steps} | ({"converged": integral.closeness == 1} if final else {})
-                    yield Attribution(
-                        target,
-                        integral.attribution().float(),
-                        fraction=reached[target],
-                        final=final,
-                        convergence_delta=integral.error,
-                        facts={name: float(value) for name, value in facts.items()},
-                    )
+                if final or (job.wants_partial and integrals[target].steps >= due[target]):
+                    due[target] = integrals[target].steps * 3 // 2
+                    yield _attribution(target, integrals[target], reached[target])
                     if final:
-                        del integrals[target]
+                        del integrals[target]  # the last name of it: the next label needs its memory
 
     def _by_steps(
         self,
@@ -199,6 +192,27 @@ class IntegratedGradients(Method[IntegratedGradientsParameters]):
         if params.steps is not None:
             return 2 + params.steps * (1 + 2 * targets)
         return min(params.max_steps, round(21 + 0.25 / params.max_error)) * (1 + 2 * targets)
+
+
+def _reached(integral: PathIntegral, max_steps: int) -> float:
+    """Return how far an integral is; 1 where it has converged, or may take no more points."""
+    closeness = integral.closeness
+    if closeness == 1 or integral.steps + POINTS_AT_ONCE > max_steps:
+        return 1.0
+    return max(closeness, integral.steps / max_steps)
+
+
+def _attribution(target: int, integral: PathIntegral, reached: float) -> Attribution:
+    final = reached == 1
+    facts = {"steps": integral.steps} | ({"converged": integral.closeness == 1} if final else {})
+    return Attribution(
+        target,
+        integral.attribution().float(),
+        fraction=reached,
+        final=final,
+        convergence_delta=integral.error,
+        facts={name: float(value) for name, value in facts.items()},
+    )
 
 
 def _by_points(

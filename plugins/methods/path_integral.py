@@ -94,13 +94,13 @@ class PathIntegral:
     Parameters
     ----------
     difference : torch.Tensor
-        Image minus baseline: [C, H, W].
+        Image minus baseline: float64, [C, H, W].
     max_error : float
         Largest share of the change of the output that the integral may miss.
     """
 
     def __init__(self, difference: torch.Tensor, max_error: float) -> None:
-        self._difference = difference.double()
+        self._difference = difference
         self._max_error = max_error
         self._panels: list[_Panel] = []
         self._halving: list[_Panel] = []

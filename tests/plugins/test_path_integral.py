@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +49,17 @@ def test_labels_that_would_take_too_much_memory_together_come_one_after_another(
 ) -> None:
     together = explain(METHOD, WHITE, (0, 1, 2), on=step, spec=PLAIN)
     monkeypatch.setattr(integrated_gradients, "_KEPT_BYTES", 1)
+    alive, counts = weakref.WeakSet[PathIntegral](), []
+
+    class Counted(PathIntegral):
+        def __init__(self, difference: torch.Tensor, max_error: float) -> None:
+            super().__init__(difference, max_error)
+            alive.add(self)
+            counts.append(len(alive))
+
+    monkeypatch.setattr(integrated_gradients, "PathIntegral", Counted)
     alone = explain(METHOD, WHITE, (0, 1, 2), on=step, spec=PLAIN)
+    assert counts == [1, 1, 1], "an integral is given up before the next label's begins"
     order = [one.target for one in alone.maps]
     assert order == sorted(order)
     assert [one.target for one in together.maps] != order
