@@ -12,13 +12,18 @@ from typing_extensions import Self
 from ..contract import Attribution, Channels, Completeness, Job, Method, Need, Parameters
 from ..errors import NotApplicable
 from ..observed import ObservedModel
-from ..order import low_discrepancy_order, stages
+from ..order import stages
 from .baselines import BASELINES, Baseline
 from .effects import Effects
+from .interpolation import interpolated
 from .seeds import seed_field
+from .window_order import window_order
 from .windows import Windows
 
 __all__ = ["Occlusion", "OcclusionParameters"]
+
+_FEWEST = 4
+"""Windows before a partial map: those in the corners, between which the others lie."""
 
 
 class OcclusionParameters(Parameters):
@@ -102,10 +107,10 @@ def _pixels(length: float, side: int) -> int:
 class Occlusion(Method[OcclusionParameters]):
     """The mean drop of an output over the windows that cover a pixel.
 
-    The windows are visited in a low-discrepancy order. A partial map takes the effects of those not tried yet from
-    their neighbours, and so estimates the final one. Where the network can be lifted, only what a window changes is
-    computed, to the same map but for rounding (incremental inference; Nakandala, Kumar, Papakonstantinou: Incremental
-    and Approximate Inference for Faster Occlusion-based Deep CNN Explanations. SIGMOD 2019).
+    The windows are visited in an order whose beginnings are spread over the image. A partial map interpolates the
+    effects of those not tried yet, and so estimates the final one. Where the network can be lifted, only what a window
+    changes is computed, to the same map but for rounding (incremental inference; Nakandala, Kumar, Papakonstantinou:
+    Incremental and Approximate Inference for Faster Occlusion-based Deep CNN Explanations. SIGMOD 2019).
     """
 
     name = "occlusion"
@@ -128,7 +133,7 @@ class Occlusion(Method[OcclusionParameters]):
         windows = params.windows(image.shape[1:])
         total = self.cost(params, image.shape[1:], len(targets))
         baseline = params.baseline.like(image, model.spec, statistics=model.statistics, seed=params.seed)
-        order = low_discrepancy_order(*windows.grid)
+        order = window_order(*windows.grid)
         effects = Effects(model, image, baseline, windows, targets, params.batch_size)
         done = 1
         job.progress(done, total)
@@ -136,8 +141,8 @@ class Occlusion(Method[OcclusionParameters]):
             for computed in effects.compute(order[part]):
                 done += computed
                 job.progress(done, total)
-            if due:
-                estimate = windows.average(windows.complete(effects.values, effects.known))
+            if due and part.stop >= _FEWEST:
+                estimate = windows.average(interpolated(effects.values, effects.known))
                 yield from effects.attributions(estimate, done / total, final=False)
         yield from effects.attributions(windows.average(effects.values), 1.0, final=True)
 

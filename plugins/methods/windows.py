@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import ceil
 
 import torch
-from torch.nn import functional
 
 __all__ = ["Windows"]
 
@@ -76,36 +75,3 @@ class Windows:
             steps.index_add_(dim, ends, -values)
             values = steps.cumsum(dim).narrow(dim, 0, length)
         return values
-
-    def complete(self, effects: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        """Estimate the effects of windows that were not tried yet from those around them that were.
-
-        Parameters
-        ----------
-        effects : torch.Tensor
-            Float64, [T, *grid]; zero where not known.
-        known : torch.Tensor
-            Bool, [*grid]; at least one is.
-
-        Returns
-        -------
-        torch.Tensor
-            Float64, [T, *grid]: the known effects, and means of these with Gaussian weights between them, as wide as
-            the known windows lie apart.
-        """
-        mask = known.to(effects.dtype)[None]
-        spacing = (known.numel() / float(mask.sum())) ** 0.5
-        near = _blur(mask, 0.5 * spacing)
-        mean = effects.sum(dim=(1, 2), keepdim=True) / mask.sum()
-        # A hint of the overall mean decides where nothing is near.
-        hint = 1e-6
-        estimate = (_blur(effects, 0.5 * spacing) + hint * mean) / (near + hint)
-        return torch.where(known, effects, estimate)
-
-
-def _blur(planes: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Blur [T, R, C] with a Gaussian whose middle is 1; outside is nothing."""
-    radius = max(1, ceil(4 * sigma))
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=planes.dtype) / sigma) ** 2)
-    blurred = functional.conv2d(planes[:, None], kernel[None, None, :, None], padding=(radius, 0))
-    return functional.conv2d(blurred, kernel[None, None, None, :], padding=(0, radius))[:, 0]
