@@ -38,6 +38,8 @@ def measure(context: Context) -> dict[str, Any]:
             case = Case(subject, film, side, window, stride)
             with as_the_server():
                 case.warm()
+                for batch in BATCHES:
+                    seconds_per_window(subject.script, case.image, black, batch)
                 before, (maps, seconds), after = (
                     {batch: seconds_per_window(subject.script, case.image, black, batch) for batch in BATCHES},
                     case.approximate(),

@@ -11,10 +11,12 @@ from captum.attr import DeepLift, GuidedBackprop, InputXGradient, IntegratedGrad
 
 from .ratios import seconds_of
 
-__all__ = ["BATCHES", "attribute", "best_batch", "integrate", "occlude", "seconds_per_window"]
+__all__ = ["BATCHES", "attribute", "best_batch", "best_points_at_once", "integrate", "occlude", "seconds_per_window"]
 
 BATCHES = (1, 4, 8, 16)
 """Windows at once among which Captum's best is looked for."""
+POINTS_AT_ONCE = (1, 4, 16)
+"""Points of integrated gradients, likewise."""
 
 
 def occlude(
@@ -72,6 +74,17 @@ def integrate(
         return_convergence_delta=True,
     )
     return values.detach(), float(delta)
+
+
+def best_points_at_once(network: torch.nn.Module, image: torch.Tensor, target: int, black: float) -> int:
+    """Return how many points at once suit Captum's integrated gradients best."""
+
+    def seconds(batch: int) -> float:
+        return min(
+            seconds_of(lambda: integrate(network, image, target, black, 16, "gausslegendre", batch)) for _ in range(2)
+        )
+
+    return min(POINTS_AT_ONCE, key=seconds)
 
 
 def attribute(method: str, script: torch.nn.Module, lifted: torch.nn.Module, image: torch.Tensor, target: int) -> Any:  # noqa: ANN401

@@ -26,7 +26,8 @@ TITLE = "Classification"
 AIM = 1.1
 _TIMEOUT_S = 120.0
 _AT_ONCE = 8
-_IN_A_ROW = 3
+_IN_A_ROW = 2
+"""Images that each of those at once asks for, one after another."""
 _OWN = "ONNX Runtime, each network at once a second time, the sum of these"
 _ALONE = "ONNX Runtime, one after another"
 _ABREAST = "ONNX Runtime, side by side"
@@ -122,9 +123,10 @@ class _AloneRuns:
         for name, session in self._wide.items():
             self._run(session, name)
 
-    def side_by_side(self) -> None:
+    def side_by_side(self, images: int = 1) -> None:
         """All networks with one thread each, as many at a time as there are cores, the dearest first."""
-        list(self._pool.map(lambda name: self._run(self._narrow[name], name), self.dearest))
+        names = [name for name in self.dearest for _ in range(images)]
+        list(self._pool.map(lambda name: self._run(self._narrow[name], name), names))
 
     def warm_up(self) -> None:
         """Run everything once, and see which network is the dearest."""
@@ -179,11 +181,13 @@ async def _served(
             for block in range(blocks):
                 for one in arrangements:
                     begin = time.perf_counter()
-                    await asyncio.gather(*(_ask_twice(client, _ensemble(one), film) for _ in range(_AT_ONCE)))
-                    rates[one.title].append(2 * _AT_ONCE / (time.perf_counter() - begin))
-                for name in (_ALONE, _ABREAST):
-                    await asyncio.sleep(_PAUSE_S)
-                    rates[name].append(_IN_A_ROW / seconds_of(lambda: [sides[name]() for _ in range(_IN_A_ROW)]))  # noqa: B023
+                    await asyncio.gather(*(_ask_in_a_row(client, _ensemble(one), film) for _ in range(_AT_ONCE)))
+                    rates[one.title].append(_IN_A_ROW * _AT_ONCE / (time.perf_counter() - begin))
+                await asyncio.sleep(_PAUSE_S)
+                taken = sum(seconds_of(alone.one_after_another) for _ in range(_IN_A_ROW))
+                rates[_ALONE].append(_IN_A_ROW / taken)
+                images = _IN_A_ROW * _AT_ONCE
+                rates[_ABREAST].append(images / seconds_of(lambda: alone.side_by_side(images)))  # noqa: B023
                 context.say(f"{_AT_ONCE} at a time: block {block + 1} of {blocks}")
     return {
         "rounds": rounds,
@@ -266,8 +270,8 @@ async def _ask(client: InferenceServerClient, model: str, film: bytes) -> None:
     await client.infer(model, [image], client_timeout=_TIMEOUT_S)
 
 
-async def _ask_twice(client: InferenceServerClient, model: str, film: bytes) -> None:
-    for _ in range(2):
+async def _ask_in_a_row(client: InferenceServerClient, model: str, film: bytes) -> None:
+    for _ in range(_IN_A_ROW):
         await _ask(client, model, film)
 
 
@@ -294,8 +298,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"{each}. The ensemble gets one file of {height} x {width} pixels, decodes it, prepares it for each network, "
         f"runs them and counts the votes. {measured['rounds']} rounds, in each of which every row has its turn; the "
         f"ratio is to the first row in the same round. Images per second with {_AT_ONCE} clients, each asking again "
-        f"when it is answered; of ONNX Runtime one image after another. The last column divides by what is served, in "
-        f"the same of {len(rates[served])} blocks.",
+        f"when it is answered; of ONNX Runtime one image after another, or side by side {_IN_A_ROW * _AT_ONCE} at "
+        f"once, which are as many. The last column divides by what is served, in the same of "
+        f"{len(rates[served])} blocks.",
         "",
         "| | p50, ms | p95, ms | ratio, median (quartiles) | images per second | by those served |",
         "|---|--:|--:|--:|--:|--:|",

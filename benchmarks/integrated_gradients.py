@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .captum_runs import integrate
+from .captum_runs import best_points_at_once, integrate
 from .context import Context
 from .memory import in_a_fresh_process, peak_mib
 from .ratios import aim, geometric_mean, missed, spread, verdict
@@ -30,8 +30,6 @@ MOST_STEPS = 256
 _HALVINGS = 3
 """Of the gap between the steps that suffice and half as many, to find how many would have done."""
 FILMS = 3
-BATCHES = (1, 4, 16)
-"""Points at once among which Captum's best is looked for."""
 _MEMORY_STEPS = (64, 256)
 """Given steps at which the peak is measured."""
 _DEFAULT_STEPS = 50
@@ -66,8 +64,10 @@ def measure(context: Context) -> dict[str, Any]:
     for name in names:
         subject = open_subject(context, name)
         # Folds the network, once for all.
-        explain(subject, subject.image(films[0]), "integrated_gradients", [0], steps=4)
-        batch = _best_batch(subject, films[0])
+        image = subject.image(films[0])
+        explain(subject, image, "integrated_gradients", [0], steps=4)
+        with as_the_server():
+            batch = best_points_at_once(subject.script, image, subject.strongest(image), subject.spec().black)
         maps = [_map(context, subject, film, batch) for film in films]
         rows.append({"network": name, "batch": batch, **_summary(maps), "maps": [asdict(one) for one in maps]})
         cases = _memory_cases(batch, context.short)
@@ -76,21 +76,6 @@ def measure(context: Context) -> dict[str, Any]:
             memories.append({"network": name, "side": side, **given, "points": points, "peak_mib": peak})
             context.say(f"{name}: {side} {given}: {points} points, {peak} MiB")
     return {"error": ERROR, "most_steps": MOST_STEPS, "films": len(films), "rows": rows, "memory": memories}
-
-
-def _best_batch(subject: Subject, film: Path) -> int:
-    image = subject.image(film)
-    target = subject.strongest(image)
-    tried = {}
-    with as_the_server():
-        for batch in BATCHES:
-            times = []
-            for _ in range(2):
-                start = time.perf_counter()
-                integrate(subject.script, image, target, subject.spec().black, 16, RULES[0], batch)
-                times.append(time.perf_counter() - start)
-            tried[batch] = min(times)
-    return min(tried, key=tried.__getitem__)
 
 
 def _map(context: Context, subject: Subject, film: Path, batch: int) -> _Map:

@@ -27,8 +27,6 @@ def main() -> None:
     name, out = sys.argv[1], Path(sys.argv[2])
     told = json.load(sys.stdin)
     chosen = part(name)
-    if chosen is None:
-        sys.exit(f"there is no benchmarks/{name}.py")
 
     def say(line: str) -> None:
         sys.stderr.write(f"{name}: {line}\n")

@@ -25,8 +25,8 @@ def told(document: Mapping[str, Any], names: Iterable[str] = NAMES) -> str:
 
 def _part(name: str, entry: Mapping[str, Any] | None) -> str:
     chosen = part(name)
-    title = f"## {name.replace('_', ' ').capitalize() if chosen is None else chosen.TITLE}"
-    if entry is None or chosen is None:
+    title = f"## {chosen.TITLE}"
+    if entry is None:
         return f"{title}\n\nNot measured: `make bench PARTS={name}`."
     return "\n\n".join([title, chosen.markdown(entry["measured"]).strip(), f"*{_circumstances(entry)}*"])
 

@@ -18,6 +18,7 @@ NAMES = (
     "grid",
     "latency",
     "precision",
+    "folding",
     "passes",
     "classification",
     "estimates",
@@ -38,8 +39,8 @@ class Part(Protocol):
         """Write what was measured: parameters, tables, the aim and whether it is reached."""
 
 
-def part(name: str) -> Part | None:
-    """Return a part; None where its module is not there.
+def part(name: str) -> Part:
+    """Return a part.
 
     Raises
     ------
@@ -48,10 +49,4 @@ def part(name: str) -> Part | None:
     """
     if name not in NAMES:
         raise KeyError(name)
-    module = f"{__package__}.{name}"
-    try:
-        return cast(Part, importlib.import_module(module))
-    except ModuleNotFoundError as error:
-        if error.name == module:
-            return None
-        raise
+    return cast(Part, importlib.import_module(f"{__package__}.{name}"))

@@ -12,7 +12,7 @@ from radiolucent.handlers.lifting import fold
 from torch.utils.flop_counter import FlopCounterMode
 
 from .context import Context
-from .ratios import in_turn, ratio, spread, verdict
+from .ratios import in_turn, ratio, spread, verdict, written
 from .subjects import SIDE, Subject, as_the_server, open_subject, subject_names
 
 TITLE = "Forward and backward passes"
@@ -21,9 +21,11 @@ ROUNDS = {1: 15, 4: 11, 16: 7}
 """By images at once; a short run has five, of the first two."""
 SGEMM = 2048
 """Rows and columns of the matrices whose product says what the cores can do."""
-FORWARD = ("TorchScript", "lifted, channels-last", "folded", "ONNX Runtime")
-BACKWARD = ("TorchScript", "lifted, channels-last", "folded")
+FORWARD = ("TorchScript", "lifted", "lifted, channels-last", "folded", "ONNX Runtime")
+BACKWARD = FORWARD[:-1]
 """The folded form's gradients are for methods that average many of them."""
+OURS = ("lifted", "folded")
+"""What is served beside the copy."""
 
 
 def measure(context: Context) -> dict[str, Any]:
@@ -73,6 +75,7 @@ def _forms(subject: Subject, threads: int) -> dict[str, Callable[[torch.Tensor],
     last = _channels_last(lifted)
     forms: dict[str, Callable[[torch.Tensor], Any]] = {
         "TorchScript": subject.script,
+        "lifted": lifted,
         "lifted, channels-last": lambda images: last(images.contiguous(memory_format=torch.channels_last)),
         "folded": folded,
     }
@@ -130,7 +133,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"output, to the input alone (weights have no gradients). The share of the peak is against the product of two "
         f"matrices of {sgemm} x {sgemm} in the same rounds; operations are those of convolutions and linear layers. "
         f"`x` is how many times as fast as the TorchScript copy, with quartiles. Methods that need forward passes "
-        f"alone, or average gradients of many points, take the folded form, all others the copy or the lifted network.",
+        f"alone, or average gradients of many points, take the folded form, which is channels-last; methods of a "
+        f"single gradient take the copy, and those that look at layers the lifted network. *Lifted, channels-last* is "
+        f"served nowhere; it tells folding and layout apart.",
     ]
     for kind, forms in (("forward", FORWARD), ("backward", BACKWARD)):
         chosen = [row for row in rows if row["kind"] == kind]
@@ -159,4 +164,4 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     text = f"{row['ms_per_image']['median']:.1f} ms, {share:.0%} of the peak"
     if row["form"] == FORWARD[0]:
         return text
-    return f"{text}, {row['ratio']['median']:.2f} x ({row['ratio']['low']:.2f} to {row['ratio']['high']:.2f})"
+    return f"{text}, {(verdict if row['form'] in OURS else written)(row['ratio'])}"

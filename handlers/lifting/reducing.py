@@ -1,4 +1,4 @@
-"""The same network in bfloat16, which processors with units for it compute in about half the time."""
+"""The same network in bfloat16, which processors with units for it compute in less time."""
 
 from __future__ import annotations
 

@@ -61,7 +61,9 @@ def document() -> dict[str, Any]:
             **both,
             "methods": methods,
             "missed": {"deep_lift": 0.4, "integrated_gradients": 0.03},
+            "by_arithmetic": 3.0,
             "limit": 4.0,
+            "points_at_once": 4,
             "converged": spread(2),
             "converged_missed": 0.008,
         }

@@ -134,9 +134,21 @@ def test_the_grid_counts_what_is_left_of_captums_work(tiny_set: Path, tmp_path: 
     assert left["integrated_gradients"] == pytest.approx(0.75, abs=0.02)
     assert left["input_x_gradient"] == 0, "it takes the gradient of saliency"
     assert 0 < left["occlusion"] < 0.5, "both labels from one sweep"
-    assert row["limit"] > 1
+    assert row["by_arithmetic"] > 1
+    assert row["limit"] > 0
     assert row["converged_missed"] <= 0.01, "ours goes on until it has converged"
     assert row["missed"].get("integrated_gradients", 0) > 0, "as many points as Captum takes miss something"
+
+
+def test_folding_is_compared_with_double_precision(tiny_set: Path, tmp_path: Path) -> None:
+    out = tmp_path / "b.json"
+    asked = ["--part", "folding", "--short", "--threads", "1", "--repository", str(tiny_set), "--out", str(out)]
+    assert bench.main(asked) == 0
+    (row,) = read(out)["folding"]["measured"]["rows"]
+    (film,) = row["films"]
+    for maps in (film["outputs"], film["gradient"], film["integrated gradients, 16 points"]):
+        assert 0 < maps["copy - float64"] < 1e-4, "not the same network twice, and the same but for rounding"
+        assert maps["folded - float64"] < 1e-4
 
 
 def test_approximate_occlusion_takes_a_network_that_it_does_not_know(
@@ -154,4 +166,7 @@ def test_approximate_occlusion_takes_a_network_that_it_does_not_know(
     assert all(0 <= true <= 1 for _, true in case["estimates"])
     assert case["ours"]["max_error"][-1] == case["estimates"][-1][1], "the last map is the one that is compared"
     assert case["rival_windows"] < case["all_windows"], "all windows are no rival: they are the map it is compared with"
+    refined, ours = case["rivals"]["refined where it changes"], case["ours"]
+    assert set(refined) == set(ours)
+    assert 0 < max(refined["max_error"]) < 0.5, "an estimate of the same map"
     assert case["rival_windows"] >= min(case["windows"], case["all_windows"] // 2)
