@@ -101,7 +101,10 @@ class ObservedModel(torch.nn.Module):
         self._device = device_of(network)
         self._graph = graph
         self._incremental: tuple[torch.Tensor, IncrementalForward | None] | None = None
-        self.eval()
+        # Networks come in evaluation mode, and to go through all of their layers takes milliseconds.
+        self.training = self.sigmoid.training = False
+        if network.training:
+            network.eval()
 
     def forward(self, batch: torch.Tensor) -> torch.Tensor:
         """Return the explained outputs [N, L] of a batch [N, C, H, W], with gradients where grad mode is on.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from enum import Enum
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import fx, nn
@@ -49,6 +50,9 @@ class _Kind(Enum):
 _Value = tuple[_Kind, tuple[int, ...]]
 """The kind, and which axis of [N, C, H, W] each of its axes is."""
 
+_CHOSEN: WeakKeyDictionary[fx.GraphModule, dict[Hashable, str]] = WeakKeyDictionary()
+"""Names of the nodes that were chosen: to look at every layer takes milliseconds, more than the map itself."""
+
 
 def choose_map(
     network: nn.Module, layer: str | None = None, *, poolings: tuple[type[nn.Module], ...] = _POOLINGS
@@ -58,7 +62,7 @@ def choose_map(
     Parameters
     ----------
     network : torch.nn.Module
-        The lifted network, a `torch.fx.GraphModule`.
+        The lifted network, a `torch.fx.GraphModule`, whose graph does not change any more.
     layer : str, optional
         Name of a layer or an operator. By default the last feature maps before the network pools them into one number
         each: behind the last activation, before the pooling, whether that is global, to a fixed size or in steps.
@@ -77,6 +81,15 @@ def choose_map(
     """
     if not isinstance(network, fx.GraphModule):
         raise NotApplicable("the network's layers cannot be seen: it was not lifted")
+    known = _CHOSEN.setdefault(network, {})
+    if (name := known.get((layer, poolings))) is not None:
+        return next(node for node in network.graph.nodes if node.name == name)
+    chosen = _choose(network, layer, poolings)
+    known[layer, poolings] = chosen.name
+    return chosen
+
+
+def _choose(network: fx.GraphModule, layer: str | None, poolings: tuple[type[nn.Module], ...]) -> fx.Node:
     values = _values(network)
     if layer is not None:
         return _named(network, values, layer)

@@ -46,7 +46,7 @@ def test_what_no_estimate_can_know_is_told_beside_the_estimates() -> None:
     rows = [adaptive | {"expected_s": 1.0, "processor_s": seconds} for seconds in (1.0, 1.1, 3.0, 0.9)]
     rows.append({**same, "name": "measures of x", "expected_s": 3.0, "seconds": 0.01, "refused": 2})
     text = estimates.markdown({"threads": 1, "networks": ["a"], "warm_up": 1, "again": [1.0], "rows": rows})
-    assert "Of 4 such items 75% took within 30 % as much processor time" in text
+    assert "as the middle one of the same method and network: adaptive x 75% of 4." in text
     assert "In 1 items some measure was refused at once" in text
     assert "1 of them are beyond 30 %." in text
     assert "Aim: 90 % of items within 30 %: not reached (80%). Below it: measures of x." in text
