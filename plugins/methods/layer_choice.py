@@ -83,7 +83,8 @@ def choose_map(
         raise NotApplicable("the network's layers cannot be seen: it was not lifted")
     known = _CHOSEN.setdefault(network, {})
     if (name := known.get((layer, poolings))) is not None:
-        return next(node for node in network.graph.nodes if node.name == name)
+        found: fx.Node = next(node for node in network.graph.nodes if node.name == name)
+        return found
     chosen = _choose(network, layer, poolings)
     known[layer, poolings] = chosen.name
     return chosen
