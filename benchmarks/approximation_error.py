@@ -183,12 +183,16 @@ def markdown(measured: Mapping[str, Any]) -> str:
     lines = [
         f"Black windows, all labels of the network, `max_error` {measured['max_error']}. The rival hides the windows "
         f"of an even grid, how many of them and in how much of our time the table says, and takes what stands between "
-        f"from those alone, or by splines. *{REFINED.capitalize()}* takes as many windows as ours, half of them "
-        f"in our order and half where the map of these changes most, between which it interpolates as ours does; its "
-        f"time is taken to be ours. Spearman's correlation, intersection over union of the strongest 5 % and "
+        f"from those alone, or by splines. Spearman's correlation, intersection over union of the strongest 5 % and "
         f"the largest error of a pixel (as a share of the exact map's range) are to the exact map, over films and "
         f"labels.",
     ]
+    if REFINED in measured["parts"][0]["cases"][0]["rivals"]:
+        lines += [
+            "",
+            f"*{REFINED.capitalize()}* takes as many windows as ours, half of them in our order and half where the map "
+            f"of these changes most, between which it interpolates as ours does; its time is taken to be ours.",
+        ]
     for part in measured["parts"]:
         cases = part["cases"]
         lines += [

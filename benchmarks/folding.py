@@ -12,7 +12,7 @@ from radiolucent.plugins import NotApplicable
 from radiolucent.plugins.methods.quadrature import quadrature
 
 from .context import Context
-from .subjects import SIDE, Subject, as_the_server, built_in, open_subject, subject_names
+from .subjects import SIDE, Subject, as_the_server, built_in, forward, input_gradient, open_subject, subject_names
 
 TITLE = "Folding, and units next to zero"
 
@@ -54,8 +54,7 @@ def _film(subject: Subject, image: torch.Tensor, folded: torch.nn.Module, double
         "folded": (folded, torch.float32),
         "float64": (double, torch.float64),
     }
-    with torch.no_grad():
-        outputs = {name: network(image.to(dtype))[0].double() for name, (network, dtype) in forms.items()}
+    outputs = {name: forward(network, image.to(dtype))[0].double() for name, (network, dtype) in forms.items()}
     gradients = {name: _gradient(form, image, target)[0] for name, form in forms.items()}
     integrals = {name: _integral(form, image, black, target) for name, form in forms.items()}
     return {
@@ -71,9 +70,7 @@ def _film(subject: Subject, image: torch.Tensor, folded: torch.nn.Module, double
 def _gradient(form: Form, points: torch.Tensor, target: int) -> torch.Tensor:
     """Return the gradient of an output: float64, [N, C, H, W]."""
     network, dtype = form
-    points = points.to(dtype, copy=True).requires_grad_()
-    (found,) = torch.autograd.grad(network(points)[:, target].sum(), points)
-    return found.double()
+    return input_gradient(network, points.to(dtype), target).double()
 
 
 def _integral(form: Form, image: torch.Tensor, black: torch.Tensor, target: int) -> torch.Tensor:

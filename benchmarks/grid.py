@@ -16,7 +16,17 @@ from torch.utils.flop_counter import flop_registry
 from .captum_runs import attribute, best_batch, best_points_at_once, integrate, seconds_per_window
 from .context import Context
 from .ratios import aim, geometric_mean, in_turn, missed, ratio, seconds_of, spread, verdict, written
-from .subjects import SIDE, Subject, as_the_server, built_in, explain, open_subject, subject_names
+from .subjects import (
+    SIDE,
+    Subject,
+    as_the_server,
+    built_in,
+    explain,
+    forward,
+    input_gradient,
+    open_subject,
+    subject_names,
+)
 
 TITLE = "The whole grid, and the first heatmap"
 
@@ -144,8 +154,8 @@ def _ours(
 def _operations(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -> dict[str, tuple[int, int]]:
     """Count each method's multiply-adds, and those of Captum's calls for all labels."""
     counts = {}
-    with torch.no_grad(), _Operations() as forward:
-        subject.network.lifted()(image)
+    with _Operations() as once:
+        forward(subject.network.lifted(), image)
     # A pass back to the input has as many as one forward. DeepLIFT's are of two images each; it, and integrated
     # gradients, take two outputs more to say what they miss.
     passes = {"occlusion": 1 + _windows(image), "integrated_gradients": 2 * STEPS + 2, "deep_lift": 2 * 2 + 2}
@@ -153,7 +163,7 @@ def _operations(subject: Subject, image: torch.Tensor, methods: Sequence[str]) -
     for name in methods:
         with _Operations() as counted:
             _ours(subject, image, [name], known)
-        counts[name] = (counted.total, len(subject.labels) * passes.get(name, 2) * forward.total)
+        counts[name] = (counted.total, len(subject.labels) * passes.get(name, 2) * once.total)
     return counts
 
 
@@ -163,16 +173,8 @@ def _quickest(subject: Subject, image: torch.Tensor) -> dict[str, float]:
     found: dict[str, list[float]] = {"forward": [], "both": []}
     for batch in QUICK:
         images = image.repeat(batch, 1, 1, 1)
-
-        def forward(images: torch.Tensor = images) -> object:
-            with torch.no_grad():
-                return folded(images)
-
-        def both(images: torch.Tensor = images) -> object:
-            points = images.clone().requires_grad_()
-            return torch.autograd.grad(folded(points)[:, 0].sum(), points)
-
-        for name, work in (("forward", forward), ("both", both)):
+        works = {"forward": partial(forward, folded, images), "both": partial(input_gradient, folded, images, 0)}
+        for name, work in works.items():
             with _Operations() as counted:
                 work()  # the first of its shape is slow
             found[name] += [seconds_of(work) / counted.total for _ in range(3)]
@@ -224,19 +226,11 @@ def _first(context: Context, subject: Subject, image: torch.Tensor) -> dict[str,
     target = subject.strongest(image)
     folded = subject.network.form_for(built_in().method("class_activation_map"))
 
-    def forward(network: torch.nn.Module) -> object:
-        with torch.no_grad():
-            return network(image)
-
-    def backward() -> object:
-        points = image.clone().requires_grad_()
-        return torch.autograd.grad(subject.script(points)[0, target], points)
-
     sides = {
-        "forward": lambda: forward(subject.script),
-        "folded": lambda: forward(folded),
+        "forward": lambda: forward(subject.script, image),
+        "folded": lambda: forward(folded, image),
         "class_activation_map": lambda: explain(subject, image, "class_activation_map", [target]),
-        "backward": backward,
+        "backward": lambda: input_gradient(subject.script, image, target),
         "saliency": lambda: explain(subject, image, "saliency", [target]),
     }
     in_turn(sides, 1)  # warm-up

@@ -217,7 +217,7 @@ def _aims(rows: Sequence[Mapping[str, Any]], labels: int, *, paper: bool) -> lis
     if not paper:
         return [f"- {networks}: {mean:.1f} x the paper's way, {best:.1f} x Captum's best."]
     lines = [aim(mean, 10, f"the paper's way, {networks}")]
-    lines += for_own_labels(mean, labels, rows[0].get("own_labels", labels))
+    lines += for_own_labels(mean, labels, rows[0]["own_labels"])
     small = [row["paper_ratio"]["median"] for row in rows if row["network"] == "resnet18"]
     lines += [aim(one, 20, "the paper's way, resnet18") for one in small]
     return [*lines, aim(best, 2, f"Captum's best for a single label, {networks}")]

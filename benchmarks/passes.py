@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import onnxruntime
@@ -13,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .context import Context
 from .ratios import in_turn, ratio, spread, verdict, written
-from .subjects import SIDE, Subject, as_the_server, open_subject, subject_names
+from .subjects import SIDE, Subject, as_the_server, forward, input_gradient, open_subject, subject_names
 
 TITLE = "Forward and backward passes"
 
@@ -42,8 +43,8 @@ def measure(context: Context) -> dict[str, Any]:
         for batch, rounds in tuple(ROUNDS.items())[: 2 if context.short else None]:
             images = subject.image(context.films[0]).repeat(batch, 1, 1, 1)
             sides: dict[str, Callable[[], object]] = {"sgemm": lambda: torch.mm(matrix, matrix)}
-            sides |= {f"forward, {form}": _call(run, images) for form, run in forms.items()}
-            sides |= {f"backward, {form}": _call(_backward(forms[form]), images) for form in BACKWARD}
+            sides |= {f"forward, {form}": partial(forward, run, images) for form, run in forms.items()}
+            sides |= {f"backward, {form}": partial(input_gradient, forms[form], images, 0) for form in BACKWARD}
             with as_the_server():
                 in_turn(sides, 1)  # warm-up
                 times = in_turn(sides, 5 if context.short else rounds)
@@ -92,23 +93,6 @@ def _forms(subject: Subject, threads: int) -> dict[str, Callable[[torch.Tensor],
 def _channels_last(lifted: torch.fx.GraphModule) -> torch.nn.Module:
     """Return a copy of a lifted network whose weights lie channels-last, and nothing else is different."""
     return copy.deepcopy(lifted).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def _call(run: Callable[[torch.Tensor], Any], images: torch.Tensor) -> Callable[[], object]:
-    def work() -> object:
-        with torch.no_grad():
-            return run(images)
-
-    return work
-
-
-def _backward(run: Callable[[torch.Tensor], Any]) -> Callable[[torch.Tensor], Any]:
-    def work(images: torch.Tensor) -> object:
-        with torch.enable_grad():
-            points = images.clone().requires_grad_()
-            return torch.autograd.grad(run(points)[:, 0].sum(), points)
-
-    return work
 
 
 def _gigaflop(subject: Subject) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +26,8 @@ __all__ = [
     "as_the_server",
     "built_in",
     "explain",
+    "forward",
+    "input_gradient",
     "observe",
     "open_subject",
     "subject_names",
@@ -135,6 +137,20 @@ def open_subject(context: Context, name: str) -> Subject:
     if opened.card is None:
         raise ValueError(f"{name} has no card")
     return Subject(name, folder, opened.module, opened.card, ExplainableNetwork(opened.module, opened.card.input))
+
+
+def forward(network: Callable[[torch.Tensor], Any], images: torch.Tensor) -> Any:  # noqa: ANN401 - as the network
+    """Run a form of a network forward, without gradients."""
+    with torch.no_grad():
+        return network(images)
+
+
+def input_gradient(network: Callable[[torch.Tensor], Any], images: torch.Tensor, target: int) -> torch.Tensor:
+    """Run a form of a network forth and back: the gradient of an output with respect to each image, [N, C, H, W]."""
+    with torch.enable_grad():
+        points = images.clone().requires_grad_()
+        (found,) = torch.autograd.grad(network(points)[:, target].sum(), points)
+    return found
 
 
 def observe(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -65,6 +66,15 @@ def test_maps_that_pass_through_channels_last_are_followed(traced: Traced) -> No
     chosen = choose_map(network)
     assert list(named_maps(network).values())[-3:].count(chosen) == 1
     assert chosen.target is torch.ops.aten.add
+
+
+def test_what_was_chosen_once_is_found_again_in_the_same_network_alone(traced: Traced) -> None:
+    network = lifted(traced, nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()))
+    chosen = choose_map(network)
+    assert choose_map(network) is chosen
+    copied = choose_map(copy.deepcopy(network))
+    assert copied.name == chosen.name
+    assert copied.graph is not chosen.graph
 
 
 def test_a_layer_is_found_by_its_name_and_a_wrong_one_gets_suggestions(traced: Traced) -> None:
