@@ -80,12 +80,31 @@ def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     asked = parser.parse_args(arguments)
     if asked.threads < 1:
         parser.error("--threads must be at least 1")
+    # Now, not when hours of measuring are to be kept.
     for film in asked.film or ():
-        if not film.is_file():
-            parser.error(f"there is no film {film}")
+        if problem := _problem_with_film(film):
+            parser.error(problem)
     asked.part = list(dict.fromkeys(asked.part or NAMES))
     asked.out = (asked.out or (SHORT_DOCUMENT if asked.short else DOCUMENT)).resolve()
+    try:
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        read(asked.out)
+    except (OSError, ValueError) as error:
+        parser.error(f"{asked.out} is no document of benchmarks: {error}")
     return asked
+
+
+def _problem_with_film(film: Path) -> str | None:
+    from radiolucent.handlers.decode import decode
+    from radiolucent.handlers.errors import ImageError
+
+    if not film.is_file():
+        return f"there is no film {film}"
+    try:
+        decode(film.read_bytes())
+    except ImageError as error:
+        return f"{film} cannot be used: {error}"
+    return None
 
 
 def _draw_phantoms(folder: Path) -> list[Path]:

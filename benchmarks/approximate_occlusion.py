@@ -85,7 +85,11 @@ def markdown(measured: Mapping[str, Any]) -> str:
         f"*Approximate occlusion: error*, for some of these networks. *The paper's way* is one Captum call for each of "
         f"{measured['labels']} labels, a window at a time; *Captum's best* the same in the best of batches of "
         f"{batches}. Their time is that of a few windows before and after ours, by the number of windows and labels."
-        f"{' Medians over films, with quartiles.' * (films > 1)}",
+        + (
+            " Medians over films, with quartiles."
+            if films > 1
+            else " Each was run once, so there is no spread; how many windows it takes differs from film to film."
+        ),
         "",
         "| network | windows computed | estimated error, largest | ours, s | paper's way, s | paper's way / ours | "
         "Captum's best / ours |",

@@ -307,7 +307,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
     ]
     for name, times in latency.items():
         p50, p95 = (1000 * np.quantile(times, at) for at in (0.5, 0.95))
-        cells = [name, f"{p50:.0f}", f"{p95:.0f}", written(ratio(times, latency[_OWN]))]
+        taken = ratio(times, latency[_OWN])
+        slower = ", **we lose**" if name == served and taken["median"] > 1 else ""
+        cells = [name, f"{p50:.0f}", f"{p95:.0f}", f"{written(taken)}{slower}"]
         if name in rates:
             rate = float(np.median(rates[name]))
             lost = ", **we lose**" if name == served and rate < most else ""

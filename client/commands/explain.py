@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from ..aggregates import AGGREGATES
 from ..document import Record, plain
-from ..events import MISSED_SHARE, Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
+from ..events import Classified, Event, ExplainedOutput, Failure, FailureReason, Heatmap, Summary
 from ..job import JobState, Priority
 from ..precision import Precision
 from ..writing import ResultFolder
@@ -24,6 +24,7 @@ from .asked import (
     chosen_targets,
     parse_settings,
 )
+from .doubts import doubtful, doubts
 from .live import LiveJob
 from .measured import measured_table, outside_lines
 from .options import Address, AsJson, Repository, RootCertificates, connected, err, out, print_json
@@ -217,7 +218,7 @@ class _Job:
         self._failures: list[Failure] = []
         self._maps = 0
         self._judged: list[Heatmap] = []
-        self._unconverged: list[Heatmap] = []
+        self._doubtful: list[Heatmap] = []
 
     def take(self, event: Event) -> None:
         (self._folder or self._record).add(event)
@@ -231,8 +232,8 @@ class _Job:
             self._maps += event.final
             if event.final and (event.measurements or event.outside_lungs is not None):
                 self._judged.append(replace(event, attribution=None))
-            if event.final and (event.missed_share or 0) > MISSED_SHARE:
-                self._unconverged.append(event)
+            if event.final and doubtful(event):
+                self._doubtful.append(replace(event, attribution=None))
 
     def finish(self) -> dict[str, Any]:
         """Write what there is, if the request was accepted at all."""
@@ -244,13 +245,8 @@ class _Job:
         console = out()
         if self._classified is not None:
             print_votes(console, str(self._file), self._classified.classification)
-        for heatmap in self._unconverged:
-            console.print(
-                escape(
-                    f"{heatmap.method} of {heatmap.label} on {heatmap.model.name} misses {heatmap.missed_share:.0%} of "
-                    f"the change of the output ({heatmap.facts['output_change']:.3g}): ask for more steps or samples"
-                )
-            )
+        for line in doubts(self._doubtful):
+            console.print(escape(line))
         if (table := measured_table(self._judged)) is not None:
             console.print(table)
         for line in outside_lines(self._judged):

@@ -106,19 +106,21 @@ def _max_pooling(layer: nn.MaxPool2d, before: torch.Tensor, after: torch.Tensor)
 def _average_pooling(layer: nn.AvgPool2d, before: torch.Tensor, after: torch.Tensor) -> Slide:
     kernel, stride = _two(layer.kernel_size), _two(layer.stride)
     rows, columns = _axes(kernel, stride, (1, 1), _two(layer.padding), before, after)
-    ones = torch.ones_like(before[:, :1])
+    # 289 places are 288 in bfloat16, in which a sum is not what it was before it was divided either.
+    exact = torch.promote_types(before.dtype, torch.float32)
+    ones = torch.ones_like(before[:, :1], dtype=exact)
     inside = functional.pad(ones, (*columns.margins, *rows.margins))
     # What an output divides its sum by may differ at the borders: the options of the layer say how.
-    divisors = functional.avg_pool2d(inside, kernel, stride, divisor_override=1) / layer(ones)
+    divisors = (functional.avg_pool2d(inside, kernel, stride, divisor_override=1) / layer(ones)).round()
     first = round(float(divisors[0, 0, 0, 0]))
-    if bool((divisors.round() == first).all()):
+    if bool((divisors == first).all()):
         return Slide(
             rows, columns, lambda seen, box: functional.avg_pool2d(seen, kernel, stride, divisor_override=first)
         )
 
     def compute(seen: torch.Tensor, box: Box) -> torch.Tensor:
-        sums = functional.avg_pool2d(seen, kernel, stride, divisor_override=1)
-        return sums / cut(divisors[0], box.rows, box.columns)
+        sums = functional.avg_pool2d(seen.to(exact), kernel, stride, divisor_override=1)
+        return (sums / cut(divisors[0], box.rows, box.columns)).to(seen.dtype)
 
     return Slide(rows, columns, compute)
 

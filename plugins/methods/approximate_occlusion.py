@@ -78,7 +78,8 @@ class ApproximateOcclusion(Method[ApproximateOcclusionParameters]):
         "Occlusion's map, from a part of its windows: how much the output drops when a window over the place is "
         "hidden, in units of the output, the mean over the windows that cover a pixel; negative where hiding raises "
         "the output. Its facts say how many windows were computed (`windows`) of how many (`all_windows`), and "
-        "estimate the largest error of any pixel, as a share of the map's range (`estimated_error`; 0 where all were)."
+        "estimate the largest error of any pixel, as a share of the map's range, or of a thousandth of the output "
+        "where that is more (`estimated_error`; 0 where all were)."
     )
     reference = "Zeiler, Fergus: Visualizing and Understanding Convolutional Networks. ECCV 2014. arXiv:1311.2901"
     parameters = ApproximateOcclusionParameters

@@ -88,6 +88,28 @@ def test_only_the_parts_asked_for_run(tiny_set: Path, tmp_path: Path, monkeypatc
     assert code == 1, "a part that fails is told"
 
 
+@pytest.mark.parametrize(
+    ("broken", "option", "message"),
+    [
+        ("a folder", "--out", "is no document of benchmarks"),
+        ("{no json", "--out", "is no document of benchmarks"),
+        ("# Words", "--film", "cannot be used: the file is neither PNG, JPEG nor DICOM"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_told_before_anything_is_measured(
+    tiny_set: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], broken: str, option: str, message: str
+) -> None:
+    file = tmp_path / "file"
+    if broken == "a folder":
+        file.mkdir()
+    else:
+        file.write_text(broken)
+    with pytest.raises(SystemExit) as left:
+        bench.main(["--part", "folding", "--short", "--repository", str(tiny_set), option, str(file)])
+    assert left.value.code == 2
+    assert message in capsys.readouterr().err
+
+
 def test_an_interruption_keeps_what_is_finished(
     tiny_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, document: dict[str, Any]
 ) -> None:
@@ -186,3 +208,16 @@ def test_approximate_occlusion_takes_a_network_that_it_does_not_know(
     assert set(refined) == set(ours)
     assert max(refined["max_error"]) == 0, "here ours needs all windows, and so the rival has all of them"
     assert case["rival_windows"] >= min(case["windows"], case["all_windows"] // 2)
+
+
+def test_a_row_that_is_better_than_ours_says_so() -> None:
+    case = {
+        "network": "tiny",
+        **{"windows": 9, "all_windows": 36, "seconds": 1.0, "rival_windows": 12, "rival_seconds": 0.5, "estimates": []},
+        "ours": {"spearman": [0.99], "top_iou": [0.9], "max_error": [0.02]},
+        "rivals": {"coarse grid alone": {"spearman": [1.0], "top_iou": [0.5], "max_error": [0.0]}},
+    }
+    part = {"side": 224, "window": 22, "stride": 8, "cases": [case]}
+    told = approximation_error.markdown({"max_error": 0.05, "parts": [part]})
+    (row,) = [line for line in told.splitlines() if "coarse grid alone |" in line]
+    assert ["**we lose**" in cell for cell in row.split("|")[-4:-1]] == [True, False, True]

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from radiolucent.handlers.incremental import IncrementalForward, Window
-from radiolucent.handlers.lifting import NotLiftable, fold, lift
+from radiolucent.handlers.lifting import NotLiftable, fold, lift, reduce_precision
 from torch import fx, nn
 from torch.nn import functional
 
@@ -252,3 +252,17 @@ def test_it_stops_between_layers() -> None:
     with pytest.raises(InterruptedError):
         next(forward.batches(image, [(slice(0, 4), slice(0, 4))], check=check))
     assert checks == 3
+
+
+@pytest.mark.parametrize("padding", [0, 8])
+def test_a_large_pooling_in_bfloat16_divides_as_a_whole_pass_does(padding: int) -> None:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3), nn.AvgPool2d(17, 1, padding), nn.Conv2d(8, 8, 3)]
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 3))
+    image = torch.rand(1, 1, 64, 64)
+    reduced = reduce_precision(lifted(network, image))
+    windows = [(slice(row, row + 8), slice(column, column + 8)) for row in (0, 22, 50) for column in (0, 22, 56)]
+    forward = IncrementalForward(reduced, image)
+    effects = forward.outputs - incremental(forward, image * 0, windows)
+    unchanged = forward.outputs - incremental(forward, image, windows)
+    assert unchanged.abs().max() < 0.01 * effects.abs().max(), "to hide nothing has no effect"
