@@ -30,8 +30,9 @@ _GROWTH = 2**0.5
 """Of the number of windows from one map to the next, so that the one before the last had half as many."""
 _FALL = 0.8
 """To halve the error takes 2 ** _FALL times as many windows; measured, and used for forecasts alone."""
-_NEEDED = 12.0
-"""Windows in the place of one that does not overlap with others, for an error of 5 %; measured, for forecasts alone."""
+_NEEDED = 30.0
+"""Windows in the place of one that does not overlap with others, for an error of 5 %: about the middle of what networks
+needed, 5 to 110; for forecasts alone."""
 _LEAST_RANGE = 1e-3
 """Of the output: a map of a smaller range says that nothing matters, and needs no more accuracy than this."""
 
