@@ -39,6 +39,8 @@ _LEGEND_GREY = "0.35"
 _DPI = 150
 _PLAIN_EXPONENTS = (-2, 3)
 """Powers of ten of a legend that are written out."""
+_LARGEST_COUNT = 1e6
+"""Whole numbers below are written out."""
 
 
 @dataclass(frozen=True)
@@ -275,11 +277,16 @@ def _title(figure: Figure, heatmap: Heatmap) -> None:
     if heatmap.verdict is not None:
         facts.append(heatmap.verdict.words)
     facts += [
-        f"{name.replace('_', ' ')} {value:.3g}" for name, value in heatmap.facts.items() if name != "output_change"
+        f"{name.replace('_', ' ')} {_shown(value)}" for name, value in heatmap.facts.items() if name != "output_change"
     ]
     title = figure.text(left, 1 - 0.32 / high, first, fontsize=11.5, fontweight="bold", va="center")
     subtitle = figure.text(left, 1 - 0.62 / high, "  ·  ".join(facts), fontsize=9.5, va="center", color="0.25")
     _fit(figure, title, subtitle)
+
+
+def _shown(value: float) -> str:
+    """Write a number short, and a count in full."""
+    return f"{value:,.0f}" if value.is_integer() and abs(value) < _LARGEST_COUNT else f"{value:.3g}"
 
 
 def _fit(figure: Figure, *texts: Text) -> None:

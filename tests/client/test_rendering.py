@@ -145,6 +145,8 @@ def test_a_legend_says_what_it_shows_and_what_it_is_not_for(texts) -> None:
 def test_what_a_method_found_out_besides_is_written_above_the_map(texts) -> None:
     picture(heatmap(halves(), facts={"absorbed": -1.2345}))
     assert any("absorbed -1.23" in text for text in texts)
+    picture(heatmap(halves(), facts={"windows": 2048.0, "least": 1e20}))
+    assert any("windows 2,048" in text and "least 1e+20" in text for text in texts)
 
 
 def test_a_partial_map_is_marked(texts) -> None:
