@@ -253,8 +253,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
         "item is learnt from "
         "when it is done, as in the engine. *Processor* is the same of processor time, which other work on the machine "
         "changes less; *plain* is what a running mean of seconds per announced pass for each method and network says. "
-        "*Adaptive* is a method that finds out on its way how much it has to do; approximate occlusion has 289 windows "
-        "at most here, and in larger grids the number that it needs differs more from network to network.",
+        "*Adaptive* is a method that finds out on its way how much it has to do; approximate occlusion has some 300 "
+        "windows at most here, and in larger grids the number that it needs differs more from network to network.",
         "",
         "| item | items | within 30 % | median ratio | worst ratio | processor, within 30 % | plain, within 30 % |",
         "|---|--:|--:|--:|--:|--:|--:|",
