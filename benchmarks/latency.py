@@ -87,7 +87,7 @@ def markdown(measured: Mapping[str, Any]) -> str:
     sizes = ", ".join(f"{name} {measured['input'][name]}" for name in networks)
     lines = [
         f"One label of one film with default parameters, on a network that is loaded and warm (a run of less than "
-        f"{SHORT:g} s is the second one; longer ones pay for what they import, as `lrp` does): seconds by the clock "
+        f"{SHORT:g} s is the second one; longer ones pay for what they import): seconds by the clock "
         f"on the wall, processor seconds of all threads, and the most memory beside the loaded network, MiB. Below, "
         f"of complete methods, the convergence delta as a share of the change of the output (of a hundredth of the "
         f"sum of magnitudes where that is more). Input sides in pixels: {sizes}.",
