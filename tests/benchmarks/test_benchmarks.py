@@ -221,3 +221,7 @@ def test_a_row_that_is_better_than_ours_says_so() -> None:
     told = approximation_error.markdown({"max_error": 0.05, "parts": [part]})
     (row,) = [line for line in told.splitlines() if "coarse grid alone |" in line]
     assert ["**we lose**" in cell for cell in row.split("|")[-4:-1]] == [True, False, True]
+    assert "below ours: coarse grid alone 1." in told
+    case["ours"]["max_error"] = [3e-7]
+    as_exact = approximation_error.markdown({"max_error": 0.05, "parts": [part]})
+    assert "below ours: coarse grid alone 0." in as_exact, "maps of all windows differ by rounding alone"
