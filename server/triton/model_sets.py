@@ -87,6 +87,7 @@ class ModelSetLoader:
         self._lock = asyncio.Lock()
         self._current: LoadedSet | None = None
         self._networks: dict[str, ModelCard] = {}
+        self._before: tuple[LoadedSet | None, Mapping[str, ModelCard]] | None = None  # its death, until restored
         self._names: set[str] = set()
         self._refused: dict[tuple[str, int], tuple[Fingerprint, str]] = {}
         self._deaths = Deaths(clock)
@@ -94,9 +95,10 @@ class ModelSetLoader:
         self._last_good = read_last_good(self._state_file)
 
     def status(self, *, available: bool) -> ServingStatus:
-        """Return what is served and what is refused."""
+        """Return what is served and what is refused; while Triton is restored, what was served before it died."""
+        current, networks = self._before or (self._current, self._networks)
         refused = tuple(Refused(name, version, why) for (name, version), (_, why) in sorted(self._refused.items()))
-        return ServingStatus(available, self._current, dict(self._networks), refused)
+        return ServingStatus(available, current, dict(networks), refused)
 
     async def restore(self) -> None:
         """Load everything into a Triton that has just started and has nothing loaded.
@@ -112,12 +114,14 @@ class ModelSetLoader:
             If Triton died meanwhile.
         """
         async with self._lock:
-            previous, self._current = self._current, None
-            self._networks, self._names = {}, set()
-            for version in self._candidates(previous):
+            if self._before is None:  # else Triton died again before everything was loaded
+                self._before = (self._current, self._networks)
+            self._current, self._networks, self._names = None, {}, set()
+            for version in self._candidates(self._before[0]):
                 if await self._try_set(version):
                     break
             await self._take_networks()
+            self._before = None
             self._kept.only(self._current, self._networks.values())
         if self._current is None and not self._networks:
             raise NoModelSet(self._why_nothing())

@@ -22,6 +22,7 @@ from radiolucent.server.triton import (
     EmbeddedOptions,
     EmbeddedTriton,
     NoModelSet,
+    ServingStatus,
     TritonOptions,
     TritonServing,
     TritonUnavailable,
@@ -82,6 +83,18 @@ async def answers_again(serving: TritonServing, image: bytes, seconds: float = 9
     pytest.fail(f"no answer within {seconds} s")
 
 
+async def until_available(serving: TritonServing, seconds: float = 90) -> AsyncIterator[ServingStatus]:
+    """What is told from Triton's end, once it is noticed, until everything is served again; every 10 ms."""
+    start = time.monotonic()
+    ended = False
+    while not ((status := serving.status()).available and ended):
+        assert time.monotonic() < start + seconds, f"not available within {seconds} s"
+        ended = ended or not status.available
+        yield status
+        await asyncio.sleep(0.01)
+    yield status
+
+
 @in_one_loop
 async def test_a_killed_triton_is_unavailable_and_comes_back(
     lasting: TritonServing, xray: Callable[..., bytes]
@@ -94,10 +107,10 @@ async def test_a_killed_triton_is_unavailable_and_comes_back(
     assert {type(answer) for answer in answers} <= {TritonUnavailable, type(before)}
     with pytest.raises(TritonUnavailable):
         await lasting.infer_ensemble(xray(), 5)
-    await answers_again(lasting, xray())
+    told = [status async for status in until_available(lasting)]
+    assert all(status.model_set is not None for status in told), "what was served is told until it is served again"
     after = await lasting.infer_ensemble(xray(), 10)
     assert after.logits.tolist() == before.logits.tolist()
-    assert lasting.status().available
     assert [process for process in killed.processes if process.is_running()] == [], "the dead one's helpers are gone"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from radiolucent.handlers.repository import Repository
@@ -100,6 +100,44 @@ async def test_a_process_that_dies_is_told_from_a_set_that_cannot_be_loaded_also
     monkeypatch.setattr(loader, "_keep", lambda what, cards, loaded: None)
     with pytest.raises(TritonProcessDied, match="stub of resnet34@2"):
         await loader._load_set(2)
+
+
+async def test_what_was_served_is_told_until_triton_is_restored_and_comes_first_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where Triton dies a second time while it is restored, and a newer set was published meanwhile."""
+    repository = Repository(tmp_path)
+    loader = ModelSetLoader(repository, cast(Any, SimpleNamespace()), cast(Any, SimpleNamespace(sick=asyncio.Event())))
+    versions: tuple[int, ...] = (1,)
+    end: Exception | None = None
+    tried: list[int] = []
+    told: list[int | None] = []
+
+    def served() -> int | None:
+        current = loader.status(available=False).model_set
+        return current.model_set.version if current else None
+
+    async def load(version: int) -> None:
+        tried.append(version)
+        told.append(served())
+        if end is not None:
+            raise end
+        loader._current = cast(Any, SimpleNamespace(model_set=SimpleNamespace(version=version, members={}), cards={}))
+
+    monkeypatch.setattr(Repository, "set_versions", lambda self: versions)
+    monkeypatch.setattr(loader, "_load_set", load)
+    await loader.restore()
+    assert told == [None]
+    versions = (1, 2)
+    end = TritonUnavailable("gone")
+    with pytest.raises(TritonUnavailable):
+        await loader.restore()
+    assert served() == 1
+    end = None
+    await loader.restore()
+    assert tried == [1, 1, 1]
+    assert told == [None, 1, 1]
+    assert served() == 1
 
 
 async def test_a_refusal_for_deaths_is_not_for_life(loader: Loader, clock: Clock) -> None:
