@@ -87,7 +87,8 @@ class ModelSetLoader:
         self._lock = asyncio.Lock()
         self._current: LoadedSet | None = None
         self._networks: dict[str, ModelCard] = {}
-        self._before: tuple[LoadedSet | None, Mapping[str, ModelCard]] | None = None  # its death, until restored
+        # What served when Triton died, until it is restored.
+        self._before: tuple[LoadedSet | None, Mapping[str, ModelCard]] | None = None
         self._names: set[str] = set()
         self._refused: dict[tuple[str, int], tuple[Fingerprint, str]] = {}
         self._deaths = Deaths(clock)

@@ -83,16 +83,15 @@ async def answers_again(serving: TritonServing, image: bytes, seconds: float = 9
     pytest.fail(f"no answer within {seconds} s")
 
 
-async def until_available(serving: TritonServing, seconds: float = 90) -> AsyncIterator[ServingStatus]:
-    """What is told from Triton's end, once it is noticed, until everything is served again; every 10 ms."""
+async def told_until_back(serving: TritonServing, seconds: float = 90) -> list[ServingStatus]:
+    """What is told, every 10 ms, from Triton's end, which nobody has noticed yet, until everything is served again."""
     start = time.monotonic()
-    ended = False
-    while not ((status := serving.status()).available and ended):
-        assert time.monotonic() < start + seconds, f"not available within {seconds} s"
-        ended = ended or not status.available
-        yield status
+    told = [serving.status()]
+    while not (told[-1].available and any(not status.available for status in told)):
+        assert time.monotonic() < start + seconds, f"not available again within {seconds} s"
         await asyncio.sleep(0.01)
-    yield status
+        told.append(serving.status())
+    return told
 
 
 @in_one_loop
@@ -103,11 +102,12 @@ async def test_a_killed_triton_is_unavailable_and_comes_back(
     running = [asyncio.create_task(lasting.infer_ensemble(xray(seed=i), 10)) for i in range(8)]
     killed = traces(lasting)
     killed.triton.send_signal(signal.SIGKILL)
+    watched = asyncio.create_task(told_until_back(lasting))
     answers = await asyncio.gather(*running, return_exceptions=True)
     assert {type(answer) for answer in answers} <= {TritonUnavailable, type(before)}
     with pytest.raises(TritonUnavailable):
         await lasting.infer_ensemble(xray(), 5)
-    told = [status async for status in until_available(lasting)]
+    told = await watched
     assert all(status.model_set is not None for status in told), "what was served is told until it is served again"
     after = await lasting.infer_ensemble(xray(), 10)
     assert after.logits.tolist() == before.logits.tolist()
